@@ -1,0 +1,364 @@
+/*
+ * gossip: nodes that tell each other signed events over UDP, with a vector clock on each.
+ *
+ * A service makes a store (store.h), a transport (transport.h), an identity and, of them, a
+ * gossip. It waits on gossip_poll_fd() for at most gossip_timeout_ms(), calls gossip_run(), and
+ * then pops results, events and notices. Nothing blocks but the store's commit; nothing is called
+ * back; nothing is printed. One gossip belongs to one thread at a time.
+ *
+ * What ret_ pointers show as lent stays valid until the next call on the same gossip that is not a
+ * mere read (gossip_run, gossip_publish, *_pop, gossip_log_next, gossip_destroy).
+ */
+#ifndef GOSSIP_GOSSIP_H
+#define GOSSIP_GOSSIP_H
+
+#include "gossip/limits.h"
+#include "gossip/store.h"
+#include "gossip/transport.h"
+#include "gossip/vclock.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* What a call that can fail returns: GOSSIP_OK, or one of these. All are negative, so that a call
+ * may return a count instead of GOSSIP_OK. The numbers never change. */
+enum gossip_error {
+    GOSSIP_OK = 0,
+    GOSSIP_ERR_NOMEM = -1,     /* Out of memory. */
+    GOSSIP_ERR_INVALID = -2,   /* An argument or a text is not of the form asked for. */
+    GOSSIP_ERR_LIMIT = -3,     /* A limit of the protocol or the configuration was reached. */
+    GOSSIP_ERR_NOT_FOUND = -4, /* There is no such thing here. */
+    GOSSIP_ERR_EXISTS = -5,    /* There is one already. */
+    GOSSIP_ERR_FULL = -6,      /* The disk is full; nothing was changed, try again later. */
+    GOSSIP_ERR_IO = -7,      /* Reading or writing failed; after a write the outcome is unknown. */
+    GOSSIP_ERR_DAMAGED = -8, /* What is stored contradicts itself. */
+    GOSSIP_ERR_FOREIGN = -9, /* Not ours, of another cluster, or of a newer version. */
+    GOSSIP_ERR_LOCKED = -10, /* Another process uses it. */
+    GOSSIP_ERR_PERMISSION = -11, /* The system does not allow it, or allows too much. */
+    GOSSIP_ERR_IN_USE = -12,     /* The address is taken. */
+    GOSSIP_ERR_FORGED = -13,     /* A signature does not fit. */
+    GOSSIP_ERR_PRUNED = -14,     /* It is below the floor: no longer held here. */
+};
+
+/* What an error means, in a few words; never NULL. */
+const char *gossip_strerror(int error);
+
+/* The version of the library, "0.1.0". */
+const char *gossip_version(void);
+
+/* ---- Identities: who a node is, and of which cluster. ---- */
+
+enum gossip_right {
+    GOSSIP_RIGHT_ADMIT = 1, /* May sign certificates. */
+    GOSSIP_RIGHT_EVICT = 2, /* May sign evictions. */
+};
+
+struct gossip_cluster;  /* A cluster's secret key, and its secret. Locked memory, wiped when freed.
+                         */
+struct gossip_identity; /* A node's secret key and its certificate. Likewise. */
+
+/* Longest text of either, with its final NUL. */
+enum { GOSSIP_IDENTITY_TEXT_MAX = 2048 };
+
+/* Makes a new cluster. IO (no randomness), NOMEM. */
+int gossip_cluster_create(struct gossip_time *time, struct gossip_cluster **ret_cluster);
+void gossip_cluster_destroy(struct gossip_cluster *cluster);
+
+/* As text, to be kept in a file of mode 0600; ret_text is wiped by the caller. */
+void gossip_cluster_to_text(const struct gossip_cluster *cluster,
+                            char ret_text[GOSSIP_IDENTITY_TEXT_MAX]);
+
+/* INVALID (and, unless NULL, ret_line tells the line, from 1), NOMEM. */
+int gossip_cluster_from_text(const char *text, size_t size, struct gossip_cluster **ret_cluster,
+                             size_t *ret_line);
+
+/* Makes a new node's identity: a key, and a certificate signed by the cluster's key that gives it
+ * name (1 to 32 of A-Z a-z 0-9 . _ -) and rights (of enum gossip_right).
+ * INVALID (name), IO (no randomness), NOMEM. */
+int gossip_identity_create(const struct gossip_cluster *cluster, const char *name, unsigned rights,
+                           struct gossip_time *time, struct gossip_identity **ret_identity);
+void gossip_identity_destroy(struct gossip_identity *identity);
+void gossip_identity_to_text(const struct gossip_identity *identity,
+                             char ret_text[GOSSIP_IDENTITY_TEXT_MAX]);
+
+/* Checks that key and certificate fit each other and the cluster.
+ * INVALID (with line), FORGED, NOMEM. */
+int gossip_identity_from_text(const char *text, size_t size, struct gossip_identity **ret_identity,
+                              size_t *ret_line);
+
+const char *gossip_identity_name(const struct gossip_identity *identity);
+const uint8_t *gossip_identity_key(const struct gossip_identity *identity);     /* 32 bytes. */
+const uint8_t *gossip_identity_cluster(const struct gossip_identity *identity); /* 32 bytes. */
+
+/* ---- A node. ---- */
+
+struct gossip; /* A node with its store and transport. */
+
+enum gossip_peer_choice {
+    GOSSIP_CHOOSE_RANDOM,
+    GOSSIP_CHOOSE_ROUND_ROBIN,
+    GOSSIP_CHOOSE_LEAST_RECENT,  /* Whom we asked longest ago. */
+    GOSSIP_CHOOSE_MOST_RELIABLE, /* Who answered the greatest share, one in four at random. */
+};
+
+/* Zero in a field means its default. Pointers are lent for the life of the gossip, but for joins,
+ * which is lent for the call. */
+struct gossip_options {
+    size_t size; /* sizeof(struct gossip_options): later versions may have more fields. */
+    struct gossip_store *store;             /* Needed. Not closed by us. */
+    struct gossip_transport *transport;     /* NULL: a node without a network. Not closed by us. */
+    struct gossip_time *time;               /* Needed; gossip_system_time() as a rule. */
+    const struct gossip_identity *identity; /* Needed. */
+    const struct gossip_crypto *crypto;     /* NULL: libsodium. */
+    const struct gossip_address *joins;     /* Whom to say hello to at start. */
+    size_t join_count;
+    uint32_t period_ms;   /* Between exchanges; default 1000, 10 to 60000. */
+    uint32_t payload_max; /* Bytes of payload we publish; default 65536, at most 1,000,000. */
+    uint32_t fanout;      /* Peers asked in a period; default 1, at most 3. */
+    enum gossip_peer_choice choice;
+    uint64_t after; /* gossip_event_pop starts past this delivery number. */
+};
+
+/*
+ * Starts a node: prepares a new store or loads a used one, and counts a new boot (a commit).
+ * Nothing is sent before gossip_run().
+ * INVALID (options), FOREIGN (the store belongs to another key or cluster), FORGED (identity), and
+ * what the store returns; then gossip_explain() of the store tells more.
+ */
+int gossip_create(const struct gossip_options *options, struct gossip **ret_gossip);
+
+/* Frees the node. What was acknowledged is on disk: there is nothing to flush. NULL is allowed. */
+void gossip_destroy(struct gossip *gossip);
+
+/* A descriptor that is readable when gossip_run() has something to do; -1 without a transport. */
+int gossip_poll_fd(struct gossip *gossip);
+
+/* How long to wait at most before gossip_run(), in milliseconds; 0: call it now; -1: as long as you
+ * like. */
+int gossip_timeout_ms(struct gossip *gossip);
+
+/*
+ * Does all that waits: takes in datagrams and publications, commits once, then sends.
+ * OK while the node can go on, also when the disk is full (see gossip_stats.read_only). After IO,
+ * DAMAGED or, three times in a row, NOMEM the node has stopped for good: end the process and start
+ * again, and the file tells what was committed.
+ */
+int gossip_run(struct gossip *gossip);
+
+/* ---- Publishing. ---- */
+
+/*
+ * Asks for an event to be written; data is copied. *ret_ticket names the request: when the event is
+ * durable, or cannot be, gossip_result_pop() tells.
+ * LIMIT (larger than payload_max, or too many waiting), NOMEM.
+ */
+int gossip_publish(struct gossip *gossip, const void *data, size_t size, uint64_t *ret_ticket);
+
+struct gossip_dot {
+    uint32_t author; /* Local number. */
+    uint64_t seq;    /* 1, 2, 3 ... */
+};
+
+struct gossip_result {
+    uint64_t ticket;
+    int error;             /* GOSSIP_OK, or FULL, LIMIT or INVALID: then there is no event. */
+    struct gossip_dot dot; /* The event, durable. */
+};
+
+/* Takes the next result: 1, or 0 if there is none. */
+int gossip_result_pop(struct gossip *gossip, struct gossip_result *ret_result);
+
+/* ---- Events. ---- */
+
+enum gossip_event_kind {
+    GOSSIP_EVENT_APPLICATION = 1,
+    GOSSIP_EVENT_CONTEXT = 2,    /* Carries only context; the application need not care. */
+    GOSSIP_EVENT_EPOCH_OPEN = 3, /* Its author begins a new epoch. */
+                                 /* Any other: of a later version. Kept and shown as it is. */
+};
+
+struct gossip_event {
+    uint64_t delivery; /* The local number of its delivery: a cursor. */
+    struct gossip_dot dot;
+    uint64_t kind;       /* enum gossip_event_kind, or what a later version made. */
+    uint64_t hlc;        /* Hybrid logical clock: 48 bits of milliseconds, 16 of counter. */
+    uint64_t time_ms;    /* The milliseconds in it, since 1970: the author's wall clock. */
+    const uint8_t *data; /* The payload, lent; NULL where it has none that we can read. */
+    size_t size;
+    const struct gossip_vclock *clock; /* Its context and itself, lent. */
+};
+
+/*
+ * Takes the next event in delivery order: 1, or 0 if there is none. Context events are passed over.
+ * The queue is the store: an application that keeps the delivery number of the last event it has
+ * dealt with, and passes it as options.after, sees each event at least once, across any crash.
+ * IO, DAMAGED, NOMEM.
+ */
+int gossip_event_pop(struct gossip *gossip, struct gossip_event *ret_event);
+
+/* Shows one event; *ret_event is lent. NOT_FOUND, PRUNED, IO, DAMAGED, NOMEM. */
+int gossip_event_get(struct gossip *gossip, struct gossip_dot dot, struct gossip_event *ret_event);
+
+/*
+ * The displayed order of all events held: of those whose context has been shown, the one with the
+ * least (hlc, author id, seq) comes next. It depends on the set of events only, so nodes in step
+ * show the same. One log may be open at a time; events that arrive meanwhile are not in it.
+ */
+struct gossip_log;
+int gossip_log_open(struct gossip *gossip, struct gossip_log **ret_log);     /* NOMEM. */
+int gossip_log_next(struct gossip_log *log, struct gossip_event *ret_event); /* As event_pop. */
+void gossip_log_close(struct gossip_log *log);
+
+/* ---- What is known. ---- */
+
+struct gossip_author {
+    uint32_t number; /* Local. */
+    uint8_t id[GOSSIP_ID_SIZE];
+    uint8_t key[GOSSIP_KEY_SIZE];
+    uint8_t epoch[GOSSIP_EPOCH_SIZE];
+    const char *name; /* From its certificate, lent; NULL while that is missing. */
+    uint64_t have;    /* The last of its events stored and delivered here. */
+    uint64_t floor;   /* Its events up to here are no longer held. */
+    uint64_t held;    /* Its verified events that wait for their context. */
+    bool is_self;     /* The author as which this node publishes. */
+};
+
+/* How many authors are known; they are numbered from 0. */
+size_t gossip_author_count(const struct gossip *gossip);
+
+/* NOT_FOUND. */
+int gossip_author(const struct gossip *gossip, uint32_t number, struct gossip_author *ret_author);
+
+/* The number of the author as which this node publishes. */
+uint32_t gossip_self(const struct gossip *gossip);
+
+/* What this node holds and has delivered, and has committed; lent. */
+const struct gossip_vclock *gossip_clock(const struct gossip *gossip);
+
+/* How a stands to b; BEFORE means that a could have caused b. NOT_FOUND, IO, DAMAGED, NOMEM. */
+int gossip_relation(struct gossip *gossip, struct gossip_dot a, struct gossip_dot b,
+                    enum gossip_relation *ret_relation);
+
+struct gossip_held {
+    struct gossip_dot dot;            /* The event that waits. */
+    uint8_t waits_id[GOSSIP_ID_SIZE]; /* The dot it waits for: author id ... */
+    uint64_t waits_seq;               /* ... and seq. */
+};
+
+/* Shows up to capacity of the first held-back event of each author; returns how many there are. */
+size_t gossip_held(const struct gossip *gossip, struct gossip_held *ret_held, size_t capacity);
+
+enum gossip_peer_state {
+    GOSSIP_PEER_UNREACHED, /* Known, not yet heard in this boot. */
+    GOSSIP_PEER_ALIVE,     /* Its address is proven and it answers. */
+    GOSSIP_PEER_SILENT,    /* It has stopped answering; it is tried slowly for ever. */
+};
+
+struct gossip_peer {
+    uint8_t key[GOSSIP_KEY_SIZE];
+    const char *name;              /* Lent. */
+    struct gossip_address address; /* Port 0: none known. */
+    enum gossip_peer_state state;
+    bool in_step;       /* As of the last exchange. */
+    uint64_t heard_ms;  /* How long ago it was heard; UINT64_MAX: never in this boot. */
+    uint64_t exchanges; /* Begun by us with it. */
+    uint64_t answered;  /* Of those. */
+};
+
+size_t gossip_peer_count(const struct gossip *gossip);
+int gossip_peer(const struct gossip *gossip, size_t index, struct gossip_peer *ret_peer);
+
+/* What became of a received datagram. */
+enum gossip_verdict {
+    GOSSIP_DATAGRAM_ACCEPTED,
+    GOSSIP_DATAGRAM_SHORT,       /* Shorter than any of ours. */
+    GOSSIP_DATAGRAM_OVERSIZED,   /* Longer than any of ours. */
+    GOSSIP_DATAGRAM_NOT_GOSSIP,  /* Another magic, or reserved bytes that are not zero. */
+    GOSSIP_DATAGRAM_VERSION,     /* Of another version of the protocol. */
+    GOSSIP_DATAGRAM_FOREIGN,     /* Its cluster tag is not ours. */
+    GOSSIP_DATAGRAM_MISDIRECTED, /* For another receiver, or from ourselves. */
+    GOSSIP_DATAGRAM_UNKNOWN,     /* From a sender that has not said hello. */
+    GOSSIP_DATAGRAM_UNPROVEN,    /* A new boot or address, whose box opens but who is unproven. */
+    GOSSIP_DATAGRAM_LIMITED,     /* More than we care to look at. */
+    GOSSIP_DATAGRAM_FORGED,      /* A box, tag, signature or hash does not fit. */
+    GOSSIP_DATAGRAM_REPLAYED,    /* Seen before, or too old to tell. */
+    GOSSIP_DATAGRAM_MALFORMED,   /* Not what its kind says. */
+    GOSSIP_DATAGRAM_UNSUPPORTED, /* A message kind of a later version. */
+    GOSSIP_DATAGRAM_UNASKED,     /* An answer to nothing we asked. */
+    GOSSIP_DATAGRAM_DUPLICATE,   /* Well formed, and nothing new in it. */
+    GOSSIP_DATAGRAM_NO_ROOM,     /* Held back too much already; it will be asked for again. */
+    GOSSIP_DATAGRAM_REFUSED,     /* Events that no node will ever accept. */
+    GOSSIP_DATAGRAM_VERDICTS,
+};
+
+/* "accepted", "short" ...; never NULL. */
+const char *gossip_verdict_name(enum gossip_verdict verdict);
+
+struct gossip_stats {
+    uint64_t datagrams[GOSSIP_DATAGRAM_VERDICTS]; /* Received, by what became of them. */
+    uint64_t datagrams_sent;
+    uint64_t bytes_received;
+    uint64_t bytes_sent;
+    uint64_t published;   /* Own events written. */
+    uint64_t delivered;   /* Events of others delivered. */
+    uint64_t commits;     /* That saved anything. */
+    uint64_t exchanges;   /* Begun by us. */
+    uint64_t in_step;     /* Of those, found nothing to do. */
+    uint64_t pulls;       /* Windows asked for. */
+    uint64_t pulls_whole; /* Of those, arrived whole. */
+    uint64_t held_events; /* Waiting for their context now. */
+    uint64_t held_bytes;
+    uint64_t runs_held; /* Unfinished or early runs now. */
+    uint64_t runs_bytes;
+    uint64_t dropped;      /* Held events let go for lack of room; they are asked for again. */
+    uint64_t ahead_stamps; /* Events whose stamp was too far in the future to follow. */
+    uint64_t boot;         /* How many times this node has started. */
+    bool read_only;        /* The disk is full: no event is written, ours or others'. */
+};
+
+void gossip_stats(const struct gossip *gossip, struct gossip_stats *ret_stats);
+
+enum gossip_notice_kind {
+    GOSSIP_NOTICE_PEER_ALIVE,  /* A peer's address was proven. */
+    GOSSIP_NOTICE_PEER_SILENT, /* A peer has stopped answering. */
+    GOSSIP_NOTICE_MEMBER,      /* A certificate not known before. */
+    GOSSIP_NOTICE_REFUSED,     /* An author's event that no node will ever accept. */
+    GOSSIP_NOTICE_DROPPED,     /* Held-back events of an author were let go for lack of room. */
+    GOSSIP_NOTICE_FUTURE,      /* An event's stamp is far ahead of our wall clock. */
+    GOSSIP_NOTICE_DISK_FULL,   /* Read-only until there is room. */
+    GOSSIP_NOTICE_DISK_FREED,  /* Writing again. */
+    GOSSIP_NOTICE_NO_MEMORY,   /* A batch was dropped and the node built again from its store. */
+    GOSSIP_NOTICE_LOST,        /* More notices were made than taken. */
+};
+
+/* "peer-alive", "peer-silent" ...; never NULL. */
+const char *gossip_notice_name(enum gossip_notice_kind kind);
+
+struct gossip_notice {
+    enum gossip_notice_kind kind;
+    char name[GOSSIP_NAME_MAX + 1]; /* The node it is about; empty where none. */
+    struct gossip_address address;  /* Port 0 where none. */
+    struct gossip_dot dot;          /* seq 0 where none. */
+    uint64_t number;                /* FUTURE: milliseconds ahead. DROPPED, LOST: how many. */
+};
+
+/* Takes the next notice: 1, or 0 if there is none. At most 256 wait; past that the newest are
+ * dropped and counted in one LOST. */
+int gossip_notice_pop(struct gossip *gossip, struct gossip_notice *ret_notice);
+
+/*
+ * Checks everything in the store against itself: each event's hash, chain, seals and context, the
+ * order of delivery, each author's clock and mentions, each record's signature. Reads all events.
+ * OK, or DAMAGED with one line per fault shown to report. *ret_events, unless NULL, counts what was
+ * checked. IO, NOMEM.
+ */
+typedef void gossip_verify_report(void *context, const char *line);
+int gossip_verify(struct gossip *gossip, gossip_verify_report *report, void *context,
+                  uint64_t *ret_events);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,167 @@
+/*
+ * Stores: where what a node knows outlives the process.
+ *
+ * A store is a table of functions and whatever an implementation keeps behind it. Calls never
+ * overlap. What goes into a call is lent for that call; what a visit shows is lent for that visit.
+ * The built-in ones are SQLite and memory; tests/store_contract.c tests any other.
+ */
+#ifndef GOSSIP_STORE_H
+#define GOSSIP_STORE_H
+
+#include "gossip/limits.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+struct gossip_store;
+
+/* An address and port. IPv4 as ::ffff:a.b.c.d. Link-local scopes are not kept. */
+struct gossip_address {
+    uint8_t ip[16];
+    uint16_t port; /* In host order; 0 is no address. */
+};
+
+enum gossip_record_kind {
+    GOSSIP_RECORD_META,    /* A named value. Key: name. */
+    GOSSIP_RECORD_AUTHOR,  /* An author with its clock. Key: number. */
+    GOSSIP_RECORD_MENTION, /* Which author another named as its index-th. Key: (author, index). */
+    GOSSIP_RECORD_EVENT,   /* An event. Key: delivery; (author, seq) is unique too. */
+    GOSSIP_RECORD_SIGNED,  /* A certificate, proof or eviction, as it was signed. Key: id. */
+    GOSSIP_RECORD_PEER,    /* Where a node was last reached. Key: key. */
+};
+
+struct gossip_meta_record {
+    const char *name;
+    const uint8_t *bytes; /* NULL: the value is number. */
+    size_t size;
+    uint64_t number; /* At most 2^63 - 1. */
+};
+
+struct gossip_author_record {
+    uint32_t number; /* Local; 0, 1, 2 ... in the order in which authors became known here. */
+    uint8_t id[GOSSIP_ID_SIZE];
+    uint8_t key[GOSSIP_KEY_SIZE];
+    uint8_t epoch[GOSSIP_EPOCH_SIZE];
+    uint64_t have;                           /* Clock entry: the last seq stored and delivered. */
+    uint64_t floor;                          /* Events up to here are no longer held; 0: all are. */
+    uint64_t cut;                            /* From this seq on nothing counts; 0: no cut. */
+    uint8_t head_hash[GOSSIP_HASH_SIZE];     /* Of event have; zero for none. */
+    uint64_t mentions;                       /* How many authors it has named. */
+    uint8_t mentions_hash[GOSSIP_HASH_SIZE]; /* Their running hash. */
+    uint64_t unsealed_size;                  /* Bytes of bodies since its last required seal. */
+};
+
+struct gossip_mention_record {
+    uint32_t author;
+    uint64_t index; /* 1, 2, 3 ... */
+    uint32_t mentioned;
+};
+
+struct gossip_event_record {
+    uint64_t delivery; /* 1, 2, 3 ... in the order in which this node delivered. */
+    uint32_t author;
+    uint64_t seq;
+    uint8_t hash[GOSSIP_HASH_SIZE];
+    const uint8_t *body; /* What was signed, byte for byte. */
+    size_t body_size;
+    const uint8_t *seal;    /* GOSSIP_SIGNATURE_SIZE bytes, or NULL if none is known. */
+    const uint8_t *context; /* At checkpoints its full context, encoded; else NULL. Local. */
+    size_t context_size;
+};
+
+struct gossip_signed_record {
+    uint8_t type;                 /* enum gossip_signed_type */
+    uint8_t id[GOSSIP_HASH_SIZE]; /* The hash of its bytes. */
+    const uint8_t *bytes;         /* As signed, byte for byte. */
+    size_t size;
+};
+
+struct gossip_peer_record {
+    uint8_t key[GOSSIP_KEY_SIZE];
+    struct gossip_address address;
+};
+
+struct gossip_record {
+    enum gossip_record_kind kind;
+    union {
+        struct gossip_meta_record meta;
+        struct gossip_author_record author;
+        struct gossip_mention_record mention;
+        struct gossip_event_record event;
+        struct gossip_signed_record signed_record;
+        struct gossip_peer_record peer;
+    } as;
+};
+
+/* Called once for each record. Returning anything but 0 ends the call, which returns it. */
+typedef int gossip_record_visit(void *context, const struct gossip_record *record);
+
+/*
+ * What every function here may return, beside what its comment names:
+ *   GOSSIP_ERR_IO       a read or write failed; after a write the outcome is unknown
+ *   GOSSIP_ERR_DAMAGED  what is stored contradicts itself; files are left untouched
+ *   GOSSIP_ERR_NOMEM    nothing has changed
+ */
+struct gossip_store_ops {
+    /* Shows every meta, author (ascending by number), mention (ascending by author and index),
+     * signed and peer record once, in this order of kinds; never events. */
+    int (*load)(struct gossip_store *store, gossip_record_visit *visit, void *context);
+
+    /* Makes all of records durable before it returns, or none. A record replaces the one of equal
+     * key, but for events: of an event that is there only the seal may be added or the same event
+     * saved again (else EXISTS). An event whose delivery number is not past the last one stored,
+     * and that is not already there, is INVALID.
+     * FULL: no room; nothing has changed and the store is usable. */
+    int (*save)(struct gossip_store *store, const struct gossip_record *records, size_t count);
+
+    /* Shows the events of author from seq first to seq last, both included, ascending, as far as
+     * they are held. */
+    int (*read)(struct gossip_store *store, uint32_t author, uint64_t first, uint64_t last,
+                gossip_record_visit *visit, void *context);
+
+    /* Shows events in delivery order, from the first whose delivery number is past after. */
+    int (*follow)(struct gossip_store *store, uint64_t after, gossip_record_visit *visit,
+                  void *context);
+
+    /* What the store would like a person to know after its last failure: one line, never NULL,
+     * lent until the next call. */
+    const char *(*explain)(struct gossip_store *store);
+
+    /* Frees store. Whatever was saved stays. NULL is not allowed. */
+    void (*close)(struct gossip_store *store);
+};
+
+/* An implementation embeds this as its first member. */
+struct gossip_store {
+    const struct gossip_store_ops *ops;
+};
+
+enum gossip_sqlite_mode {
+    GOSSIP_SQLITE_CREATE, /* The file must not exist; it is made, mode 0600. EXISTS. */
+    GOSSIP_SQLITE_OPEN,   /* The file must exist and be a gossip store. NOT_FOUND. */
+};
+
+/*
+ * Opens the SQLite store in the file path. Beside it stands path + ".lock", held with flock for as
+ * long as the store is open and naming the holder's pid; nothing else may open the database file
+ * while it is. On failure ret_explanation (unless NULL; size bytes) tells in one line what is
+ * wrong, where, and what to do next. NOT_FOUND, EXISTS, LOCKED (another process holds it: at once,
+ * not after a wait), PERMISSION (also a read-only file), FOREIGN (not a gossip store, or made by a
+ * newer version), DAMAGED, FULL, IO, NOMEM.
+ */
+int gossip_sqlite_open(const char *path, enum gossip_sqlite_mode mode, char *ret_explanation,
+                       size_t size, struct gossip_store **ret_store);
+
+/* A store that ends with the process. NOMEM. */
+int gossip_memory_open(struct gossip_store **ret_store);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

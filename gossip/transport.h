@@ -1,0 +1,117 @@
+/*
+ * Transports: what carries datagrams, perhaps. They may be lost, doubled, late or altered.
+ * And the third small table: what tells the time and draws lots.
+ *
+ * Calls never overlap and never block.
+ */
+#ifndef GOSSIP_TRANSPORT_H
+#define GOSSIP_TRANSPORT_H
+
+#include "gossip/limits.h"
+#include "gossip/store.h"
+
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+struct gossip_transport;
+
+struct gossip_datagram {
+    struct gossip_address address; /* Where to, or where from. */
+    const uint8_t *data;
+    size_t size;
+};
+
+/* What has happened to datagrams outside the node, since the transport was opened. */
+struct gossip_transport_stats {
+    uint64_t sent;
+    uint64_t sent_bytes;
+    uint64_t
+        send_failed; /* The system refused: no route, no permission, no room. Not sent again. */
+    uint64_t received;
+    uint64_t received_bytes;
+    uint64_t receive_failed;
+    uint64_t overrun; /* The kernel dropped them because we were too slow (SO_RXQ_OVFL). */
+};
+
+struct gossip_transport_ops {
+    /* A descriptor that is readable when a datagram may wait; -1 if there is none. */
+    int (*poll_fd)(struct gossip_transport *transport);
+
+    /* Shows up to capacity waiting datagrams in ret_datagrams, their data lent until the next
+     * receive. A datagram longer than GOSSIP_DATAGRAM_MAX is shown with its first
+     * GOSSIP_DATAGRAM_MAX + 1 bytes. Returns how many, 0 if none waits; an error of the network is
+     * counted and never returned. IO only if the transport can never work again. */
+    int (*receive)(struct gossip_transport *transport, struct gossip_datagram *ret_datagrams,
+                   size_t capacity);
+
+    /* Sends each, or does not: what the system refuses is counted. */
+    void (*send)(struct gossip_transport *transport, const struct gossip_datagram *datagrams,
+                 size_t count);
+
+    /* The address it is bound to (with the port the system chose, if it chose). */
+    void (*address)(struct gossip_transport *transport, struct gossip_address *ret_address);
+
+    void (*stats)(struct gossip_transport *transport, struct gossip_transport_stats *ret_stats);
+
+    void (*close)(struct gossip_transport *transport);
+};
+
+/* An implementation embeds this as its first member. */
+struct gossip_transport {
+    const struct gossip_transport_ops *ops;
+};
+
+/*
+ * Opens UDP sockets on listen, "ADDR:PORT", "[ADDR]:PORT", "NAME:PORT" or ":PORT" (every address of
+ * both families); port 0 lets the system choose. On failure ret_explanation (unless NULL) tells in
+ * one line what is wrong and what to do next.
+ * INVALID (not an address), NOT_FOUND (the name has no address), IN_USE (port taken), PERMISSION
+ * (the port is reserved), IO, NOMEM.
+ */
+int gossip_udp_open(const char *listen, char *ret_explanation, size_t size,
+                    struct gossip_transport **ret_transport);
+
+/*
+ * Looks up all addresses of "ADDR:PORT", "[ADDR]:PORT" or "NAME:PORT". Asks the system's resolver
+ * and so may wait: call it before the loop runs. Returns how many (at least 1, at most capacity).
+ * INVALID, NOT_FOUND.
+ */
+int gossip_udp_resolve(const char *text, struct gossip_address *ret_addresses, size_t capacity,
+                       char *ret_explanation, size_t size);
+
+/* Longest text of an address, with its final NUL: "[v6]:65535". */
+enum { GOSSIP_ADDRESS_TEXT_MAX = 56 };
+
+/* Writes "127.0.0.1:7001" or "[::1]:7001". */
+void gossip_address_to_text(const struct gossip_address *address,
+                            char ret_text[GOSSIP_ADDRESS_TEXT_MAX]);
+
+struct gossip_time;
+
+struct gossip_time_ops {
+    /* Milliseconds since some moment, never backwards; goes on while the machine sleeps. */
+    uint64_t (*monotonic_ms)(struct gossip_time *time);
+
+    /* Milliseconds since 1970, as far as the machine knows. May jump either way. */
+    uint64_t (*wall_ms)(struct gossip_time *time);
+
+    /* Fills buffer with bits nobody can guess. IO if there are none. */
+    int (*random)(struct gossip_time *time, uint8_t *buffer, size_t size);
+};
+
+struct gossip_time {
+    const struct gossip_time_ops *ops;
+};
+
+/* The machine's clocks and randomness. Never freed, never NULL. */
+struct gossip_time *gossip_system_time(void);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif
