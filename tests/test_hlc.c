@@ -133,11 +133,13 @@ static void test_any_walls_and_stamps(void **state)
             assert_true(stamp > before);
             assert_true(hlc_ms(stamp) >= wall);
         } else {
-            stamp = random_below(&seed, 4) == 0 ? random_next(&seed)
-                                                : hlc_make(wall + random_below(&seed, 1200), 0) +
-                                                      random_below(&seed, 65536);
-            if (random_below(&seed, 100) == 0)
+            uint64_t draw = random_below(&seed, 100);
+
+            stamp = hlc_make(wall, 0) + random_below(&seed, 1200 << 16);
+            if (draw == 0)
                 stamp = UINT64_MAX;
+            else if (draw < 25)
+                stamp = random_next(&seed);
             ahead = hlc_merge(&clock, stamp, wall);
             assert_true(clock > before);
             assert_true(hlc_ms(clock) >= wall);

@@ -110,7 +110,7 @@ static void test_as_a_set(void **state)
             bool is_new;
 
             if (draw == 0) /* Lost ones, and now and then whole windows of them. */
-                counter += random_below(&seed, random_below(&seed, 4) == 0 ? 3 * WINDOW : 130);
+                counter += random_below(&seed, step % 4 == 0 ? 3 * WINDOW : 130);
             else if (draw < 26) /* Late and doubled ones, from a bit more than a window back. */
                 counter -= random_below(&seed, WINDOW + 50);
             if (counter >= COUNTERS) /* Also where it went below 0. */
