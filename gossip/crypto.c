@@ -139,8 +139,9 @@ static bool sodium_agree(uint8_t ret_shared[32], const uint8_t secret[GOSSIP_SEC
     uint8_t shared[crypto_scalarmult_curve25519_BYTES];
     bool agreed;
 
-    /* The conversion alone would take encodings that are not canonical. */
-    if (!sodium_key_valid(key) || crypto_sign_ed25519_pk_to_curve25519(their_point, key) != 0)
+    /* Refuses small and mixed orders. It does not ask for the canonical encoding, but only of
+     * points with y < 19 is there another one, and none of those is of the subgroup. */
+    if (crypto_sign_ed25519_pk_to_curve25519(their_point, key) != 0)
         return false;
     crypto_sign_ed25519_sk_to_curve25519(our_scalar, secret);
     agreed = crypto_scalarmult_curve25519(shared, our_scalar, their_point) == 0;

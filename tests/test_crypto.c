@@ -215,8 +215,17 @@ static void test_unfit_keys(void **state)
         "eeffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff",
         /* No point has y = 2. */
         "0200000000000000000000000000000000000000000000000000000000000000",
-        /* y = 3 + p is a point, written so that it is not canonical. */
+        /* All other points that can be written with y + p, which is not canonical. */
         "f0ffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
+        "f1ffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
+        "f2ffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
+        "f3ffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
+        "f6ffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
+        "f7ffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
+        "fbffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
+        "fcffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
+        "fdffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
+        "ffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
         /* Of mixed order. */
         "cdb267ce40c5cd45306fa5d2f29731459387dbf9eb933b7bd5aed9a765b88d4d",
     };
