@@ -97,8 +97,11 @@ static struct directory directory_of_test(void)
     add_row(&directory, "a}b", 3, 34);
     add_row(&directory, "a\x7f", 2, 35);
     add_row(&directory, "a\tb", 3, 36);
-    add_row(&directory, "\xed\xa0\x80", 3, 37); /* A surrogate as UTF-8. */
-    add_row(&directory, "e\xc3", 2, 38);        /* A sequence cut off. */
+    add_row(&directory, "\xed\xa0\x80", 3, 37);                         /* A surrogate as UTF-8. */
+    add_row(&directory, "e\xc3", 2, 38);                                /* A sequence cut off. */
+    add_row(&directory, "\xed\x9f\xbf\xee\x80\x80\xef\xbf\xbf", 9, 39); /* U+D7FF, E000, FFFF. */
+    add_row(&directory, "\xf0\x90\x80\x80\xf4\x8f\xbf\xbf", 8, 40);     /* U+10000, 10FFFF. */
+    add_row(&directory, "\x7f\xc2\x80\xdf\xbf\xe0\xa0\x80", 8, 41);     /* U+7F, 80, 7FF, 800. */
     return directory;
 }
 
@@ -339,6 +342,12 @@ static void test_json_read(void **state)
         {"{\"\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80\":1}", OK, 0, {{23, 1}}},
         {"{\"\\u00e9\\u20AC\\uD83D\\uDE00\":1}", OK, 0, {{23, 1}}},
         {"{\"" NAME_95 "\":1}", OK, 0, {{24, 1}}},
+        {"{\"\\uD7ff\\uE000\\uffff\":1}", OK, 0, {{39, 1}}},
+        {"{\"\\ud800\\udc00\\udbff\\udfff\":1}", OK, 0, {{40, 1}}},
+        {"{\"\\u007f\\u0080\\u07ff\\u0800\":1}", OK, 0, {{41, 1}}},
+        {"{\"\xed\x9f\xbf\xee\x80\x80\xef\xbf\xbf\":1}", OK, 0, {{39, 1}}},
+        {"{\"\xf0\x90\x80\x80\xf4\x8f\xbf\xbf\":1}", OK, 0, {{40, 1}}},
+        {"{\"\x7f\xc2\x80\xdf\xbf\xe0\xa0\x80\":1}", OK, 0, {{41, 1}}},
 
         {"{\"n1\":4611686018427387905}", LIMIT, 6},
         {"{\"n1\":18446744073709551616}", LIMIT, 6},
