@@ -7,10 +7,12 @@ Each CHECK is a function below, one test for meson. It prints what breaks the ru
 and exits 1; or it exits 77, with the reason, where it cannot run.
 """
 
+import os
 import re
 import shutil
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 # Who may include what. Nothing else follows from a directory's place in the tree.
@@ -27,8 +29,8 @@ EXAMPLE_HEADERS = {"gossip/" + name for name in PUBLIC_HEADERS}
 
 # What gossip/ may use of the system: language and memory, and no socket, file or clock.
 CORE_SYSTEM_HEADERS = {
-    "assert.h", "inttypes.h", "limits.h", "sodium.h", "stdarg.h", "stdbool.h", "stddef.h",
-    "stdint.h", "stdio.h", "stdlib.h", "string.h",
+    "assert.h", "inttypes.h", "limits.h", "sodium.h", "stdarg.h", "stdatomic.h", "stdbool.h",
+    "stddef.h", "stdint.h", "stdio.h", "stdlib.h", "string.h",
 }
 # <stdio.h> and <stdlib.h> bring more than snprintf() and malloc(); these no core object may need.
 CORE_BANNED_SYMBOLS = {
@@ -46,6 +48,10 @@ OWNED_HEADERS = {
     r"microhttpd\.h": "cmd",
     r"jansson\.h": "cmd",
 }
+
+
+class Fault(Exception):
+    """What breaks a rule."""
 
 
 class CannotRun(Exception):
@@ -220,6 +226,30 @@ def headers(root, compiler="cc"):
                 yield f"{path}: is no {language} by itself:\n{result.stderr}"
 
 
+def installed(root, build, compiler="cc", example="examples/embed.c"):
+    """What is installed is all that a program of somebody else needs."""
+    with tempfile.TemporaryDirectory(prefix="gossip-") as directory:
+        def run(*command, **more):
+            result = subprocess.run(command, capture_output=True, text=True, check=False,
+                                    env={**os.environ, **more})
+            if result.returncode != 0:
+                raise Fault(f"{' '.join(map(str, command))}:\n{result.stdout}{result.stderr}")
+            return result.stdout
+
+        try:
+            run("meson", "install", "-C", build, "--no-rebuild", "--destdir", directory)
+            packages = [str(path.parent) for path in Path(directory).rglob("gossip.pc")]
+            flags = run("pkg-config", "--cflags", "--libs", "gossip",
+                        PKG_CONFIG_PATH=":".join(packages), PKG_CONFIG_SYSROOT_DIR=directory)
+            program = Path(directory) / "program"
+            run(compiler, "-std=c11", "-D_POSIX_C_SOURCE=200809L", "-Wall", "-Wextra", "-Werror",
+                "-o", program, root / example, *flags.split())
+            libraries = [str(path.parent) for path in Path(directory).rglob("libgossip.so.0")]
+            run(program, LD_LIBRARY_PATH=":".join(libraries))
+        except Fault as fault:
+            yield str(fault)
+
+
 def layout(root):
     """clang-format has nothing to change."""
     program = shutil.which("clang-format")
@@ -237,7 +267,8 @@ def layout(root):
 
 
 CHECKS = {check.__name__: check
-          for check in (arrows, owners, core_symbols, limits, symbols, headers, layout)}
+          for check in (arrows, owners, core_symbols, limits, symbols, headers, installed,
+                        layout)}
 
 
 def main():
