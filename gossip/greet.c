@@ -344,6 +344,21 @@ static bool may_look_at_hello(struct gossip_node *node)
     return true;
 }
 
+/* There is a sign of life from address: it gets our hello soon, at most one a period. */
+static int try_address(struct gossip_node *node, uint32_t peer,
+                       const struct gossip_address *address)
+{
+    uint64_t soon = node->now_ms + node->period_ms;
+    struct target *target;
+    int error = targets_add(&node->peers, address, peer, node->now_ms, node->period_ms, &target);
+
+    if (error >= 0 && target->due_ms > soon) {
+        target->interval_ms = node->period_ms;
+        target->due_ms = soon;
+    }
+    return error;
+}
+
 static enum gossip_verdict receive_hello(struct gossip_node *node,
                                          const struct gossip_datagram *datagram,
                                          const struct greeting *greeting, int *ret_error)
@@ -372,6 +387,12 @@ static enum gossip_verdict receive_hello(struct gossip_node *node,
     if (verdict != GOSSIP_DATAGRAM_ACCEPTED || *ret_error < 0)
         return verdict;
     *ret_error = send_welcome(node, peer, &datagram->address, &greeting->message);
+    /* If the welcome or the token that comes back for it is lost, our hello makes up for it. */
+    if (*ret_error >= 0 && node->peers.items[peer]->state != GOSSIP_PEER_ALIVE) {
+        *ret_error = try_address(node, peer, &datagram->address);
+        if (*ret_error == GOSSIP_ERR_LIMIT)
+            *ret_error = GOSSIP_OK; /* The welcome has to do. */
+    }
     return GOSSIP_DATAGRAM_ACCEPTED;
 }
 
@@ -437,7 +458,6 @@ static enum gossip_verdict take_entry(struct gossip_node *node, const uint8_t *e
                                       int *ret_error)
 {
     struct gossip_address address;
-    struct target *target;
     uint32_t peer = peers_find_node(&node->peers, entry);
 
     address_read(entry + GOSSIP_ID_SIZE, &address);
@@ -447,15 +467,10 @@ static enum gossip_verdict take_entry(struct gossip_node *node, const uint8_t *e
         return GOSSIP_DATAGRAM_DUPLICATE;
     if (peer != NO_PEER && node->peers.items[peer]->state == GOSSIP_PEER_ALIVE)
         return GOSSIP_DATAGRAM_DUPLICATE;
-    *ret_error = targets_add(&node->peers, &address, peer, node->now_ms, node->period_ms, &target);
+    *ret_error = try_address(node, peer, &address);
     if (*ret_error == GOSSIP_ERR_LIMIT) {
         *ret_error = GOSSIP_OK;
         return GOSSIP_DATAGRAM_NO_ROOM;
-    }
-    /* Somebody has just heard it: an old address is worth another try. */
-    if (*ret_error >= 0 && target->due_ms > node->now_ms + node->period_ms) {
-        target->interval_ms = node->period_ms;
-        target->due_ms = node->now_ms + node->period_ms;
     }
     return GOSSIP_DATAGRAM_ACCEPTED;
 }

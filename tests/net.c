@@ -530,6 +530,36 @@ const char *net_have_text(struct net *net, unsigned node)
     return net_clock_text(net, node, gossip_clock(net->members[node].gossip));
 }
 
+void net_print(struct net *net, unsigned node)
+{
+    static const char *const states[] = {"unreached", "alive", "silent"};
+    struct gossip *gossip = net->members[node].gossip;
+    struct gossip_stats stats;
+
+    printf("n%u at %llu ms: %s\n", node + 1, (unsigned long long)net->now_ms,
+           net_have_text(net, node));
+    for (size_t i = 0; i < gossip_peer_count(gossip); i++) {
+        struct gossip_peer peer;
+
+        NET_REQUIRE(gossip_peer(gossip, i, &peer) == GOSSIP_OK);
+        printf("  %s port %u %s%s, heard %lld ms ago, %llu of %llu answered\n", peer.name,
+               peer.address.port, states[peer.state], peer.in_step ? ", in step" : "",
+               (long long)peer.heard_ms, (unsigned long long)peer.answered,
+               (unsigned long long)peer.exchanges);
+    }
+    gossip_stats(gossip, &stats);
+    printf("  boot %llu, held %llu, runs %llu, pulls %llu, whole %llu;",
+           (unsigned long long)stats.boot, (unsigned long long)stats.held_events,
+           (unsigned long long)stats.runs_held, (unsigned long long)stats.pulls,
+           (unsigned long long)stats.pulls_whole);
+    for (unsigned i = 0; i < GOSSIP_DATAGRAM_VERDICTS; i++) {
+        if (stats.datagrams[i] > 0)
+            printf(" %s %llu", gossip_verdict_name((enum gossip_verdict)i),
+                   (unsigned long long)stats.datagrams[i]);
+    }
+    printf("\n");
+}
+
 const char *net_event_clock(struct net *net, unsigned node, unsigned other, uint64_t seq)
 {
     struct gossip_event event;

@@ -73,6 +73,9 @@ uint32_t net_author(struct net *net, unsigned node, unsigned other);
 const char *net_clock_text(struct net *net, unsigned node, const struct gossip_vclock *clock);
 const char *net_have_text(struct net *net, unsigned node);
 
+/* Prints where a node stands, for a person who looks for the reason of a failure. */
+void net_print(struct net *net, unsigned node);
+
 /* The clock of event other:seq as node shows it. */
 const char *net_event_clock(struct net *net, unsigned node, unsigned other, uint64_t seq);
 enum gossip_relation net_relation(struct net *net, unsigned node, unsigned a, uint64_t a_seq,
