@@ -174,6 +174,7 @@ void log_end(struct log *log)
     write_line(log, &log->line);
 }
 
+/* What is not known to be harmless is worth a warning. */
 static enum log_level notice_level(enum gossip_notice_kind kind)
 {
     switch (kind) {
@@ -182,16 +183,11 @@ static enum log_level notice_level(enum gossip_notice_kind kind)
     case GOSSIP_NOTICE_MEMBER:
     case GOSSIP_NOTICE_DISK_FREED:
         return LOG_INFO;
-    case GOSSIP_NOTICE_REFUSED:
-    case GOSSIP_NOTICE_DROPPED:
-    case GOSSIP_NOTICE_FUTURE:
-    case GOSSIP_NOTICE_NO_MEMORY:
-    case GOSSIP_NOTICE_LOST:
-        return LOG_WARN;
     case GOSSIP_NOTICE_DISK_FULL:
         return LOG_ERROR;
+    default:
+        return LOG_WARN;
     }
-    return LOG_WARN;
 }
 
 void log_notice(struct log *log, const struct gossip_notice *notice, const char *author)
@@ -209,24 +205,11 @@ void log_notice(struct log *log, const struct gossip_notice *notice, const char 
             log_add(log, "dot", dot.data);
         text_clear(&dot);
     }
-    switch (notice->kind) {
-    case GOSSIP_NOTICE_FUTURE:
+    if (notice->kind == GOSSIP_NOTICE_FUTURE)
         log_add_number(log, "ahead_ms", notice->number);
-        break;
-    case GOSSIP_NOTICE_DROPPED:
-    case GOSSIP_NOTICE_LOST:
+    else if (notice->number != 0)
         log_add_number(log, "count", notice->number);
-        break;
-    case GOSSIP_NOTICE_DISK_FULL:
+    if (notice->kind == GOSSIP_NOTICE_DISK_FULL)
         log_add(log, "next", "free some space; the node then goes on by itself");
-        break;
-    case GOSSIP_NOTICE_PEER_ALIVE:
-    case GOSSIP_NOTICE_PEER_SILENT:
-    case GOSSIP_NOTICE_MEMBER:
-    case GOSSIP_NOTICE_REFUSED:
-    case GOSSIP_NOTICE_DISK_FREED:
-    case GOSSIP_NOTICE_NO_MEMORY:
-        break;
-    }
     log_end(log);
 }
