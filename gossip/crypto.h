@@ -37,7 +37,8 @@ struct gossip_crypto {
     void (*sign)(uint8_t ret_signature[GOSSIP_SIGNATURE_SIZE], const void *data, size_t size,
                  const uint8_t secret[GOSSIP_SECRET_SIZE]);
 
-    /* Pure: the same answer for the same bytes in every version of every library. */
+    /* For a key that key_valid takes, pure: the same answer for the same bytes in every version of
+     * every library. Of other keys versions think differently, so ask key_valid first. */
     bool (*verify)(const uint8_t signature[GOSSIP_SIGNATURE_SIZE], const void *data, size_t size,
                    const uint8_t key[GOSSIP_KEY_SIZE]);
 
@@ -57,15 +58,16 @@ struct gossip_crypto {
                      size_t header_size, const uint8_t nonce[GOSSIP_BOX_NONCE_SIZE],
                      const uint8_t key[32]);
 
-    /* size bytes of a stream that depends on key and number alone (ChaCha20, IETF, nonce =
-     * number). */
+    /* size bytes of a stream that depends on key and number alone: ChaCha20 (IETF) from block 0,
+     * its nonce four zero bytes and the number, big-endian. */
     void (*stream)(uint8_t *ret_bytes, size_t size, const uint8_t key[32], uint64_t number);
 };
 
 /* The real thing. Starts libsodium at first use; never NULL. */
 const struct gossip_crypto *gossip_crypto_sodium(void);
 
-/* Memory for secrets: locked where the system allows, wiped when freed. NULL when there is none. */
+/* Memory for secrets: locked where the system allows, wiped when freed. NULL when there is none;
+ * NULL may be freed. */
 void *gossip_secret_alloc(size_t size);
 void gossip_secret_free(void *secret);
 

@@ -98,6 +98,8 @@ const char *gossip_notice_name(enum gossip_notice_kind kind)
         return "member";
     case GOSSIP_NOTICE_REFUSED:
         return "refused";
+    case GOSSIP_NOTICE_DISAGREES:
+        return "disagrees";
     case GOSSIP_NOTICE_DROPPED:
         return "dropped";
     case GOSSIP_NOTICE_FUTURE:

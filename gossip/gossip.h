@@ -324,6 +324,7 @@ enum gossip_notice_kind {
     GOSSIP_NOTICE_PEER_SILENT, /* A peer has stopped answering. */
     GOSSIP_NOTICE_MEMBER,      /* A certificate not known before. */
     GOSSIP_NOTICE_REFUSED,     /* An author's event that no node will ever accept. */
+    GOSSIP_NOTICE_DISAGREES,   /* A peer shows another event under a dot that we hold. */
     GOSSIP_NOTICE_DROPPED,     /* Held-back events of an author were let go for lack of room. */
     GOSSIP_NOTICE_FUTURE,      /* An event's stamp is far ahead of our wall clock. */
     GOSSIP_NOTICE_DISK_FULL,   /* Read-only until there is room. */

@@ -93,22 +93,23 @@ typedef int gossip_vclock_find(void *context, const char *name, size_t size, uin
 enum { GOSSIP_VCLOCK_NAME_MAX = 96 };
 
 /* Writes "{n1:3 n2:1}" ("{}" if empty), sorted by name bytewise, and a final NUL. *ret_text is the
- * caller's, to be freed with free(). NOMEM, and what name returned. A name with a space, ':', '{',
- * '}' or a control character, or an empty one: INVALID. */
+ * caller's, to be freed with free(). NOMEM, and what name returned. A name with a space, ',', ':',
+ * '{', '}' or a control character, an empty one, and two authors of one name: INVALID. */
 int gossip_vclock_to_text(const struct gossip_vclock *clock, gossip_vclock_name *name,
                           void *context, char **ret_text);
 
-/* Reads what to_text writes. Spaces or commas between entries; spaces around them are allowed, the
- * braces may be left out. An entry of 0 is allowed and changes nothing; a name that stands twice is
- * refused. INVALID (and, unless NULL, *ret_where tells the offset of the first byte that does not
- * fit), LIMIT past GOSSIP_COUNTER_MAX (with offset), NOMEM, and what find returned (with offset).
- * *clock, which must be valid, is replaced on success only. */
+/* Reads what to_text writes. Spaces or one comma between entries; spaces around them are allowed,
+ * the braces may be left out. An entry of 0 is allowed and changes nothing; a counter with zeros
+ * before it is refused, as is a name, or an author, that stands twice. INVALID (and, unless NULL,
+ * *ret_where tells the offset of the first byte that does not fit), LIMIT past GOSSIP_COUNTER_MAX
+ * (with offset), NOMEM, and what find returned (with offset). *clock, which must be valid, is
+ * replaced on success only. */
 int gossip_vclock_from_text(struct gossip_vclock *clock, const char *text, size_t size,
                             gossip_vclock_find *find, void *context, size_t *ret_where);
 
 /* The same as a JSON object, {"n1":3,"n2":1}, sorted by name bytewise, no white space; strings
- * escaped as RFC 8259 asks, names may be any valid UTF-8 (else INVALID). Counters are plain
- * integers. */
+ * escaped as RFC 8259 asks, names may be any valid UTF-8, but no two the same (else INVALID).
+ * Counters are plain integers. */
 int gossip_vclock_to_json(const struct gossip_vclock *clock, gossip_vclock_name *name,
                           void *context, char **ret_text);
 

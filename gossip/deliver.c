@@ -1,0 +1,519 @@
+/*
+ * Events on their way in: a whole run is verified against its author's chain, its events are held
+ * back until their contexts are satisfied, and then delivered, one by one, in causal order.
+ */
+#include "gossip/state.h"
+
+#include <assert.h>
+#include <string.h>
+
+#include "gossip/bytes.h"
+#include "gossip/hlc.h"
+
+/* How long a gap may stay before we ask: datagrams overtake one another, and what is missing is
+ * often on its way. */
+enum { PATIENCE_MS = 40 };
+
+int deliver_event(struct gossip_node *node, uint32_t number, const struct chain *chain,
+                  const uint8_t *body, size_t body_size, const struct frame *frame,
+                  const uint8_t *seal)
+{
+    struct author *author = node->authors.items[number];
+    struct frame_entries entries = frame_entries(frame);
+    struct frame_entry entry;
+    struct gossip_event_record event = {
+        .delivery = node->delivery + 1, .author = number, .seq = chain->seq};
+    int error;
+
+    assert(chain->seq == author->stored.have + 1);
+    if (chain->seq % GOSSIP_CHECKPOINT_EVERY == 0) {
+        const struct gossip_vclock *context;
+        uint8_t *encoded;
+
+        error = context_after(&node->contexts, number, frame, &context);
+        if (error < 0)
+            return error;
+        event.context_size = context_encoded_size(context);
+        encoded = arena_alloc(&node->batch.arena, event.context_size);
+        if (encoded == NULL)
+            return GOSSIP_ERR_NOMEM;
+        context_encode(context, encoded);
+        event.context = encoded;
+    }
+    while (frame_next(&entries, &entry)) {
+        struct gossip_record record = {.kind = GOSSIP_RECORD_MENTION};
+
+        if (entry.id == NULL)
+            continue;
+        record.as.mention.author = number;
+        record.as.mention.mentioned = authors_find(&node->authors, entry.id);
+        error = author_mention(author, record.as.mention.mentioned, node->authors.count);
+        if (error < 0)
+            return error;
+        record.as.mention.index = author->stored.mentions;
+        error = batch_save(&node->batch, &record);
+        if (error < 0)
+            return error;
+    }
+    memcpy(event.hash, chain->hash, GOSSIP_HASH_SIZE);
+    event.body = arena_copy(&node->batch.arena, body, body_size);
+    event.body_size = body_size;
+    if (seal != NULL)
+        event.seal = arena_copy(&node->batch.arena, seal, GOSSIP_SIGNATURE_SIZE);
+    if (event.body == NULL || (seal != NULL && event.seal == NULL))
+        return GOSSIP_ERR_NOMEM;
+    error = batch_save_event(&node->batch, author, &event);
+    if (error < 0)
+        return error;
+    error = gossip_vclock_set(&node->have, number, chain->seq);
+    if (error < 0)
+        return error;
+
+    assert(chain->mentions == author->stored.mentions);
+    author->stored.have = chain->seq;
+    memcpy(author->stored.head_hash, chain->hash, GOSSIP_HASH_SIZE);
+    memcpy(author->stored.mentions_hash, chain->mentions_hash, GOSSIP_HASH_SIZE);
+    author->stored.unsealed_size = chain->unsealed_size;
+    author->dirty = true;
+    author->head_sealed = seal != NULL;
+    author->leaf_fits = false;
+    node->trie_fits = false;
+    node->delivery++;
+    return GOSSIP_OK;
+}
+
+enum context_state {
+    CONTEXT_SATISFIED,
+    CONTEXT_WAITS,
+    CONTEXT_INVALID,
+};
+
+/* Whether all that a frame names is here. Only now, with all earlier events of the author
+ * delivered, can be told what its mention numbers stand for. */
+static enum context_state context_state(const struct gossip_node *node, const struct author *author,
+                                        const struct frame *frame, uint8_t ret_id[GOSSIP_ID_SIZE],
+                                        uint64_t *ret_seq)
+{
+    struct frame_entries entries = frame_entries(frame);
+    struct frame_entry entry;
+    bool waits = false;
+
+    while (frame_next(&entries, &entry)) {
+        const struct author *other = NULL;
+        uint64_t needed = entry.seq;
+
+        if (entry.id == NULL) {
+            if (entry.mention > author->stored.mentions)
+                return CONTEXT_INVALID;
+            other = node->authors.items[author->mentioned[entry.mention - 1]];
+        } else {
+            uint32_t number = authors_find(&node->authors, entry.id);
+
+            if (memcmp(entry.id, author->stored.id, GOSSIP_ID_SIZE) == 0)
+                return CONTEXT_INVALID;
+            if (number != NO_AUTHOR) {
+                if (author_has_mentioned(author, number))
+                    return CONTEXT_INVALID;
+                other = node->authors.items[number];
+            }
+        }
+        /* A cut author's events from the cut on will never come. */
+        if (other != NULL && other->stored.cut != 0 && needed >= other->stored.cut)
+            needed = other->stored.cut - 1;
+        if (!waits && (other == NULL || author_have(other) < needed)) {
+            waits = true;
+            memcpy(ret_id, other == NULL ? entry.id : other->stored.id, GOSSIP_ID_SIZE);
+            *ret_seq = needed;
+        }
+    }
+    return waits ? CONTEXT_WAITS : CONTEXT_SATISFIED;
+}
+
+static int refuse(struct gossip_node *node, struct author *author)
+{
+    uint64_t seq = author->held_first->chain.seq;
+
+    author->refused = seq;
+    held_drop_all(&node->held, author);
+    runs_remove_until(&node->runs, author->stored.id, UINT64_MAX);
+    node->stats.datagrams[GOSSIP_DATAGRAM_REFUSED]++;
+    return node_notice(node, GOSSIP_NOTICE_REFUSED,
+                       peers_find_key(&node->peers, author->stored.key),
+                       (struct gossip_dot){author->stored.number, seq}, 0);
+}
+
+static int note_stamp(struct gossip_node *node, const struct author *author, uint64_t seq,
+                      uint64_t stamp)
+{
+    if (!hlc_merge(&node->hlc, stamp, node->wall_ms))
+        return GOSSIP_OK;
+    node->stats.ahead_stamps++;
+    return node_notice(node, GOSSIP_NOTICE_FUTURE, peers_find_key(&node->peers, author->stored.key),
+                       (struct gossip_dot){author->stored.number, seq},
+                       hlc_ms(stamp) - node->wall_ms);
+}
+
+/* Delivers of one author what can be delivered. Returns 1 if anything was, 0 if not. */
+static int deliver_author(struct gossip_node *node, uint32_t number)
+{
+    struct author *author = node->authors.items[number];
+    int delivered = 0;
+
+    author->blocked = false;
+    while (author->held_first != NULL) {
+        const struct held_event *event = author->held_first;
+        struct frame frame;
+        bool is_frame = frame_read(event->body, event->body_size, &frame);
+        int error;
+
+        assert(is_frame); /* It was hashed by it. */
+        switch (context_state(node, author, &frame, author->waits_id, &author->waits_seq)) {
+        case CONTEXT_WAITS:
+            author->blocked = true;
+            return delivered;
+        case CONTEXT_INVALID:
+            error = refuse(node, author);
+            return error < 0 ? error : delivered;
+        case CONTEXT_SATISFIED:
+            break;
+        }
+        error = deliver_event(node, number, &event->chain, event->body, event->body_size, &frame,
+                              event->has_seal ? event->seal : NULL);
+        if (error < 0)
+            return error;
+        error = note_stamp(node, author, event->chain.seq, frame.hlc);
+        if (error < 0)
+            return error;
+        held_pop(&node->held, author);
+        node->stats.delivered++;
+        node_wake(node);
+        delivered = 1;
+    }
+    return delivered;
+}
+
+int deliver_waiting(struct gossip_node *node, uint32_t number)
+{
+    bool moved;
+
+    /* Each round delivers at least one event, so it ends; a round is one look at each author that
+     * is blocked, which is a comparison for those that still are. */
+    do {
+        moved = false;
+        for (size_t i = 0; i < node->authors.count; i++) {
+            struct author *author = node->authors.items[i];
+            uint32_t other;
+            int delivered;
+
+            if (author->held_first == NULL)
+                continue;
+            if (author->blocked) {
+                other = authors_find(&node->authors, author->waits_id);
+                if (other == NO_AUTHOR ||
+                    author_have(node->authors.items[other]) < author->waits_seq)
+                    continue;
+            } else if (author->stored.number != number) {
+                continue;
+            }
+            delivered = deliver_author(node, author->stored.number);
+            if (delivered < 0)
+                return delivered;
+            moved = moved || delivered > 0;
+        }
+    } while (moved);
+    return GOSSIP_OK;
+}
+
+/* What came of looking at a run. */
+enum run_outcome {
+    RUN_TAKEN,     /* Its events are held or delivered. */
+    RUN_KNOWN,     /* Nothing new in it. */
+    RUN_EARLY,     /* What comes before it is not here. */
+    RUN_STRANGER,  /* Its author is not known, and it does not introduce one we may know. */
+    RUN_MALFORMED, /* Not what a run is. */
+    RUN_FORGED,    /* Its seal does not fit. */
+    RUN_DISAGREES, /* Its previous hash is not ours. */
+    RUN_REFUSED,   /* Its author has written what no node accepts. */
+};
+
+static struct chain_owner owner_of(const struct gossip_node *node, const uint8_t *key,
+                                   const uint8_t *epoch)
+{
+    return (struct chain_owner){node->identity->cluster, key, epoch};
+}
+
+/* Walks the events of a stream past chain->seq. With author, appends them to its queue; without,
+ * only verifies. */
+static int walk_stream(struct gossip_node *node, const struct run *run,
+                       const struct chain_owner *owner, struct chain *chain, struct author *author,
+                       enum run_outcome *ret_outcome)
+{
+    struct reader reader = {run->data, run->size, 0, false};
+
+    for (uint64_t seq = run->first; seq <= run->last; seq++) {
+        uint64_t size = read_varint(&reader);
+        const uint8_t *body = NULL;
+        struct frame frame;
+        bool requires_seal;
+
+        if (!reader.failed && size <= GOSSIP_BODY_MAX)
+            body = read_bytes(&reader, (size_t)size);
+        if (body == NULL) {
+            *ret_outcome = RUN_MALFORMED;
+            return GOSSIP_OK;
+        }
+        if (seq <= chain->seq)
+            continue;
+        if (!frame_read(body, (size_t)size, &frame)) {
+            *ret_outcome = RUN_MALFORMED;
+            return GOSSIP_OK;
+        }
+        requires_seal = chain_advance(chain, node->crypto, owner, body, (size_t)size, &frame);
+        if (requires_seal && seq != run->last) {
+            *ret_outcome = RUN_MALFORMED;
+            return GOSSIP_OK;
+        }
+        if (author != NULL) {
+            int error = held_append(&node->held, author, chain, body, (size_t)size,
+                                    seq == run->last ? run->seal : NULL, run->source);
+
+            if (error < 0)
+                return error;
+        }
+    }
+    *ret_outcome = reader.offset == run->size ? RUN_TAKEN : RUN_MALFORMED;
+    return GOSSIP_OK;
+}
+
+/* Makes an author of a run's introduction, whose chain has been verified. */
+static int add_author(struct gossip_node *node, const struct run *run)
+{
+    struct gossip_author_record record = {.number = (uint32_t)node->authors.count};
+    int error;
+
+    memcpy(record.id, run->author, GOSSIP_ID_SIZE);
+    memcpy(record.key, run->key, GOSSIP_KEY_SIZE);
+    memcpy(record.epoch, run->epoch, GOSSIP_EPOCH_SIZE);
+    error = authors_add(&node->authors, &record);
+    if (error < 0)
+        return error;
+    node->authors.items[record.number]->dirty = true;
+    return GOSSIP_OK;
+}
+
+static bool is_member(const struct gossip_node *node, const uint8_t *key)
+{
+    return memcmp(key, node->identity->key, GOSSIP_KEY_SIZE) == 0 ||
+           peers_find_key(&node->peers, key) != NO_PEER;
+}
+
+/* Judges a run whose parts are all here and, if all is well, takes its events in. */
+static int judge_run(struct gossip_node *node, const struct run *run, uint32_t *ret_author,
+                     enum run_outcome *ret_outcome)
+{
+    uint32_t number = authors_find(&node->authors, run->author);
+    struct author *author = number == NO_AUTHOR ? NULL : node->authors.items[number];
+    struct chain chain = {0};
+    struct chain_owner owner;
+    int error;
+
+    if (author != NULL) {
+        chain = author->tail;
+        owner = owner_of(node, author->stored.key, author->stored.epoch);
+        if (author->refused != 0 || author->stored.cut != 0) {
+            *ret_outcome = RUN_REFUSED;
+            return GOSSIP_OK;
+        }
+        if (run->last <= chain.seq) {
+            *ret_outcome = RUN_KNOWN;
+            return GOSSIP_OK;
+        }
+    } else {
+        uint8_t id[GOSSIP_ID_SIZE];
+
+        if (!run->has_introduction || !is_member(node, run->key)) {
+            *ret_outcome = RUN_STRANGER;
+            return GOSSIP_OK;
+        }
+        author_id(node->crypto, run->key, run->epoch, id);
+        if (memcmp(id, run->author, GOSSIP_ID_SIZE) != 0) {
+            *ret_outcome = RUN_FORGED;
+            return GOSSIP_OK;
+        }
+        owner = owner_of(node, run->key, run->epoch);
+    }
+    if (run->first > chain.seq + 1) {
+        *ret_outcome = RUN_EARLY;
+        return GOSSIP_OK;
+    }
+    if (run->first == chain.seq + 1 && memcmp(run->previous, chain.hash, GOSSIP_HASH_SIZE) != 0) {
+        *ret_outcome = RUN_DISAGREES;
+        return GOSSIP_OK;
+    }
+    error = walk_stream(node, run, &owner, &chain, NULL, ret_outcome);
+    if (error < 0 || *ret_outcome != RUN_TAKEN)
+        return error;
+    if (!seal_verify(node->crypto, chain.hash, owner.key, run->seal)) {
+        *ret_outcome = RUN_FORGED;
+        return GOSSIP_OK;
+    }
+    if (author == NULL) {
+        number = (uint32_t)node->authors.count;
+        error = add_author(node, run);
+        if (error < 0)
+            return error;
+        author = node->authors.items[number];
+    }
+    chain = author->tail;
+    owner = owner_of(node, author->stored.key, author->stored.epoch);
+    error = walk_stream(node, run, &owner, &chain, author, ret_outcome);
+    *ret_author = number;
+    return error;
+}
+
+static int tell_disagreement(struct gossip_node *node, const uint8_t *id, uint64_t seq)
+{
+    uint32_t number = authors_find(&node->authors, id);
+    struct author *author = node->authors.items[number];
+
+    if (author->disagreed)
+        return GOSSIP_OK;
+    author->disagreed = true;
+    return node_notice(node, GOSSIP_NOTICE_DISAGREES,
+                       peers_find_key(&node->peers, author->stored.key),
+                       (struct gossip_dot){number, seq}, 0);
+}
+
+/* Judges a whole run and those of the same author that waited for it. */
+static int take_run(struct gossip_node *node, struct run *run, enum gossip_verdict *ret_verdict)
+{
+    uint8_t id[GOSSIP_ID_SIZE];
+    bool is_first = true;
+
+    memcpy(id, run->author, GOSSIP_ID_SIZE);
+    while (run != NULL && run_is_whole(run)) {
+        enum gossip_verdict verdict = GOSSIP_DATAGRAM_ACCEPTED;
+        enum run_outcome outcome;
+        uint32_t number = NO_AUTHOR;
+        int error = judge_run(node, run, &number, &outcome);
+
+        if (error < 0)
+            return error;
+        switch (outcome) {
+        case RUN_EARLY:
+        case RUN_STRANGER:
+            pull_plan_repair(node);
+            return GOSSIP_OK;
+        case RUN_TAKEN:
+            runs_remove_until(&node->runs, id, node->authors.items[number]->tail.seq);
+            error = deliver_waiting(node, number);
+            if (error < 0)
+                return error;
+            break;
+        case RUN_KNOWN:
+            verdict = GOSSIP_DATAGRAM_DUPLICATE;
+            runs_remove(&node->runs, run);
+            break;
+        case RUN_MALFORMED:
+            verdict = GOSSIP_DATAGRAM_MALFORMED;
+            runs_remove(&node->runs, run);
+            break;
+        case RUN_FORGED:
+            verdict = GOSSIP_DATAGRAM_FORGED;
+            runs_remove(&node->runs, run);
+            break;
+        case RUN_REFUSED:
+            verdict = GOSSIP_DATAGRAM_REFUSED;
+            runs_remove(&node->runs, run);
+            break;
+        case RUN_DISAGREES:
+            verdict = GOSSIP_DATAGRAM_REFUSED;
+            error = tell_disagreement(node, id, run->first - 1);
+            if (error < 0)
+                return error;
+            runs_remove(&node->runs, run);
+            break;
+        }
+        if (is_first)
+            *ret_verdict = verdict;
+        is_first = false;
+        if (outcome != RUN_TAKEN)
+            break;
+        run = runs_at(&node->runs, id, node->authors.items[number]->tail.seq + 1);
+    }
+    return GOSSIP_OK;
+}
+
+static int trim_held(struct gossip_node *node)
+{
+    uint32_t author = NO_AUTHOR;
+    size_t dropped = held_trim(&node->held, &node->authors, &author);
+
+    if (dropped == 0)
+        return GOSSIP_OK;
+    node->stats.dropped += dropped;
+    return node_notice(node, GOSSIP_NOTICE_DROPPED,
+                       peers_find_key(&node->peers, node->authors.items[author]->stored.key),
+                       (struct gossip_dot){author, node->authors.items[author]->tail.seq + 1},
+                       dropped);
+}
+
+enum gossip_verdict deliver_part(struct gossip_node *node, uint32_t peer,
+                                 const struct wire_part *part, int *ret_error)
+{
+    const struct wire_run_part *run_part = &part->run;
+    uint32_t number = authors_find(&node->authors, run_part->author);
+    enum gossip_verdict verdict = GOSSIP_DATAGRAM_ACCEPTED;
+    struct run *run;
+    size_t dropped;
+
+    if (node->read_only)
+        return GOSSIP_DATAGRAM_NO_ROOM;
+    if (number != NO_AUTHOR) {
+        const struct author *author = node->authors.items[number];
+
+        if (author->refused != 0 || author->stored.cut != 0)
+            return GOSSIP_DATAGRAM_REFUSED;
+        if (run_part->last <= author->tail.seq)
+            return GOSSIP_DATAGRAM_DUPLICATE;
+    }
+    if (run_part->has_introduction) {
+        uint32_t member;
+
+        verdict = greet_admit(node, run_part->introduction.certificate,
+                              run_part->introduction.issuer, &member, ret_error);
+        if (*ret_error < 0 || verdict != GOSSIP_DATAGRAM_ACCEPTED)
+            return verdict;
+    }
+    switch (runs_take(&node->runs, run_part, peer, node->now_ms, &run, &dropped)) {
+    case RUNS_NO_MEMORY:
+        *ret_error = GOSSIP_ERR_NOMEM;
+        return GOSSIP_DATAGRAM_NO_ROOM;
+    case RUNS_CONFLICT:
+        /* Two peers tell two sizes of one run: one of them is wrong, and which cannot be told
+         * before there is a seal. It is all asked for again. */
+        runs_remove(&node->runs, run);
+        return GOSSIP_DATAGRAM_FORGED;
+    case RUNS_DUPLICATE:
+        return GOSSIP_DATAGRAM_DUPLICATE;
+    case RUNS_NEW:
+        break;
+    }
+    node->stats.dropped += dropped;
+    if (!run_is_whole(run)) {
+        pull_plan_repair(node);
+        return GOSSIP_DATAGRAM_ACCEPTED;
+    }
+    *ret_error = take_run(node, run, &verdict);
+    if (*ret_error >= 0)
+        *ret_error = trim_held(node);
+    if (node->held.count > 0)
+        pull_plan_repair(node);
+    return verdict;
+}
+
+void pull_plan_repair(struct gossip_node *node)
+{
+    if (node->repair_ms == UINT64_MAX)
+        node->repair_ms = node->now_ms + PATIENCE_MS;
+}

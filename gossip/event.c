@@ -1,0 +1,107 @@
+#include "gossip/event.h"
+
+#include <assert.h>
+#include <string.h>
+
+#include "gossip/bytes.h"
+
+void node_id(const struct gossip_crypto *crypto, const uint8_t key[GOSSIP_KEY_SIZE],
+             uint8_t ret_id[GOSSIP_ID_SIZE])
+{
+    uint8_t hash[GOSSIP_HASH_SIZE];
+
+    crypto->hash(hash,
+                 (const struct gossip_piece[]){{GOSSIP_DOMAIN_NODE, sizeof(GOSSIP_DOMAIN_NODE)},
+                                               {key, GOSSIP_KEY_SIZE}},
+                 2);
+    memcpy(ret_id, hash, GOSSIP_ID_SIZE);
+}
+
+void author_id(const struct gossip_crypto *crypto, const uint8_t key[GOSSIP_KEY_SIZE],
+               const uint8_t epoch[GOSSIP_EPOCH_SIZE], uint8_t ret_id[GOSSIP_ID_SIZE])
+{
+    uint8_t hash[GOSSIP_HASH_SIZE];
+
+    crypto->hash(hash,
+                 (const struct gossip_piece[]){{GOSSIP_DOMAIN_AUTHOR, sizeof(GOSSIP_DOMAIN_AUTHOR)},
+                                               {key, GOSSIP_KEY_SIZE},
+                                               {epoch, GOSSIP_EPOCH_SIZE}},
+                 3);
+    memcpy(ret_id, hash, GOSSIP_ID_SIZE);
+}
+
+static void mention(struct chain *chain, const struct gossip_crypto *crypto, const uint8_t *id)
+{
+    crypto->hash(
+        chain->mentions_hash,
+        (const struct gossip_piece[]){{GOSSIP_DOMAIN_MENTION, sizeof(GOSSIP_DOMAIN_MENTION)},
+                                      {chain->mentions_hash, GOSSIP_HASH_SIZE},
+                                      {id, GOSSIP_ID_SIZE}},
+        3);
+    chain->mentions++;
+}
+
+bool chain_advance(struct chain *chain, const struct gossip_crypto *crypto,
+                   const struct chain_owner *owner, const uint8_t *body, size_t body_size,
+                   const struct frame *frame)
+{
+    struct frame_entries entries = frame_entries(frame);
+    struct frame_entry entry;
+    uint8_t inner[GOSSIP_HASH_SIZE];
+    uint8_t seq[8];
+    uint8_t size[4];
+
+    assert(body_size <= GOSSIP_BODY_MAX && chain->seq < GOSSIP_COUNTER_MAX);
+    while (frame_next(&entries, &entry)) {
+        if (entry.id != NULL)
+            mention(chain, crypto, entry.id);
+    }
+    crypto->hash(
+        inner,
+        (const struct gossip_piece[]){{chain->mentions_hash, GOSSIP_HASH_SIZE}, {body, body_size}},
+        2);
+    chain->seq++;
+    put_fixed(seq, chain->seq, sizeof(seq));
+    put_fixed(size, body_size, sizeof(size));
+    crypto->hash(chain->hash,
+                 (const struct gossip_piece[]){{GOSSIP_DOMAIN_EVENT, sizeof(GOSSIP_DOMAIN_EVENT)},
+                                               {owner->cluster, GOSSIP_KEY_SIZE},
+                                               {owner->key, GOSSIP_KEY_SIZE},
+                                               {owner->epoch, GOSSIP_EPOCH_SIZE},
+                                               {seq, sizeof(seq)},
+                                               {chain->hash, GOSSIP_HASH_SIZE},
+                                               {size, sizeof(size)},
+                                               {inner, sizeof(inner)}},
+                 8);
+    chain->unsealed_size += body_size;
+    if (chain->seq % GOSSIP_SEAL_EVERY != 0 && chain->unsealed_size < GOSSIP_SEAL_BYTES)
+        return false;
+    chain->unsealed_size = 0;
+    return true;
+}
+
+enum { SEALED_SIZE = sizeof(GOSSIP_DOMAIN_SEAL) + GOSSIP_HASH_SIZE };
+
+static void sealed_bytes(const uint8_t hash[GOSSIP_HASH_SIZE], uint8_t ret_bytes[SEALED_SIZE])
+{
+    memcpy(ret_bytes, GOSSIP_DOMAIN_SEAL, sizeof(GOSSIP_DOMAIN_SEAL));
+    memcpy(ret_bytes + sizeof(GOSSIP_DOMAIN_SEAL), hash, GOSSIP_HASH_SIZE);
+}
+
+void seal_sign(const struct gossip_crypto *crypto, const uint8_t hash[GOSSIP_HASH_SIZE],
+               const uint8_t secret[GOSSIP_SECRET_SIZE], uint8_t ret_seal[GOSSIP_SIGNATURE_SIZE])
+{
+    uint8_t bytes[SEALED_SIZE];
+
+    sealed_bytes(hash, bytes);
+    crypto->sign(ret_seal, bytes, sizeof(bytes), secret);
+}
+
+bool seal_verify(const struct gossip_crypto *crypto, const uint8_t hash[GOSSIP_HASH_SIZE],
+                 const uint8_t key[GOSSIP_KEY_SIZE], const uint8_t seal[GOSSIP_SIGNATURE_SIZE])
+{
+    uint8_t bytes[SEALED_SIZE];
+
+    sealed_bytes(hash, bytes);
+    return crypto->verify(seal, bytes, sizeof(bytes), key);
+}

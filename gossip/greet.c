@@ -1,0 +1,619 @@
+/*
+ * Who is who, and where: hellos and welcomes, certificates, tokens, and the addresses that nodes
+ * pass on. State about an address is taken up only when it has been proven: the responder's by the
+ * nonce it echoes, the initiator's by the token it echoes.
+ */
+#include "gossip/state.h"
+
+#include <assert.h>
+#include <string.h>
+
+#include "gossip/bytes.h"
+
+enum {
+    /* Hellos cost signatures, and anybody who has the cluster secret can send them. */
+    HELLOS_PER_SECOND = 100,
+    ADDRESSES_SHOWN = 30, /* What fits a datagram. */
+    TOKEN_FRESH_MS = GOSSIP_TOKEN_SLOT_MS,
+};
+
+static bool is_self(const struct gossip_node *node, const uint8_t *key)
+{
+    return memcmp(key, node->identity->key, GOSSIP_KEY_SIZE) == 0;
+}
+
+int greet_add_member(struct gossip_node *node, const struct certificate *certificate)
+{
+    const struct signed_record *record;
+    uint32_t number = peers_find_key(&node->peers, certificate->key);
+    int error;
+
+    if (records_find(&node->records, certificate->id) == NULL) {
+        error = records_add(&node->records, node->crypto, certificate->bytes, certificate->size,
+                            &record);
+        if (error < 0)
+            return error;
+        records_hash(&node->records, node->crypto, node->set);
+    }
+    if (is_self(node, certificate->key))
+        return GOSSIP_OK;
+    if (number != NO_PEER) {
+        struct peer *peer = node->peers.items[number];
+
+        /* One key may have several certificates. The least id counts, whatever came first. */
+        if (memcmp(certificate->id, peer->certificate.id, GOSSIP_HASH_SIZE) < 0)
+            peer->certificate = *certificate;
+        return GOSSIP_OK;
+    }
+    return peers_add(&node->peers, certificate, &number);
+}
+
+static int save_certificate(struct gossip_node *node, const struct certificate *certificate)
+{
+    struct gossip_record record = {.kind = GOSSIP_RECORD_SIGNED};
+
+    record.as.signed_record.type = GOSSIP_SIGNED_CERTIFICATE;
+    memcpy(record.as.signed_record.id, certificate->id, GOSSIP_HASH_SIZE);
+    record.as.signed_record.bytes =
+        arena_copy(&node->batch.arena, certificate->bytes, certificate->size);
+    record.as.signed_record.size = certificate->size;
+    if (record.as.signed_record.bytes == NULL)
+        return GOSSIP_ERR_NOMEM;
+    return batch_save(&node->batch, &record);
+}
+
+static int admit(struct gossip_node *node, const struct certificate *certificate)
+{
+    int error;
+
+    if (records_find(&node->records, certificate->id) != NULL)
+        return GOSSIP_OK;
+    error = save_certificate(node, certificate);
+    if (error < 0)
+        return error;
+    error = greet_add_member(node, certificate);
+    if (error < 0)
+        return error;
+    node_wake(node);
+    return node_notice(node, GOSSIP_NOTICE_MEMBER, peers_find_key(&node->peers, certificate->key),
+                       (struct gossip_dot){0}, 0);
+}
+
+/* Finds the certificate of a key that the cluster itself has signed. */
+static bool known_issuer(struct gossip_node *node, const uint8_t *key,
+                         struct certificate *ret_issuer)
+{
+    uint32_t number = peers_find_key(&node->peers, key);
+
+    if (is_self(node, key))
+        *ret_issuer = node->identity->certificate;
+    else if (number != NO_PEER)
+        *ret_issuer = node->peers.items[number]->certificate;
+    else
+        return false;
+    return !ret_issuer->has_issuer;
+}
+
+enum gossip_verdict greet_admit(struct gossip_node *node, struct wire_bytes bytes,
+                                struct wire_bytes issuer_bytes, uint32_t *ret_peer, int *ret_error)
+{
+    struct wire_arena arena; /* The bytes may be lent from the node's own. */
+    struct certificate certificate;
+    struct certificate issuer;
+    bool has_issuer = false;
+
+    if (!certificate_read(node->crypto, &arena, bytes.data, bytes.size, &certificate))
+        return GOSSIP_DATAGRAM_MALFORMED;
+    if (records_find(&node->records, certificate.id) == NULL) {
+        if (node->read_only)
+            return GOSSIP_DATAGRAM_NO_ROOM;
+        if (certificate.has_issuer) {
+            if (issuer_bytes.data != NULL) {
+                if (!certificate_read(node->crypto, &arena, issuer_bytes.data, issuer_bytes.size,
+                                      &issuer))
+                    return GOSSIP_DATAGRAM_MALFORMED;
+                has_issuer = true;
+            } else {
+                has_issuer = known_issuer(node, certificate.issuer, &issuer);
+                if (!has_issuer)
+                    return GOSSIP_DATAGRAM_NO_ROOM; /* Asked for again, when the issuer is known. */
+            }
+        }
+        if (!certificate_verify(node->crypto, node->identity->cluster, &certificate,
+                                has_issuer ? &issuer : NULL))
+            return GOSSIP_DATAGRAM_FORGED;
+        if (has_issuer)
+            *ret_error = admit(node, &issuer);
+        if (*ret_error >= 0)
+            *ret_error = admit(node, &certificate);
+        if (*ret_error < 0)
+            return GOSSIP_DATAGRAM_NO_ROOM;
+    }
+    *ret_peer =
+        is_self(node, certificate.key) ? NO_PEER : peers_find_key(&node->peers, certificate.key);
+    return GOSSIP_DATAGRAM_ACCEPTED;
+}
+
+/* What hellos and welcomes of ours have in common. */
+static struct wire_hello own_hello(const struct gossip_node *node, const uint8_t *nonce)
+{
+    const struct gossip_identity *identity = node->identity;
+    struct wire_hello message = {
+        .certificate = {identity->certificate.bytes, identity->certificate.size},
+        .boot_count = node->boot_count,
+        .boot_id = node->boot_id,
+        .nonce = nonce,
+    };
+
+    if (identity->has_issuer)
+        message.issuer = (struct wire_bytes){identity->issuer.bytes, identity->issuer.size};
+    return message;
+}
+
+static int send_hello(struct gossip_node *node, struct target *target)
+{
+    uint8_t data[GOSSIP_HELLO_SIZE];
+    struct wire_hello message;
+    size_t size;
+
+    random_bytes(&node->random, target->nonce, sizeof(target->nonce));
+    target->waiting = true;
+    message = own_hello(node, target->nonce);
+    size = greeting_write(node->crypto, node->identity, DATAGRAM_HELLO, &message, NULL, data);
+    return batch_send(&node->batch, &target->address, data, size);
+}
+
+static int send_welcome(struct gossip_node *node, uint32_t number,
+                        const struct gossip_address *address, const struct wire_hello *hello)
+{
+    const struct peer *peer = node->peers.items[number];
+    uint8_t data[GOSSIP_HELLO_SIZE];
+    uint8_t nonce[GOSSIP_NONCE_SIZE];
+    uint8_t token[GOSSIP_TOKEN_SIZE];
+    struct wire_hello message;
+    size_t size;
+
+    random_bytes(&node->random, nonce, sizeof(nonce));
+    token_make(node->crypto, node->token_key, address, peer->certificate.node, hello->boot_id,
+               node->now_ms / GOSSIP_TOKEN_SLOT_MS, token);
+    message = own_hello(node, nonce);
+    message.echo = hello->nonce;
+    message.token = token;
+    message.has_counter = true;
+    message.counter = peer->counter;
+    size = greeting_write(node->crypto, node->identity, DATAGRAM_WELCOME, &message,
+                          peer->certificate.node, data);
+    return batch_send(&node->batch, address, data, size);
+}
+
+bool greet_token_fits(struct gossip_node *node, uint32_t number,
+                      const struct gossip_address *address, uint64_t boot_id, const uint8_t *token)
+{
+    uint64_t slot = node->now_ms / GOSSIP_TOKEN_SLOT_MS;
+    uint8_t expected[GOSSIP_TOKEN_SIZE];
+
+    for (unsigned age = 0; age <= 1 && age <= slot; age++) {
+        token_make(node->crypto, node->token_key, address,
+                   node->peers.items[number]->certificate.node, boot_id, slot - age, expected);
+        if (gossip_equal(expected, token, sizeof(expected)))
+            return true;
+    }
+    return false;
+}
+
+static int save_address(struct gossip_node *node, struct peer *peer)
+{
+    struct gossip_record record = {.kind = GOSSIP_RECORD_PEER};
+
+    if (node->read_only || address_equal(&peer->address, &peer->saved))
+        return GOSSIP_OK;
+    peer->saved = peer->address;
+    memcpy(record.as.peer.key, peer->certificate.key, GOSSIP_KEY_SIZE);
+    record.as.peer.address = peer->address;
+    return batch_save(&node->batch, &record);
+}
+
+static void write_entry(const struct peer *peer, uint8_t *ret_entry)
+{
+    memcpy(ret_entry, peer->certificate.node, GOSSIP_ID_SIZE);
+    address_write(&peer->address, ret_entry + GOSSIP_ID_SIZE);
+}
+
+static int send_entries(struct gossip_node *node, uint32_t to, const uint8_t *entries, size_t size)
+{
+    struct wire_addresses addresses = {.entries = {entries, size}};
+    uint8_t message[GOSSIP_PLAIN_MAX];
+
+    if (size == 0)
+        return GOSSIP_OK;
+    return node_send(node, to, MESSAGE_ADDRESSES, message,
+                     wire_encode_addresses(&addresses, message, sizeof(message) - 1));
+}
+
+/* Tells a newly proven peer of the others, and the others of it. */
+static int introduce(struct gossip_node *node, uint32_t number)
+{
+    uint8_t entries[ADDRESSES_SHOWN * (GOSSIP_ID_SIZE + ADDRESS_SIZE)];
+    uint8_t entry[GOSSIP_ID_SIZE + ADDRESS_SIZE];
+    size_t size = 0;
+    size_t start = (size_t)random_below(&node->random, node->peers.count);
+
+    write_entry(node->peers.items[number], entry);
+    for (size_t i = 0; i < node->peers.count; i++) {
+        uint32_t other = (uint32_t)((start + i) % node->peers.count);
+        int error;
+
+        if (other == number || node->peers.items[other]->state != GOSSIP_PEER_ALIVE)
+            continue;
+        if (size + sizeof(entry) <= sizeof(entries)) {
+            write_entry(node->peers.items[other], entries + size);
+            size += sizeof(entry);
+        }
+        error = send_entries(node, other, entry, sizeof(entry));
+        if (error < 0)
+            return error;
+    }
+    return send_entries(node, number, entries, size);
+}
+
+int greet_proven(struct gossip_node *node, uint32_t number, const struct gossip_address *address,
+                 uint64_t boot_id, uint64_t counter)
+{
+    struct peer *peer = node->peers.items[number];
+    struct target *target;
+    bool is_new = peer->state != GOSSIP_PEER_ALIVE || !peer->has_boot || peer->boot_id != boot_id ||
+                  !address_equal(&peer->address, address);
+    int error;
+
+    if (!peer->has_boot || peer->boot_id != boot_id) {
+        replay_reset(&peer->window, counter);
+        peer->has_boot = true;
+        peer->boot_id = boot_id;
+        peer->pull.open = false;
+    }
+    peer->address = *address;
+    peer->heard = true;
+    peer->heard_ms = node->now_ms;
+    peer->missed = 0;
+    peer->state = GOSSIP_PEER_ALIVE;
+    error = targets_add(&node->peers, address, number, node->now_ms + node->period_ms,
+                        node->period_ms, &target);
+    if (error == GOSSIP_OK) {
+        target->urgent = false;
+        target->kept = true;
+    } else if (error != GOSSIP_ERR_LIMIT) {
+        return error;
+    }
+    if (!is_new)
+        return GOSSIP_OK;
+    peer->in_step = false;
+    error = save_address(node, peer);
+    if (error < 0)
+        return error;
+    error = node_notice(node, GOSSIP_NOTICE_PEER_ALIVE, number, (struct gossip_dot){0}, 0);
+    if (error < 0)
+        return error;
+    node_wake(node);
+    peer->wanted = true;
+    return introduce(node, number);
+}
+
+int greet_unproven(struct gossip_node *node, uint32_t number, const struct gossip_address *address)
+{
+    struct target *target;
+    int error = targets_add(&node->peers, address, number, node->now_ms, node->period_ms, &target);
+
+    if (error == GOSSIP_ERR_LIMIT)
+        return GOSSIP_OK;
+    if (error < 0)
+        return error;
+    if (!target->urgent) {
+        target->urgent = true;
+        target->tries = 0;
+        target->interval_ms = node->period_ms;
+        if (target->due_ms > node->now_ms + node->period_ms)
+            target->due_ms = node->now_ms + node->period_ms;
+    }
+    return GOSSIP_OK;
+}
+
+static struct target *target_by_nonce(struct gossip_node *node, const uint8_t *nonce)
+{
+    for (size_t i = 0; i < node->peers.target_count; i++) {
+        struct target *target = &node->peers.targets[i];
+
+        if (target->waiting && gossip_equal(target->nonce, nonce, GOSSIP_NONCE_SIZE))
+            return target;
+    }
+    return NULL;
+}
+
+static bool may_look_at_hello(struct gossip_node *node)
+{
+    uint64_t earned = (node->now_ms - node->hello_refill_ms) * HELLOS_PER_SECOND / 1000;
+
+    if (earned > 0) {
+        node->hello_budget += earned;
+        if (node->hello_budget > HELLOS_PER_SECOND)
+            node->hello_budget = HELLOS_PER_SECOND;
+        node->hello_refill_ms = node->now_ms;
+    }
+    if (node->hello_budget == 0)
+        return false;
+    node->hello_budget--;
+    return true;
+}
+
+/* There is a sign of life from address: it gets our hello soon, at most one a period. */
+static int try_address(struct gossip_node *node, uint32_t peer,
+                       const struct gossip_address *address)
+{
+    uint64_t soon = node->now_ms + node->period_ms;
+    struct target *target;
+    int error = targets_add(&node->peers, address, peer, node->now_ms, node->period_ms, &target);
+
+    if (error >= 0 && target->due_ms > soon) {
+        target->interval_ms = node->period_ms;
+        target->due_ms = soon;
+    }
+    return error;
+}
+
+static enum gossip_verdict receive_hello(struct gossip_node *node,
+                                         const struct gossip_datagram *datagram,
+                                         const struct greeting *greeting, int *ret_error)
+{
+    struct wire_arena arena;
+    struct certificate certificate;
+    enum gossip_verdict verdict;
+    struct target *target;
+    uint32_t peer;
+
+    if (!certificate_read(node->crypto, &arena, greeting->message.certificate.data,
+                          greeting->message.certificate.size, &certificate))
+        return GOSSIP_DATAGRAM_MALFORMED;
+    if (is_self(node, certificate.key)) {
+        /* An address that was given to us leads back to ourselves. */
+        target = target_by_nonce(node, greeting->message.nonce);
+        if (target != NULL)
+            targets_remove(&node->peers, target);
+        return GOSSIP_DATAGRAM_MISDIRECTED;
+    }
+    if (!greeting_verify(node->crypto, node->identity->cluster, DATAGRAM_HELLO, greeting,
+                         certificate.key, NULL))
+        return GOSSIP_DATAGRAM_FORGED;
+    verdict = greet_admit(node, greeting->message.certificate, greeting->message.issuer, &peer,
+                          ret_error);
+    if (verdict != GOSSIP_DATAGRAM_ACCEPTED || *ret_error < 0)
+        return verdict;
+    *ret_error = send_welcome(node, peer, &datagram->address, &greeting->message);
+    /* If the welcome or the token that comes back for it is lost, our hello makes up for it. */
+    if (*ret_error >= 0 && node->peers.items[peer]->state != GOSSIP_PEER_ALIVE) {
+        *ret_error = try_address(node, peer, &datagram->address);
+        if (*ret_error == GOSSIP_ERR_LIMIT)
+            *ret_error = GOSSIP_OK; /* The welcome has to do. */
+    }
+    return GOSSIP_DATAGRAM_ACCEPTED;
+}
+
+static enum gossip_verdict receive_welcome(struct gossip_node *node,
+                                           const struct gossip_datagram *datagram,
+                                           const struct greeting *greeting, int *ret_error)
+{
+    struct target *target = target_by_nonce(node, greeting->message.echo);
+    struct wire_arena arena;
+    struct certificate certificate;
+    enum gossip_verdict verdict;
+    struct peer *peer;
+    uint32_t number;
+
+    if (target == NULL)
+        return GOSSIP_DATAGRAM_UNASKED;
+    if (!certificate_read(node->crypto, &arena, greeting->message.certificate.data,
+                          greeting->message.certificate.size, &certificate))
+        return GOSSIP_DATAGRAM_MALFORMED;
+    if (is_self(node, certificate.key))
+        return GOSSIP_DATAGRAM_MISDIRECTED;
+    if (!greeting_verify(node->crypto, node->identity->cluster, DATAGRAM_WELCOME, greeting,
+                         certificate.key, node->identity->node))
+        return GOSSIP_DATAGRAM_FORGED;
+    verdict = greet_admit(node, greeting->message.certificate, greeting->message.issuer, &number,
+                          ret_error);
+    if (verdict != GOSSIP_DATAGRAM_ACCEPTED || *ret_error < 0)
+        return verdict;
+    target->waiting = false;
+    target->urgent = false;
+    target->tries = 0;
+    target->interval_ms = node->period_ms;
+    target->peer = number;
+    peer = node->peers.items[number];
+    peer->has_token = true;
+    peer->token_ms = node->now_ms;
+    memcpy(peer->token, greeting->message.token, GOSSIP_TOKEN_SIZE);
+    *ret_error = greet_proven(node, number, &datagram->address, greeting->message.boot_id,
+                              greeting->message.counter);
+    /* Its token goes back to it at once, so that it knows our address too. */
+    peer->wanted = true;
+    return GOSSIP_DATAGRAM_ACCEPTED;
+}
+
+enum gossip_verdict greet_receive(struct gossip_node *node, enum datagram_kind kind,
+                                  const struct gossip_datagram *datagram, int *ret_error)
+{
+    struct greeting greeting;
+    enum gossip_verdict verdict =
+        greeting_open(node->crypto, node->identity->gate, kind, datagram->data, datagram->size,
+                      &node->arena, &greeting);
+
+    if (verdict != GOSSIP_DATAGRAM_ACCEPTED)
+        return verdict;
+    if (kind == DATAGRAM_WELCOME)
+        return receive_welcome(node, datagram, &greeting, ret_error);
+    if (!may_look_at_hello(node))
+        return GOSSIP_DATAGRAM_LIMITED;
+    return receive_hello(node, datagram, &greeting, ret_error);
+}
+
+static enum gossip_verdict take_entry(struct gossip_node *node, const uint8_t *entry,
+                                      int *ret_error)
+{
+    struct gossip_address address;
+    uint32_t peer = peers_find_node(&node->peers, entry);
+
+    address_read(entry + GOSSIP_ID_SIZE, &address);
+    if (address.port == 0)
+        return GOSSIP_DATAGRAM_MALFORMED;
+    if (memcmp(entry, node->identity->node, GOSSIP_ID_SIZE) == 0)
+        return GOSSIP_DATAGRAM_DUPLICATE;
+    if (peer != NO_PEER && node->peers.items[peer]->state == GOSSIP_PEER_ALIVE)
+        return GOSSIP_DATAGRAM_DUPLICATE;
+    *ret_error = try_address(node, peer, &address);
+    if (*ret_error == GOSSIP_ERR_LIMIT) {
+        *ret_error = GOSSIP_OK;
+        return GOSSIP_DATAGRAM_NO_ROOM;
+    }
+    return GOSSIP_DATAGRAM_ACCEPTED;
+}
+
+enum gossip_verdict greet_addresses(struct gossip_node *node, uint32_t peer,
+                                    const struct wire_addresses *addresses, int *ret_error)
+{
+    enum gossip_verdict verdict = GOSSIP_DATAGRAM_DUPLICATE;
+    uint8_t entries[ADDRESSES_SHOWN * (GOSSIP_ID_SIZE + ADDRESS_SIZE)];
+    size_t size = 0;
+
+    for (size_t i = 0; i < addresses->entries.size; i += GOSSIP_ID_SIZE + ADDRESS_SIZE) {
+        enum gossip_verdict taken = take_entry(node, addresses->entries.data + i, ret_error);
+
+        if (*ret_error < 0 || taken == GOSSIP_DATAGRAM_MALFORMED)
+            return taken;
+        if (taken != GOSSIP_DATAGRAM_DUPLICATE)
+            verdict = taken;
+    }
+    for (size_t i = 0; i < addresses->ask.size; i += GOSSIP_ID_SIZE) {
+        uint32_t other = peers_find_node(&node->peers, addresses->ask.data + i);
+
+        verdict = GOSSIP_DATAGRAM_ACCEPTED;
+        if (other == NO_PEER || node->peers.items[other]->state != GOSSIP_PEER_ALIVE ||
+            size == sizeof(entries))
+            continue;
+        write_entry(node->peers.items[other], entries + size);
+        size += GOSSIP_ID_SIZE + ADDRESS_SIZE;
+    }
+    *ret_error = send_entries(node, peer, entries, size);
+    return verdict;
+}
+
+enum gossip_verdict greet_record(struct gossip_node *node, const struct wire_record_part *part,
+                                 int *ret_error)
+{
+    struct wire_bytes none = {0};
+    uint8_t id[GOSSIP_HASH_SIZE];
+    uint32_t peer;
+
+    if (records_find(&node->records, part->id) != NULL)
+        return GOSSIP_DATAGRAM_DUPLICATE;
+    /* Certificates, the only records so far, always fit one datagram. */
+    if (part->offset != 0 || part->data.size != part->size ||
+        part->data.data[0] != GOSSIP_SIGNED_CERTIFICATE)
+        return GOSSIP_DATAGRAM_UNSUPPORTED;
+    record_id(node->crypto, part->data.data, part->data.size, id);
+    if (memcmp(id, part->id, GOSSIP_ID_SIZE) != 0)
+        return GOSSIP_DATAGRAM_FORGED;
+    return greet_admit(node, part->data, none, &peer, ret_error);
+}
+
+static bool has_target(const struct gossip_node *node, uint32_t peer)
+{
+    for (size_t i = 0; i < node->peers.target_count; i++) {
+        if (node->peers.targets[i].peer == peer)
+            return true;
+    }
+    return false;
+}
+
+/* Asks somebody where those are of whom we know no address. */
+static int ask_addresses(struct gossip_node *node)
+{
+    uint8_t message[GOSSIP_PLAIN_MAX];
+    uint8_t ids[32 * GOSSIP_ID_SIZE];
+    struct wire_addresses addresses = {.ask = {ids, 0}};
+    uint32_t asked = NO_PEER;
+    uint64_t alive = 0;
+
+    for (uint32_t i = 0; i < node->peers.count; i++) {
+        const struct peer *peer = node->peers.items[i];
+
+        if (peer->state == GOSSIP_PEER_ALIVE) {
+            if (random_below(&node->random, ++alive) == 0)
+                asked = i;
+        } else if (addresses.ask.size < sizeof(ids) && !has_target(node, i)) {
+            memcpy(ids + addresses.ask.size, peer->certificate.node, GOSSIP_ID_SIZE);
+            addresses.ask.size += GOSSIP_ID_SIZE;
+        }
+    }
+    if (asked == NO_PEER || addresses.ask.size == 0)
+        return GOSSIP_OK;
+    return node_send(node, asked, MESSAGE_ADDRESSES, message,
+                     wire_encode_addresses(&addresses, message, sizeof(message) - 1));
+}
+
+/* Somewhere within a tenth of interval, so that nodes do not march in step. */
+static uint64_t jittered(struct gossip_node *node, uint64_t interval)
+{
+    return interval - interval / 10 + random_below(&node->random, interval / 5 + 1);
+}
+
+static int hello_due(struct gossip_node *node, struct target *target)
+{
+    uint64_t limit = node->period_ms > GOSSIP_HELLO_MAX_MS ? node->period_ms : GOSSIP_HELLO_MAX_MS;
+    int error = send_hello(node, target);
+
+    if (error < 0)
+        return error;
+    target->tries++;
+    target->due_ms = node->now_ms + jittered(node, target->interval_ms);
+    target->interval_ms = target->interval_ms * 2 < limit ? target->interval_ms * 2 : limit;
+    return GOSSIP_OK;
+}
+
+int greet_time(struct gossip_node *node)
+{
+    for (size_t i = 0; i < node->peers.target_count;) {
+        struct target *target = &node->peers.targets[i];
+        int error;
+
+        if (target_rests(&node->peers, target) || target->due_ms > node->now_ms) {
+            i++;
+            continue;
+        }
+        if (!target->kept && target->tries >= HELLOS_TO_HEARSAY) {
+            targets_remove(&node->peers, target);
+            continue;
+        }
+        error = hello_due(node, target);
+        if (error < 0)
+            return error;
+        i++;
+    }
+    if (node->addresses_ms <= node->now_ms) {
+        node->addresses_ms = node->now_ms + jittered(node, node->addresses_interval_ms);
+        if (node->addresses_interval_ms < GOSSIP_HELLO_MAX_MS)
+            node->addresses_interval_ms *= 2;
+        return ask_addresses(node);
+    }
+    return GOSSIP_OK;
+}
+
+uint64_t greet_deadline(const struct gossip_node *node)
+{
+    uint64_t deadline = node->addresses_ms;
+
+    for (size_t i = 0; i < node->peers.target_count; i++) {
+        const struct target *target = &node->peers.targets[i];
+
+        if (!target_rests(&node->peers, target) && target->due_ms < deadline)
+            deadline = target->due_ms;
+    }
+    return deadline;
+}

@@ -1,0 +1,85 @@
+/*
+ * A node as a function of what happened: step it with inputs, then take the effects. It opens
+ * nothing, reads no clock and calls nobody back; bytes, time and randomness are inputs. The one
+ * thing it asks of the outside is to read stored events, through the store interface.
+ */
+#ifndef GOSSIP_NODE_H
+#define GOSSIP_NODE_H
+
+#include "gossip/crypto.h"
+#include "gossip/gossip.h"
+
+struct gossip_node;
+
+struct gossip_node_config {
+    const struct gossip_crypto *crypto;
+    const struct gossip_identity *identity; /* Lent for the life of the node. */
+    struct gossip_store *store;             /* To load and read from; never saved to. */
+    uint8_t seed[32]; /* All randomness grows from it. Fresh at each start: an old one would repeat
+                         nonces. */
+    uint64_t now_ms;
+    uint64_t wall_ms;
+    uint32_t period_ms;
+    uint32_t payload_max;
+    uint32_t fanout;
+    enum gossip_peer_choice choice;
+    const struct gossip_address *joins;
+    size_t join_count;
+    uint64_t boot_count; /* 0: this is a new boot. Else the node is made again in this one. */
+};
+
+enum gossip_input_kind {
+    GOSSIP_INPUT_TIME, /* Nothing but that time has passed. */
+    GOSSIP_INPUT_DATAGRAM,
+    GOSSIP_INPUT_PUBLISH,
+};
+
+struct gossip_input {
+    enum gossip_input_kind kind;
+    uint64_t now_ms;                 /* Monotonic; never less than at the step before. */
+    uint64_t wall_ms;                /* Since 1970. */
+    struct gossip_datagram datagram; /* DATAGRAM: and where from. */
+    uint64_t ticket;                 /* PUBLISH */
+    const uint8_t *payload;
+    size_t payload_size;
+};
+
+/* What to do after a batch of steps, in this order. Lent until the next step. */
+struct gossip_effects {
+    const struct gossip_record *records; /* To save, all or none, and only then ... */
+    size_t record_count;
+    const struct gossip_datagram *datagrams; /* ... to send, */
+    size_t datagram_count;
+    const struct gossip_result *results; /* to tell who published, */
+    size_t result_count;
+    const struct gossip_notice *notices; /* and to show. */
+    size_t notice_count;
+    uint64_t deadline_ms; /* To step again by; UINT64_MAX: no need. */
+};
+
+/* Makes a node of what the store holds; an empty store becomes that of a new node. Its first
+ * effects count the boot: they are to be taken and saved before anything else.
+ * FOREIGN (the store is another node's), DAMAGED, FORGED (identity), IO, NOMEM. */
+int gossip_node_create(const struct gossip_node_config *config, struct gossip_node **ret_node);
+void gossip_node_destroy(struct gossip_node *node);
+
+/* Tells node what happened. A datagram that is forged, malformed or stale is no error: it is
+ * counted and has no effect. After an error (NOMEM, IO, DAMAGED) the node is of no more use: what
+ * it holds may be ahead of the effects it can tell. Destroy it and make it again from the store,
+ * which is the truth. */
+int gossip_node_step(struct gossip_node *node, const struct gossip_input *input);
+
+/* Whether the batch is large enough to be taken now. */
+bool gossip_node_batch_is_full(const struct gossip_node *node);
+
+/* Takes the effects of all steps since the last take. Errors as step. */
+int gossip_node_take(struct gossip_node *node, struct gossip_effects *ret_effects);
+
+/* While read-only a node makes no records: it publishes nothing (FULL) and takes no events in, but
+ * goes on answering from what is stored. */
+void gossip_node_set_read_only(struct gossip_node *node, bool read_only);
+
+/* Which boot it is: how many there have been. */
+uint64_t gossip_node_boot(const struct gossip_node *node);
+
+#endif

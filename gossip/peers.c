@@ -1,0 +1,110 @@
+#include "gossip/peers.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+void peers_clear(struct peers *peers)
+{
+    for (size_t i = 0; i < peers->count; i++) {
+        gossip_wipe(peers->items[i]->pair_key, sizeof(peers->items[i]->pair_key));
+        free(peers->items[i]->pull.seen);
+        free(peers->items[i]);
+    }
+    free(peers->items);
+    free(peers->targets);
+    memset(peers, 0, sizeof(*peers));
+}
+
+int peers_add(struct peers *peers, const struct certificate *certificate, uint32_t *ret_peer)
+{
+    struct peer *peer;
+
+    if (peers->count == peers->capacity) {
+        size_t capacity = peers->capacity == 0 ? 16 : peers->capacity * 2;
+        struct peer **items = realloc(peers->items, capacity * sizeof(*items));
+
+        if (items == NULL)
+            return GOSSIP_ERR_NOMEM;
+        peers->items = items;
+        peers->capacity = capacity;
+    }
+    peer = calloc(1, sizeof(*peer));
+    if (peer == NULL)
+        return GOSSIP_ERR_NOMEM;
+    peer->certificate = *certificate;
+    peer->state = GOSSIP_PEER_UNREACHED;
+    peer->window_bytes = GOSSIP_WINDOW_BYTES / 16;
+    *ret_peer = (uint32_t)peers->count;
+    peers->items[peers->count++] = peer;
+    return GOSSIP_OK;
+}
+
+uint32_t peers_find_node(const struct peers *peers, const uint8_t node[GOSSIP_ID_SIZE])
+{
+    for (size_t i = 0; i < peers->count; i++) {
+        if (memcmp(peers->items[i]->certificate.node, node, GOSSIP_ID_SIZE) == 0)
+            return (uint32_t)i;
+    }
+    return NO_PEER;
+}
+
+uint32_t peers_find_key(const struct peers *peers, const uint8_t key[GOSSIP_KEY_SIZE])
+{
+    for (size_t i = 0; i < peers->count; i++) {
+        if (memcmp(peers->items[i]->certificate.key, key, GOSSIP_KEY_SIZE) == 0)
+            return (uint32_t)i;
+    }
+    return NO_PEER;
+}
+
+struct target *targets_find(struct peers *peers, const struct gossip_address *address)
+{
+    for (size_t i = 0; i < peers->target_count; i++) {
+        if (address_equal(&peers->targets[i].address, address))
+            return &peers->targets[i];
+    }
+    return NULL;
+}
+
+int targets_add(struct peers *peers, const struct gossip_address *address, uint32_t peer,
+                uint64_t due_ms, uint64_t interval_ms, struct target **ret_target)
+{
+    struct target *target = targets_find(peers, address);
+
+    if (target != NULL) {
+        if (peer != NO_PEER)
+            target->peer = peer;
+        *ret_target = target;
+        return GOSSIP_OK;
+    }
+    if (peers->target_count == TARGETS_MAX)
+        return GOSSIP_ERR_LIMIT;
+    if (peers->target_count == peers->target_capacity) {
+        size_t capacity = peers->target_capacity == 0 ? 16 : peers->target_capacity * 2;
+        struct target *targets = realloc(peers->targets, capacity * sizeof(*targets));
+
+        if (targets == NULL)
+            return GOSSIP_ERR_NOMEM;
+        peers->targets = targets;
+        peers->target_capacity = capacity;
+    }
+    target = &peers->targets[peers->target_count++];
+    *target = (struct target){
+        .address = *address, .peer = peer, .due_ms = due_ms, .interval_ms = interval_ms};
+    *ret_target = target;
+    return GOSSIP_OK;
+}
+
+void targets_remove(struct peers *peers, struct target *target)
+{
+    size_t index = (size_t)(target - peers->targets);
+
+    memmove(target, target + 1, (peers->target_count - index - 1) * sizeof(*target));
+    peers->target_count--;
+}
+
+bool target_rests(const struct peers *peers, const struct target *target)
+{
+    return !target->urgent && target->peer != NO_PEER &&
+           peers->items[target->peer]->state == GOSSIP_PEER_ALIVE;
+}

@@ -1,0 +1,118 @@
+/*
+ * The other members of the cluster, where they are and how we stand with them, and the addresses
+ * that get our unasked hellos.
+ */
+#ifndef GOSSIP_PEERS_H
+#define GOSSIP_PEERS_H
+
+#include "gossip/datagram.h"
+#include "gossip/replay.h"
+
+enum {
+    NO_PEER = UINT32_MAX,
+    TARGETS_MAX = 1024,
+    /* At one a second, answers that took a quarter of a minute still count. */
+    EXCHANGES_KEPT = 16,
+    /* After so many hellos an address we only heard of is forgotten. */
+    HELLOS_TO_HEARSAY = 10,
+};
+
+/* What we have asked a peer for and not got whole yet. */
+struct pull {
+    bool open;
+    uint64_t request;
+    struct pull_want {
+        uint8_t author[GOSSIP_ID_SIZE];
+        uint64_t last;
+    } wants[GOSSIP_WANTS_MAX];
+    size_t want_count;
+    bool known_count;  /* A part has told how many there are ... */
+    uint32_t count;    /* ... and this is it. */
+    uint32_t received; /* How many of them have come ... */
+    uint8_t *seen;     /* ... and which, a bit each. */
+    size_t seen_size;
+    bool more;
+    bool brought;         /* Something new has come. */
+    uint64_t deadline_ms; /* Given up when nothing comes until then. */
+};
+
+struct peer {
+    struct certificate certificate;
+    bool has_pair_key;
+    uint8_t pair_key[32];
+    enum gossip_peer_state state;
+    struct gossip_address address; /* Proven in this boot, or as stored; port 0: none. */
+    struct gossip_address saved;   /* As it is stored. */
+
+    bool has_boot; /* Its boot and address are proven. */
+    uint64_t boot_id;
+    struct replay_window window;
+    uint64_t counter;  /* The last one we used to it. */
+    bool has_token;    /* To be sent back to it, */
+    uint64_t token_ms; /* received then. */
+    uint8_t token[GOSSIP_TOKEN_SIZE];
+    bool heard;
+    uint64_t heard_ms;
+
+    bool asking; /* An exchange of ours is open. */
+    uint64_t asked_ms;
+    /* The last of our exchanges with it: an answer may be slower than our patience. */
+    uint8_t asked[EXCHANGES_KEPT][GOSSIP_NONCE_SIZE];
+    size_t asked_next;
+    unsigned missed; /* Exchanges in a row that stayed without an answer. */
+    bool answered;   /* We have answered an exchange of its, which it may close. */
+    uint8_t answered_exchange[GOSSIP_NONCE_SIZE];
+    bool in_step;
+    bool wanted; /* An exchange with it is due at once. */
+    uint64_t exchanges;
+    uint64_t answers;
+
+    struct pull pull;
+    size_t window_bytes; /* Of the next pull. */
+};
+
+/* An address that gets our hello. */
+struct target {
+    struct gossip_address address;
+    uint32_t peer; /* Who is thought to be there, or NO_PEER. */
+    bool kept;     /* Configured, or once proven: tried for ever. */
+    bool urgent;   /* Somebody there speaks whom we know under another boot or address. */
+    bool waiting;  /* A hello with this nonce is out. */
+    uint8_t nonce[GOSSIP_NONCE_SIZE];
+    unsigned tries;
+    uint64_t due_ms; /* Not before. */
+    uint64_t interval_ms;
+};
+
+struct peers {
+    struct peer **items;
+    size_t count;
+    size_t capacity;
+    struct target *targets;
+    size_t target_count;
+    size_t target_capacity;
+};
+
+void peers_clear(struct peers *peers);
+
+/* Adds a peer; *ret_peer is its number. NOMEM. */
+int peers_add(struct peers *peers, const struct certificate *certificate, uint32_t *ret_peer);
+
+/* The number of a peer by node id or key, or NO_PEER. */
+uint32_t peers_find_node(const struct peers *peers, const uint8_t node[GOSSIP_ID_SIZE]);
+uint32_t peers_find_key(const struct peers *peers, const uint8_t key[GOSSIP_KEY_SIZE]);
+
+/* The target at address, or NULL; lent until one is added or removed. */
+struct target *targets_find(struct peers *peers, const struct gossip_address *address);
+
+/* Adds an address that gets a hello at due_ms and then every interval_ms, slowing down. One that is
+ * there keeps its pace. *ret_target is lent as above. LIMIT (too many), NOMEM. */
+int targets_add(struct peers *peers, const struct gossip_address *address, uint32_t peer,
+                uint64_t due_ms, uint64_t interval_ms, struct target **ret_target);
+
+void targets_remove(struct peers *peers, struct target *target);
+
+/* Whether a target needs no hello: whoever is there is alive, and nothing is odd. */
+bool target_rests(const struct peers *peers, const struct target *target);
+
+#endif

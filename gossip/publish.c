@@ -1,0 +1,165 @@
+/*
+ * Our own events: only these tick. Each tells what has grown in our clock since the one before.
+ */
+#include "gossip/state.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "gossip/hlc.h"
+
+struct growth {
+    struct frame_entry *entries;
+    size_t count;
+};
+
+static int by_mention(const void *a, const void *b)
+{
+    const struct frame_entry *x = a;
+    const struct frame_entry *y = b;
+
+    /* Those with a number come first, by it; then those with an id, by it. */
+    if ((x->id == NULL) != (y->id == NULL))
+        return x->id == NULL ? -1 : 1;
+    if (x->id == NULL)
+        return x->mention < y->mention ? -1 : x->mention > y->mention;
+    return memcmp(x->id, y->id, GOSSIP_ID_SIZE);
+}
+
+/* Collects into room in the batch what we have delivered and not yet told. */
+static int find_growth(struct gossip_node *node, struct growth *ret_growth)
+{
+    const struct author *self = node->authors.items[node->self];
+    struct growth growth = {0};
+
+    growth.entries =
+        arena_alloc(&node->batch.arena, (node->have.count + 1) * sizeof(*growth.entries));
+    if (growth.entries == NULL)
+        return GOSSIP_ERR_NOMEM;
+    for (size_t i = 0; i < node->have.count; i++) {
+        uint32_t number = node->have.authors[i];
+        struct frame_entry entry = {.seq = node->have.counters[i]};
+
+        if (number == node->self || entry.seq <= gossip_vclock_get(&node->told, number))
+            continue;
+        entry.mention = author_mention_number(self, number);
+        if (entry.mention == 0)
+            entry.id = node->authors.items[number]->stored.id;
+        growth.entries[growth.count++] = entry;
+    }
+    qsort(growth.entries, growth.count, sizeof(*growth.entries), by_mention);
+    *ret_growth = growth;
+    return GOSSIP_OK;
+}
+
+/* Writes one event with these entries and, for an application event, this payload. */
+static int write_event(struct gossip_node *node, enum gossip_event_kind kind,
+                       const struct frame_entry *entries, size_t count, const uint8_t *payload,
+                       size_t payload_size)
+{
+    struct author *self = node->authors.items[node->self];
+    struct chain_owner owner = {node->identity->cluster, self->stored.key, self->stored.epoch};
+    struct chain chain = self->tail;
+    size_t start = frame_size(kind, entries, count);
+    size_t size = start;
+    uint8_t seal[GOSSIP_SIGNATURE_SIZE];
+    struct frame frame;
+    uint8_t *body;
+    bool requires_seal;
+    bool is_frame;
+    int error;
+
+    if (kind == GOSSIP_EVENT_APPLICATION)
+        size += payload_field_size(payload_size);
+    body = arena_alloc(&node->batch.arena, size);
+    if (body == NULL)
+        return GOSSIP_ERR_NOMEM;
+    frame_write(body, hlc_tick(&node->hlc, node->wall_ms), kind, entries, count);
+    if (kind == GOSSIP_EVENT_APPLICATION)
+        payload_field_write(body + start, payload, payload_size);
+    is_frame = frame_read(body, size, &frame);
+    assert(is_frame);
+    requires_seal = chain_advance(&chain, node->crypto, &owner, body, size, &frame);
+    if (requires_seal)
+        seal_sign(node->crypto, chain.hash, node->identity->secret, seal);
+
+    for (size_t i = 0; i < count; i++) {
+        uint32_t number = entries[i].id != NULL ? authors_find(&node->authors, entries[i].id)
+                                                : self->mentioned[entries[i].mention - 1];
+
+        error = gossip_vclock_raise(&node->told, number, entries[i].seq);
+        if (error < 0)
+            return error;
+    }
+    error =
+        deliver_event(node, node->self, &chain, body, size, &frame, requires_seal ? seal : NULL);
+    if (error < 0)
+        return error;
+    self->tail = chain;
+    node->stats.published++;
+    return deliver_waiting(node, node->self);
+}
+
+static int result(struct gossip_node *node, uint64_t ticket, int error, uint64_t seq)
+{
+    return batch_result(
+        &node->batch,
+        &(struct gossip_result){.ticket = ticket, .error = error, .dot = {node->self, seq}});
+}
+
+int publish_event(struct gossip_node *node, uint64_t ticket, const uint8_t *payload, size_t size)
+{
+    struct growth growth;
+    size_t done = 0;
+    int error;
+
+    if (node->read_only)
+        return result(node, ticket, GOSSIP_ERR_FULL, 0);
+    if (size > node->payload_max)
+        return result(node, ticket, GOSSIP_ERR_LIMIT, 0);
+    error = find_growth(node, &growth);
+    if (error < 0)
+        return error;
+    /* One more may be needed for the event itself. */
+    if (node->authors.items[node->self]->tail.seq >
+        GOSSIP_COUNTER_MAX - 2 - growth.count / GOSSIP_CONTEXT_ENTRIES_MAX)
+        return result(node, ticket, GOSSIP_ERR_LIMIT, 0);
+    while (growth.count - done > GOSSIP_CONTEXT_ENTRIES_MAX ||
+           (done < growth.count &&
+            frame_size(GOSSIP_EVENT_APPLICATION, growth.entries + done, growth.count - done) +
+                    payload_field_size(size) >
+                GOSSIP_BODY_MAX)) {
+        size_t count = growth.count - done < GOSSIP_CONTEXT_ENTRIES_MAX
+                           ? growth.count - done
+                           : GOSSIP_CONTEXT_ENTRIES_MAX;
+
+        error = write_event(node, GOSSIP_EVENT_CONTEXT, growth.entries + done, count, NULL, 0);
+        if (error < 0)
+            return error;
+        done += count;
+    }
+    error = write_event(node, GOSSIP_EVENT_APPLICATION, growth.entries + done, growth.count - done,
+                        payload, size);
+    if (error < 0)
+        return error;
+    node_wake(node);
+    return result(node, ticket, GOSSIP_OK, node->authors.items[node->self]->stored.have);
+}
+
+int publish_seal(struct gossip_node *node)
+{
+    struct author *self = node->authors.items[node->self];
+    struct gossip_record *record;
+    uint8_t seal[GOSSIP_SIGNATURE_SIZE];
+
+    if (self->batch_last == NO_INDEX || self->head_sealed)
+        return GOSSIP_OK;
+    record = &node->batch.records[node->batch.events[self->batch_last].record];
+    seal_sign(node->crypto, record->as.event.hash, node->identity->secret, seal);
+    record->as.event.seal = arena_copy(&node->batch.arena, seal, sizeof(seal));
+    if (record->as.event.seal == NULL)
+        return GOSSIP_ERR_NOMEM;
+    self->head_sealed = true;
+    return GOSSIP_OK;
+}

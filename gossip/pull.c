@@ -1,0 +1,302 @@
+/*
+ * Asking for events: exactly those that are missing, of one peer at a time, in windows that grow
+ * while they arrive whole and halve when they do not.
+ */
+#include "gossip/state.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+    /* After so long without a part, the rest of a window is not coming. */
+    QUIET_MS = 1000,
+    /* Bytes that a want and a gap take at most, and what there is for all of them. */
+    WANT_SIZE = 44,
+    GAP_SIZE = 14,
+    WANTS_ROOM = 1000,
+};
+
+struct plan {
+    struct wire_pull message;
+    size_t room;
+};
+
+static void plan_range(struct plan *plan, const uint8_t *author, uint64_t first, uint64_t last,
+                       const struct wire_gap *gaps, size_t gap_count)
+{
+    struct wire_want *want;
+    size_t size = WANT_SIZE + gap_count * GAP_SIZE;
+
+    if (plan->message.want_count == GOSSIP_WANTS_MAX || plan->room < size)
+        return; /* In a later window. */
+    plan->room -= size;
+    want = &plan->message.wants[plan->message.want_count++];
+    want->author = author;
+    want->first = first;
+    want->last = last;
+    want->gap_count = gap_count;
+    if (gap_count > 0)
+        memcpy(want->gaps, gaps, gap_count * sizeof(*gaps));
+}
+
+/* Plans to ask for what is missing of an author up to last: not what is held already, and of an
+ * unfinished run only its holes. */
+static void plan_author(struct gossip_node *node, const struct need *need, struct plan *plan)
+{
+    uint32_t number = authors_find(&node->authors, need->author);
+    uint64_t seq = 1;
+
+    if (number != NO_AUTHOR)
+        seq = node->authors.items[number]->tail.seq + 1;
+    while (seq <= need->last && plan->message.want_count < GOSSIP_WANTS_MAX) {
+        struct wire_gap gaps[GOSSIP_GAPS_MAX];
+        struct run *run = runs_at(&node->runs, need->author, seq);
+        size_t gap_count;
+
+        if (run == NULL || run->first > need->last) {
+            plan_range(plan, need->author, seq, need->last, NULL, 0);
+            return;
+        }
+        if (run->first > seq)
+            plan_range(plan, need->author, seq, run->first - 1, NULL, 0);
+        if (!run_is_whole(run)) {
+            gap_count = run_gaps(run, gaps, GOSSIP_GAPS_MAX);
+            if (gap_count > GOSSIP_GAPS_MAX)
+                gap_count = GOSSIP_GAPS_MAX;
+            plan_range(plan, need->author, run->first, run->last, gaps, gap_count);
+        }
+        seq = run->last + 1;
+    }
+}
+
+int pull_begin(struct gossip_node *node, uint32_t number, const struct need *needs, size_t count,
+               const uint8_t *records, size_t record_count)
+{
+    struct peer *peer = node->peers.items[number];
+    struct plan plan = {.room = WANTS_ROOM};
+    uint8_t message[GOSSIP_PLAIN_MAX];
+    size_t size;
+
+    if (node->read_only || peer->state != GOSSIP_PEER_ALIVE)
+        return GOSSIP_OK;
+    if (peer->pull.open) {
+        peer->wanted = true; /* When this one is done. */
+        return GOSSIP_OK;
+    }
+    peer->pull.want_count = 0;
+    if (record_count > NEEDED_RECORDS_MAX)
+        record_count = NEEDED_RECORDS_MAX;
+    if (record_count > 0) {
+        plan.message.records = (struct wire_bytes){records, record_count * GOSSIP_ID_SIZE};
+        plan.room -= record_count * GOSSIP_ID_SIZE;
+    }
+    for (size_t i = 0; i < count && peer->pull.want_count < GOSSIP_WANTS_MAX; i++) {
+        uint32_t author = authors_find(&node->authors, needs[i].author);
+        size_t before = plan.message.want_count;
+
+        if (author != NO_AUTHOR) {
+            struct author *asked = node->authors.items[author];
+
+            if (asked->refused != 0)
+                continue;
+            if (asked->asked_until > node->now_ms && asked->asked_peer != number)
+                continue; /* Somebody else is bringing it. */
+            plan_author(node, &needs[i], &plan);
+            if (plan.message.want_count > before) {
+                asked->asked_peer = number;
+                asked->asked_until = node->now_ms + QUIET_MS;
+            }
+        } else {
+            plan_author(node, &needs[i], &plan);
+        }
+        if (plan.message.want_count > before) {
+            struct pull_want *want = &peer->pull.wants[peer->pull.want_count++];
+
+            memcpy(want->author, needs[i].author, GOSSIP_ID_SIZE);
+            want->last = needs[i].last;
+        }
+    }
+    if (plan.message.want_count == 0 && record_count == 0)
+        return GOSSIP_OK;
+    random_bytes(&node->random, (uint8_t *)&plan.message.request, sizeof(plan.message.request));
+    plan.message.events = GOSSIP_WINDOW_EVENTS;
+    plan.message.size = (uint32_t)peer->window_bytes;
+    size = wire_encode_pull(&plan.message, message, sizeof(message) - 1);
+    assert(size > 0);
+
+    peer->pull.open = true;
+    peer->pull.request = plan.message.request;
+    peer->pull.known_count = false;
+    peer->pull.count = 0;
+    peer->pull.received = 0;
+    peer->pull.more = false;
+    peer->pull.brought = false;
+    peer->pull.deadline_ms = node->now_ms + QUIET_MS;
+    node->stats.pulls++;
+    return node_send(node, number, MESSAGE_PULL, message, size);
+}
+
+/* A window has come whole: the next one may be larger, and there may be more to ask for. */
+static int window_whole(struct gossip_node *node, uint32_t number)
+{
+    struct peer *peer = node->peers.items[number];
+    struct need needs[GOSSIP_WANTS_MAX];
+    size_t count = peer->pull.want_count;
+
+    peer->pull.open = false;
+    node->stats.pulls_whole++;
+    peer->window_bytes =
+        peer->window_bytes * 2 < GOSSIP_WINDOW_BYTES ? peer->window_bytes * 2 : GOSSIP_WINDOW_BYTES;
+    if (!peer->pull.brought)
+        return GOSSIP_OK; /* It has no more than we do, whatever it claims. */
+    if (!peer->pull.more) {
+        peer->wanted = true; /* See whether that was all. */
+        return GOSSIP_OK;
+    }
+    for (size_t i = 0; i < count; i++) {
+        uint32_t author = authors_find(&node->authors, peer->pull.wants[i].author);
+
+        memcpy(needs[i].author, peer->pull.wants[i].author, GOSSIP_ID_SIZE);
+        needs[i].last = peer->pull.wants[i].last;
+        if (author != NO_AUTHOR)
+            node->authors.items[author]->asked_until = 0;
+    }
+    return pull_begin(node, number, needs, count, NULL, 0);
+}
+
+static bool mark_part(struct pull *pull, const struct wire_part *part)
+{
+    uint8_t bit = (uint8_t)(1 << part->index % 8);
+
+    if (pull->seen[part->index / 8] & bit)
+        return false;
+    pull->seen[part->index / 8] |= bit;
+    pull->received++;
+    return true;
+}
+
+int pull_note_part(struct gossip_node *node, uint32_t number, const struct wire_part *part,
+                   bool new_data)
+{
+    struct pull *pull = &node->peers.items[number]->pull;
+
+    if (!pull->open || !part->has_request || part->request != pull->request)
+        return GOSSIP_OK;
+    pull->deadline_ms = node->now_ms + QUIET_MS;
+    for (size_t i = 0; i < pull->want_count; i++) {
+        uint32_t author = authors_find(&node->authors, pull->wants[i].author);
+
+        if (author != NO_AUTHOR && node->authors.items[author]->asked_peer == number)
+            node->authors.items[author]->asked_until = pull->deadline_ms;
+    }
+    if (part->count == 0)
+        return window_whole(node, number);
+    if (!pull->known_count) {
+        size_t size = (part->count + 7) / 8;
+
+        if (part->count > GOSSIP_RUN_SIZE_MAX)
+            return GOSSIP_OK; /* No window has so many. */
+        if (pull->seen_size < size) {
+            uint8_t *seen = realloc(pull->seen, size);
+
+            if (seen == NULL)
+                return GOSSIP_ERR_NOMEM;
+            pull->seen = seen;
+            pull->seen_size = size;
+        }
+        memset(pull->seen, 0, size);
+        pull->known_count = true;
+        pull->count = part->count;
+    }
+    if (part->count != pull->count)
+        return GOSSIP_OK;
+    pull->more = pull->more || part->more;
+    pull->brought = pull->brought || new_data;
+    if (mark_part(pull, part) && pull->received == pull->count)
+        return window_whole(node, number);
+    return GOSSIP_OK;
+}
+
+/* What held-back events and early or unfinished runs wait for, of those that came from peer. */
+static size_t find_needs(struct gossip_node *node, uint32_t peer, struct need *needs)
+{
+    size_t count = 0;
+
+    for (size_t i = 0; i < node->authors.count && count < NEEDS_MAX; i++) {
+        const struct author *author = node->authors.items[i];
+
+        if (!author->blocked || author->held_first->source != peer)
+            continue;
+        memcpy(needs[count].author, author->waits_id, GOSSIP_ID_SIZE);
+        needs[count++].last = author->waits_seq;
+    }
+    for (const struct run *run = node->runs.first; run != NULL && count < NEEDS_MAX;
+         run = run->next) {
+        if (run->source != peer || run->touched_ms == node->now_ms)
+            continue;
+        memcpy(needs[count].author, run->author, GOSSIP_ID_SIZE);
+        needs[count++].last = run_is_whole(run) ? run->first - 1 : run->last;
+    }
+    return count;
+}
+
+static int repair(struct gossip_node *node)
+{
+    bool is_waiting = false;
+
+    for (uint32_t i = 0; i < node->peers.count; i++) {
+        struct need needs[NEEDS_MAX];
+        size_t count = find_needs(node, i, needs);
+        int error;
+
+        if (count == 0)
+            continue;
+        is_waiting = true;
+        if (node->peers.items[i]->pull.open)
+            continue;
+        error = pull_begin(node, i, needs, count, NULL, 0);
+        if (error < 0)
+            return error;
+    }
+    /* Who should have it may not; then any other peer is as good, by way of digests. */
+    node->repair_ms = UINT64_MAX;
+    if (is_waiting) {
+        node->repair_ms = node->now_ms + QUIET_MS;
+        node_wake(node);
+    } else if (node->runs.count > 0) {
+        pull_plan_repair(node);
+    }
+    return GOSSIP_OK;
+}
+
+int pull_time(struct gossip_node *node)
+{
+    for (uint32_t i = 0; i < node->peers.count; i++) {
+        struct peer *peer = node->peers.items[i];
+
+        if (!peer->pull.open || peer->pull.deadline_ms > node->now_ms)
+            continue;
+        peer->pull.open = false;
+        peer->window_bytes = peer->window_bytes / 2 > GOSSIP_WINDOW_BYTES_MIN
+                                 ? peer->window_bytes / 2
+                                 : GOSSIP_WINDOW_BYTES_MIN;
+        peer->wanted = true;
+    }
+    if (node->repair_ms <= node->now_ms)
+        return repair(node);
+    return GOSSIP_OK;
+}
+
+uint64_t pull_deadline(const struct gossip_node *node)
+{
+    uint64_t deadline = node->repair_ms;
+
+    for (size_t i = 0; i < node->peers.count; i++) {
+        const struct peer *peer = node->peers.items[i];
+
+        if (peer->pull.open && peer->pull.deadline_ms < deadline)
+            deadline = peer->pull.deadline_ms;
+    }
+    return deadline;
+}

@@ -1,0 +1,294 @@
+/*
+ * What a program reads of a node: events, clocks, relations, peers, figures.
+ */
+#include "gossip/service.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "gossip/hlc.h"
+
+int event_copy_take(struct event_copy *copy, const struct gossip_event_record *record)
+{
+    if (copy->capacity < record->body_size) {
+        uint8_t *memory = realloc(copy->memory, record->body_size);
+
+        if (memory == NULL)
+            return GOSSIP_ERR_NOMEM;
+        copy->memory = memory;
+        copy->capacity = record->body_size;
+    }
+    copy->record = *record;
+    if (record->body_size > 0)
+        memcpy(copy->memory, record->body, record->body_size);
+    copy->record.body = copy->memory;
+    copy->record.context = NULL;
+    copy->record.context_size = 0;
+    if (record->seal != NULL) {
+        memcpy(copy->seal, record->seal, sizeof(copy->seal));
+        copy->record.seal = copy->seal;
+    }
+    return GOSSIP_OK;
+}
+
+void event_copy_clear(struct event_copy *copy)
+{
+    free(copy->memory);
+    memset(copy, 0, sizeof(*copy));
+}
+
+int event_show(struct gossip *gossip, const struct event_copy *copy, struct gossip_vclock *clock,
+               struct gossip_event *ret_event)
+{
+    const struct gossip_event_record *record = &copy->record;
+    const struct gossip_vclock *context;
+    struct gossip_event event = {.delivery = record->delivery,
+                                 .dot = {record->author, record->seq}};
+    struct frame frame;
+    int error;
+
+    if (!frame_read(record->body, record->body_size, &frame))
+        return GOSSIP_ERR_DAMAGED;
+    error = context_of(&gossip->node->contexts, record->author, record->seq, &context);
+    if (error >= 0)
+        error = gossip_vclock_copy(clock, context);
+    if (error >= 0)
+        error = gossip_vclock_set(clock, record->author, record->seq);
+    if (error < 0)
+        return error;
+    event.kind = frame.kind;
+    event.hlc = frame.hlc;
+    event.time_ms = hlc_ms(frame.hlc);
+    event.clock = clock;
+    if (!payload_find(&frame, &event.data, &event.size)) {
+        event.data = NULL;
+        event.size = 0;
+    }
+    *ret_event = event;
+    return GOSSIP_OK;
+}
+
+static int take_one(void *context, const struct gossip_record *record)
+{
+    int error = event_copy_take(context, &record->as.event);
+
+    return error < 0 ? error : 1;
+}
+
+int gossip_event_pop(struct gossip *gossip, struct gossip_event *ret_event)
+{
+    struct gossip_store *store = gossip->options.store;
+
+    for (;;) {
+        int found = store->ops->follow(store, gossip->after, take_one, &gossip->popped);
+
+        if (found <= 0)
+            return found;
+        found = event_show(gossip, &gossip->popped, &gossip->clock, ret_event);
+        if (found < 0)
+            return found;
+        gossip->after = gossip->popped.record.delivery;
+        if (ret_event->kind != GOSSIP_EVENT_CONTEXT)
+            return 1;
+    }
+}
+
+int gossip_event_get(struct gossip *gossip, struct gossip_dot dot, struct gossip_event *ret_event)
+{
+    const struct gossip_node *node = gossip->node;
+    int found;
+
+    if (dot.author >= node->authors.count || dot.seq == 0 ||
+        dot.seq > node->authors.items[dot.author]->stored.have)
+        return GOSSIP_ERR_NOT_FOUND;
+    if (dot.seq <= node->authors.items[dot.author]->stored.floor)
+        return GOSSIP_ERR_PRUNED;
+    found = events_read(&node->contexts, dot.author, dot.seq, dot.seq, take_one, &gossip->shown);
+    if (found <= 0)
+        return found < 0 ? found : GOSSIP_ERR_DAMAGED;
+    return event_show(gossip, &gossip->shown, &gossip->clock, ret_event);
+}
+
+size_t gossip_author_count(const struct gossip *gossip)
+{
+    return gossip->node->authors.count;
+}
+
+static const char *name_of(const struct gossip_node *node, const uint8_t *key)
+{
+    uint32_t peer = peers_find_key(&node->peers, key);
+
+    if (peer != NO_PEER)
+        return node->peers.items[peer]->certificate.name;
+    if (memcmp(key, node->identity->key, GOSSIP_KEY_SIZE) == 0)
+        return node->identity->certificate.name;
+    return NULL;
+}
+
+int gossip_author(const struct gossip *gossip, uint32_t number, struct gossip_author *ret_author)
+{
+    const struct gossip_node *node = gossip->node;
+    const struct author *author;
+
+    if (number >= node->authors.count)
+        return GOSSIP_ERR_NOT_FOUND;
+    author = node->authors.items[number];
+    *ret_author = (struct gossip_author){.number = number,
+                                         .name = name_of(node, author->stored.key),
+                                         .have = author_have(author),
+                                         .floor = author->stored.floor,
+                                         .held = author->held_count,
+                                         .is_self = number == node->self};
+    memcpy(ret_author->id, author->stored.id, GOSSIP_ID_SIZE);
+    memcpy(ret_author->key, author->stored.key, GOSSIP_KEY_SIZE);
+    memcpy(ret_author->epoch, author->stored.epoch, GOSSIP_EPOCH_SIZE);
+    return GOSSIP_OK;
+}
+
+uint32_t gossip_self(const struct gossip *gossip)
+{
+    return gossip->node->self;
+}
+
+const struct gossip_vclock *gossip_clock(const struct gossip *gossip)
+{
+    return &gossip->node->have;
+}
+
+/* Whether a dot is held, and its event with it. */
+static int check_dot(const struct gossip_node *node, struct gossip_dot dot, bool *ret_pruned)
+{
+    const struct author *author;
+
+    if (dot.author >= node->authors.count || dot.seq == 0)
+        return GOSSIP_ERR_NOT_FOUND;
+    author = node->authors.items[dot.author];
+    if (dot.seq > author->stored.have)
+        return GOSSIP_ERR_NOT_FOUND;
+    *ret_pruned = dot.seq <= author->stored.floor;
+    return GOSSIP_OK;
+}
+
+/* Whether the context of b holds a: a happened before b. */
+static int happened_before(struct gossip *gossip, struct gossip_dot a, struct gossip_dot b,
+                           bool *ret_before)
+{
+    const struct gossip_vclock *context;
+    int error;
+
+    if (a.author == b.author) {
+        *ret_before = a.seq < b.seq;
+        return GOSSIP_OK;
+    }
+    error = context_of(&gossip->node->contexts, b.author, b.seq, &context);
+    if (error < 0)
+        return error;
+    *ret_before = gossip_vclock_covers_dot(context, a.author, a.seq);
+    return GOSSIP_OK;
+}
+
+int gossip_relation(struct gossip *gossip, struct gossip_dot a, struct gossip_dot b,
+                    enum gossip_relation *ret_relation)
+{
+    bool a_pruned = false;
+    bool b_pruned = false;
+    bool before = false;
+    int error = check_dot(gossip->node, a, &a_pruned);
+
+    if (error >= 0)
+        error = check_dot(gossip->node, b, &b_pruned);
+    if (error < 0)
+        return error;
+    if (a.author == b.author && a.seq == b.seq) {
+        *ret_relation = GOSSIP_EQUAL;
+        return GOSSIP_OK;
+    }
+    if (a_pruned || b_pruned) {
+        *ret_relation = GOSSIP_PRUNED;
+        return GOSSIP_OK;
+    }
+    error = happened_before(gossip, a, b, &before);
+    if (error < 0)
+        return error;
+    if (before) {
+        *ret_relation = GOSSIP_BEFORE;
+        return GOSSIP_OK;
+    }
+    error = happened_before(gossip, b, a, &before);
+    if (error < 0)
+        return error;
+    *ret_relation = before ? GOSSIP_AFTER : GOSSIP_CONCURRENT;
+    return GOSSIP_OK;
+}
+
+size_t gossip_held(const struct gossip *gossip, struct gossip_held *ret_held, size_t capacity)
+{
+    const struct authors *authors = &gossip->node->authors;
+    size_t count = 0;
+
+    for (size_t i = 0; i < authors->count; i++) {
+        const struct author *author = authors->items[i];
+
+        if (!author->blocked)
+            continue;
+        if (count < capacity) {
+            ret_held[count].dot = (struct gossip_dot){(uint32_t)i, author->stored.have + 1};
+            memcpy(ret_held[count].waits_id, author->waits_id, GOSSIP_ID_SIZE);
+            ret_held[count].waits_seq = author->waits_seq;
+        }
+        count++;
+    }
+    return count;
+}
+
+size_t gossip_peer_count(const struct gossip *gossip)
+{
+    return gossip->node->peers.count;
+}
+
+int gossip_peer(const struct gossip *gossip, size_t index, struct gossip_peer *ret_peer)
+{
+    const struct gossip_node *node = gossip->node;
+    const struct peer *peer;
+
+    if (index >= node->peers.count)
+        return GOSSIP_ERR_NOT_FOUND;
+    peer = node->peers.items[index];
+    *ret_peer =
+        (struct gossip_peer){.name = peer->certificate.name,
+                             .address = peer->address,
+                             .state = peer->state,
+                             .in_step = peer->in_step,
+                             .heard_ms = peer->heard ? node->now_ms - peer->heard_ms : UINT64_MAX,
+                             .exchanges = peer->exchanges,
+                             .answered = peer->answers};
+    memcpy(ret_peer->key, peer->certificate.key, GOSSIP_KEY_SIZE);
+    return GOSSIP_OK;
+}
+
+void gossip_stats(const struct gossip *gossip, struct gossip_stats *ret_stats)
+{
+    const struct gossip_node *node = gossip->node;
+    const struct gossip_stats *past = &gossip->past;
+    struct gossip_stats stats = node->stats;
+
+    for (size_t i = 0; i < GOSSIP_DATAGRAM_VERDICTS; i++)
+        stats.datagrams[i] += past->datagrams[i];
+    stats.datagrams_sent += past->datagrams_sent;
+    stats.bytes_received += past->bytes_received;
+    stats.bytes_sent += past->bytes_sent;
+    stats.published += past->published;
+    stats.delivered += past->delivered;
+    stats.commits += past->commits;
+    stats.exchanges += past->exchanges;
+    stats.in_step += past->in_step;
+    stats.pulls += past->pulls;
+    stats.pulls_whole += past->pulls_whole;
+    stats.dropped += past->dropped;
+    stats.ahead_stamps += past->ahead_stamps;
+    stats.held_events = node->held.count;
+    stats.held_bytes = node->held.bytes;
+    stats.runs_held = node->runs.count;
+    stats.runs_bytes = node->runs.bytes;
+    *ret_stats = stats;
+}

@@ -1,0 +1,70 @@
+/*
+ * Runs on their way in: parts are put together until the stream is whole, and whole ones that are
+ * ahead of what is here wait for what comes before them. Nothing in here has been verified; it is
+ * bounded, and what is let go will be asked for again.
+ */
+#ifndef GOSSIP_RUNS_H
+#define GOSSIP_RUNS_H
+
+#include "gossip/wire.h"
+
+struct run_piece {
+    uint32_t start;
+    uint32_t end;
+};
+
+struct run {
+    struct run *next;
+    uint8_t author[GOSSIP_ID_SIZE];
+    uint64_t first;
+    uint64_t last;
+    uint32_t size;
+    uint8_t *data; /* As far as it reaches; grown as parts arrive. */
+    size_t capacity;
+    struct run_piece *pieces; /* What has arrived: ascending, apart from each other. */
+    size_t piece_count;
+    size_t piece_capacity;
+    uint8_t previous[GOSSIP_HASH_SIZE]; /* Fits when the first piece begins at 0. */
+    bool has_seal;
+    uint8_t seal[GOSSIP_SIGNATURE_SIZE];
+    bool has_introduction;
+    uint8_t key[GOSSIP_KEY_SIZE];
+    uint8_t epoch[GOSSIP_EPOCH_SIZE];
+    uint32_t source;     /* Number of the peer the last new part came from. */
+    bool mixed;          /* Parts came from more than one peer. */
+    uint64_t touched_ms; /* When it came. */
+};
+
+struct runs {
+    struct run *first; /* The one touched longest ago is the last. */
+    size_t count;
+    size_t bytes;
+};
+
+enum runs_outcome {
+    RUNS_NEW,       /* The part brought something. */
+    RUNS_DUPLICATE, /* It did not. */
+    RUNS_CONFLICT,  /* Its run is held with another size. */
+    RUNS_NO_MEMORY,
+};
+
+/* Takes in a part. *ret_run is the run it belongs to. When too much is held, the runs touched
+ * longest ago are let go; *ret_dropped counts them. */
+enum runs_outcome runs_take(struct runs *runs, const struct wire_run_part *part, uint32_t source,
+                            uint64_t now_ms, struct run **ret_run, size_t *ret_dropped);
+
+bool run_is_whole(const struct run *run);
+
+/* Up to capacity holes of a run, ascending; returns how many there are. */
+size_t run_gaps(const struct run *run, struct wire_gap *ret_gaps, size_t capacity);
+
+/* The held run of author that covers seq and, of several, begins first; else the one that begins
+ * first after seq; NULL where there is none. */
+struct run *runs_at(const struct runs *runs, const uint8_t author[GOSSIP_ID_SIZE], uint64_t seq);
+
+/* Lets go of one run, or of all those of an author up to and including seq. */
+void runs_remove(struct runs *runs, struct run *run);
+void runs_remove_until(struct runs *runs, const uint8_t author[GOSSIP_ID_SIZE], uint64_t seq);
+void runs_clear(struct runs *runs);
+
+#endif

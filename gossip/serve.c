@@ -1,0 +1,562 @@
+/*
+ * Answering: what is asked for is cut into runs, and runs into parts of one datagram each, in the
+ * order in which this node delivered. And the unasked kind of answer, the push of our own events.
+ */
+#include "gossip/state.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "gossip/bytes.h"
+
+enum {
+    /* What a part has room for, after the kind, all fields of a run's part but these, and the
+     * longest varints there can be. */
+    PART_ROOM = GOSSIP_PLAIN_MAX - 80,
+    SEAL_FIELD = 2 + GOSSIP_SIGNATURE_SIZE,
+    PREVIOUS_FIELD = 2 + GOSSIP_HASH_SIZE,
+    INTRODUCTION_FIELD = 3 + (2 + GOSSIP_KEY_SIZE) + (2 + GOSSIP_EPOCH_SIZE),
+    RECORD_ROOM = GOSSIP_PLAIN_MAX - 64,
+    /* A new event larger than this is announced, and pulled by whoever wants it. */
+    PUSH_MAX = 8 * PART_ROOM,
+};
+
+/* What there is of one event, for choosing. */
+struct event_facts {
+    uint64_t delivery;
+    uint64_t seq;
+    uint32_t size; /* In a stream. */
+    bool is_sealed;
+    bool requires_seal;
+};
+
+/* The events of one want that are held. */
+struct offer {
+    uint32_t author;
+    const struct wire_want *want;
+    struct event_facts *facts;
+    size_t count;
+    size_t capacity;
+    size_t chosen;     /* How many of them go into this window. */
+    uint64_t unsealed; /* Bytes since the last required seal, while they are collected. */
+    size_t bytes;      /* Collected. */
+};
+
+/* A part to be sent: bytes of the stream of a run, or a record. */
+struct cut {
+    uint32_t author;
+    uint64_t first;
+    uint64_t last;
+    uint32_t size;
+    uint32_t offset;
+    uint32_t data_size;
+    bool introduces;
+    const struct signed_record *record; /* Else a run. */
+};
+
+struct window {
+    struct gossip_node *node;
+    struct offer offers[GOSSIP_WANTS_MAX];
+    size_t offer_count;
+    struct cut *cuts;
+    size_t cut_count;
+    size_t cut_capacity;
+    bool more;
+};
+
+static void window_clear(struct window *window)
+{
+    for (size_t i = 0; i < window->offer_count; i++)
+        free(window->offers[i].facts);
+    free(window->cuts);
+}
+
+static int collect(void *context, const struct gossip_record *record)
+{
+    struct offer *offer = context;
+    const struct gossip_event_record *event = &record->as.event;
+    struct event_facts facts = {
+        .delivery = event->delivery, .seq = event->seq, .is_sealed = event->seal != NULL};
+
+    facts.size = (uint32_t)(varint_size(event->body_size) + event->body_size);
+    offer->unsealed += event->body_size;
+    if (event->seq % GOSSIP_SEAL_EVERY == 0 || offer->unsealed >= GOSSIP_SEAL_BYTES) {
+        facts.requires_seal = true;
+        offer->unsealed = 0;
+    }
+    if (event->seq < offer->want->first)
+        return 0;
+    if (offer->count == offer->capacity) {
+        size_t capacity = offer->capacity == 0 ? 64 : offer->capacity * 2;
+        struct event_facts *wider = realloc(offer->facts, capacity * sizeof(*wider));
+
+        if (wider == NULL)
+            return GOSSIP_ERR_NOMEM;
+        offer->facts = wider;
+        offer->capacity = capacity;
+    }
+    offer->facts[offer->count++] = facts;
+    offer->bytes += facts.size;
+    /* Enough for any window, and for the run that crosses its end. */
+    return offer->count >= 2 * GOSSIP_WINDOW_EVENTS ||
+           offer->bytes >= GOSSIP_WINDOW_BYTES + GOSSIP_RUN_SIZE_MAX;
+}
+
+/* Collects what is held of a want. Which seals are required can be told from the last multiple of
+ * 64 on. */
+static int offer_collect(struct gossip_node *node, struct offer *offer)
+{
+    const struct author *author = node->authors.items[offer->author];
+    uint64_t last = author_have(author);
+    uint64_t start;
+
+    if (offer->want->last < last)
+        last = offer->want->last;
+    if (offer->want->first > last || offer->want->first <= author->stored.floor)
+        return GOSSIP_OK;
+    start = offer->want->first - 1;
+    start -= start % GOSSIP_SEAL_EVERY;
+    return events_read(&node->contexts, offer->author, start + 1, last, collect, offer);
+}
+
+/* Chooses what goes into the window: in the order of delivery, until it is full; of each author up
+ * to a seal. */
+static void choose_events(struct window *window, uint32_t events_max, uint32_t bytes_max)
+{
+    size_t bytes = 0;
+    uint32_t events = 0;
+    bool any = false;
+
+    for (;;) {
+        struct offer *next = NULL;
+
+        for (size_t i = 0; i < window->offer_count; i++) {
+            struct offer *offer = &window->offers[i];
+
+            if (offer->want->gap_count > 0 || offer->chosen == offer->count)
+                continue;
+            if (next == NULL ||
+                offer->facts[offer->chosen].delivery < next->facts[next->chosen].delivery)
+                next = offer;
+        }
+        if (next == NULL)
+            break;
+        if (events == events_max || bytes + next->facts[next->chosen].size > bytes_max) {
+            window->more = true;
+            break;
+        }
+        bytes += next->facts[next->chosen++].size;
+        events++;
+    }
+    for (size_t i = 0; i < window->offer_count; i++) {
+        struct offer *offer = &window->offers[i];
+
+        while (offer->chosen > 0 && !offer->facts[offer->chosen - 1].is_sealed)
+            offer->chosen--;
+        any = any || offer->chosen > 0 || offer->want->gap_count > 0;
+    }
+    /* At least one run, however large it is. */
+    for (size_t i = 0; i < window->offer_count && !any; i++) {
+        struct offer *offer = &window->offers[i];
+
+        for (size_t j = 0; j < offer->count && !any; j++) {
+            if (offer->facts[j].is_sealed) {
+                offer->chosen = j + 1;
+                any = true;
+            }
+        }
+    }
+}
+
+static int add_cut(struct window *window, const struct cut *cut)
+{
+    if (window->cut_count == window->cut_capacity) {
+        size_t capacity = window->cut_capacity == 0 ? 64 : window->cut_capacity * 2;
+        struct cut *cuts = realloc(window->cuts, capacity * sizeof(*cuts));
+
+        if (cuts == NULL)
+            return GOSSIP_ERR_NOMEM;
+        window->cuts = cuts;
+        window->cut_capacity = capacity;
+    }
+    window->cuts[window->cut_count++] = *cut;
+    return GOSSIP_OK;
+}
+
+/* The certificate of an author's key, and the one of its issuer where there is one. */
+static const struct certificate *certificate_of(const struct gossip_node *node, const uint8_t *key)
+{
+    uint32_t peer = peers_find_key(&node->peers, key);
+
+    if (peer != NO_PEER)
+        return &node->peers.items[peer]->certificate;
+    if (memcmp(key, node->identity->key, GOSSIP_KEY_SIZE) == 0)
+        return &node->identity->certificate;
+    return NULL;
+}
+
+static const struct certificate *issuer_of(const struct gossip_node *node,
+                                           const struct certificate *certificate)
+{
+    return certificate->has_issuer ? certificate_of(node, certificate->issuer) : NULL;
+}
+
+static size_t introduction_size(const struct gossip_node *node, uint32_t author)
+{
+    const struct certificate *certificate =
+        certificate_of(node, node->authors.items[author]->stored.key);
+    const struct certificate *issuer = issuer_of(node, certificate);
+
+    return INTRODUCTION_FIELD + 3 + certificate->size + (issuer == NULL ? 0 : 3 + issuer->size);
+}
+
+/* Cuts the bytes start..end of the stream of a run into parts. */
+static int cut_stream(struct window *window, uint32_t author, uint64_t first, uint64_t last,
+                      uint32_t size, uint32_t start, uint32_t end)
+{
+    while (start < end) {
+        struct cut cut = {.author = author,
+                          .first = first,
+                          .last = last,
+                          .size = size,
+                          .offset = start,
+                          .introduces = start == 0 && first == 1};
+        uint32_t room = PART_ROOM;
+        int error;
+
+        if (start == 0)
+            room -= PREVIOUS_FIELD;
+        if (cut.introduces)
+            room -= (uint32_t)introduction_size(window->node, author);
+        cut.data_size = end - start < room ? end - start : room;
+        /* The part that reaches the end of the stream bears the seal as well. */
+        if (start + cut.data_size == size && cut.data_size > room - SEAL_FIELD)
+            cut.data_size = room - SEAL_FIELD;
+        error = add_cut(window, &cut);
+        if (error < 0)
+            return error;
+        start += cut.data_size;
+    }
+    return GOSSIP_OK;
+}
+
+/* Cuts the chosen events of an offer into runs, which end where a seal is required. */
+static int cut_offer(struct window *window, const struct offer *offer)
+{
+    size_t start = 0;
+    uint32_t size = 0;
+
+    for (size_t i = 0; i < offer->chosen; i++) {
+        const struct event_facts *facts = &offer->facts[i];
+        int error;
+
+        size += facts->size;
+        if (!facts->requires_seal && i + 1 < offer->chosen)
+            continue;
+        error =
+            cut_stream(window, offer->author, offer->facts[start].seq, facts->seq, size, 0, size);
+        if (error < 0)
+            return error;
+        start = i + 1;
+        size = 0;
+    }
+    return GOSSIP_OK;
+}
+
+/* Cuts what is asked for of the one run first..last, if that is a run. */
+static int cut_gaps(struct window *window, const struct offer *offer)
+{
+    const struct wire_want *want = offer->want;
+    uint32_t size = 0;
+
+    if (offer->count == 0 || offer->facts[0].seq != want->first ||
+        offer->facts[offer->count - 1].seq != want->last ||
+        !offer->facts[offer->count - 1].is_sealed)
+        return GOSSIP_OK;
+    for (size_t i = 0; i < offer->count; i++) {
+        size += offer->facts[i].size;
+        if (offer->facts[i].requires_seal && i + 1 < offer->count)
+            return GOSSIP_OK;
+    }
+    for (size_t i = 0; i < want->gap_count; i++) {
+        uint32_t start = want->gaps[i].offset;
+        uint32_t end = start + want->gaps[i].size;
+        int error;
+
+        if (start >= size || end > size || end <= start)
+            continue;
+        error = cut_stream(window, offer->author, want->first, want->last, size, start, end);
+        if (error < 0)
+            return error;
+    }
+    return GOSSIP_OK;
+}
+
+static int by_delivery(const void *a, const void *b)
+{
+    const struct offer *x = a;
+    const struct offer *y = b;
+    uint64_t first_x = x->count == 0 ? UINT64_MAX : x->facts[0].delivery;
+    uint64_t first_y = y->count == 0 ? UINT64_MAX : y->facts[0].delivery;
+
+    return first_x < first_y ? -1 : first_x > first_y;
+}
+
+/* The stream of a run, put together from what is stored. */
+struct stream {
+    uint8_t *bytes;
+    size_t size;
+    size_t capacity;
+    uint8_t previous[GOSSIP_HASH_SIZE];
+    uint64_t first;
+    bool has_seal;
+    uint8_t seal[GOSSIP_SIGNATURE_SIZE];
+};
+
+static int join_event(void *context, const struct gossip_record *record)
+{
+    struct stream *stream = context;
+    const struct gossip_event_record *event = &record->as.event;
+    struct writer writer = {stream->bytes, stream->capacity, stream->size, false};
+
+    if (event->seq < stream->first) {
+        memcpy(stream->previous, event->hash, GOSSIP_HASH_SIZE);
+        return GOSSIP_OK;
+    }
+    write_varint(&writer, event->body_size);
+    write_bytes(&writer, event->body, event->body_size);
+    if (writer.failed)
+        return GOSSIP_ERR_DAMAGED;
+    stream->size = writer.size;
+    stream->has_seal = event->seal != NULL;
+    if (event->seal != NULL)
+        memcpy(stream->seal, event->seal, GOSSIP_SIGNATURE_SIZE);
+    return GOSSIP_OK;
+}
+
+/* Reads the run of a cut. DAMAGED if it is not what it was a moment ago. */
+static int stream_read(struct gossip_node *node, const struct cut *cut, struct stream *ret_stream)
+{
+    struct stream stream = {.capacity = cut->size, .first = cut->first};
+    uint64_t from = cut->first > 1 ? cut->first - 1 : 1;
+    int error;
+
+    stream.bytes = malloc(cut->size);
+    if (stream.bytes == NULL)
+        return GOSSIP_ERR_NOMEM;
+    error = events_read(&node->contexts, cut->author, from, cut->last, join_event, &stream);
+    if (error >= 0 && (stream.size != cut->size || !stream.has_seal))
+        error = GOSSIP_ERR_DAMAGED;
+    if (error < 0) {
+        free(stream.bytes);
+        return error;
+    }
+    *ret_stream = stream;
+    return GOSSIP_OK;
+}
+
+static void fill_run_part(const struct gossip_node *node, const struct cut *cut,
+                          const struct stream *stream, struct wire_run_part *part)
+{
+    const struct author *author = node->authors.items[cut->author];
+
+    *part = (struct wire_run_part){.present = true,
+                                   .author = author->stored.id,
+                                   .first = cut->first,
+                                   .last = cut->last,
+                                   .size = cut->size,
+                                   .offset = cut->offset,
+                                   .data = {stream->bytes + cut->offset, cut->data_size}};
+    if (cut->offset == 0)
+        part->previous = stream->previous;
+    if (cut->offset + cut->data_size == cut->size)
+        part->seal = stream->seal;
+    if (cut->introduces) {
+        const struct certificate *certificate = certificate_of(node, author->stored.key);
+        const struct certificate *issuer = issuer_of(node, certificate);
+
+        part->has_introduction = true;
+        part->introduction.key = author->stored.key;
+        part->introduction.epoch = author->stored.epoch;
+        part->introduction.certificate = (struct wire_bytes){certificate->bytes, certificate->size};
+        if (issuer != NULL)
+            part->introduction.issuer = (struct wire_bytes){issuer->bytes, issuer->size};
+    }
+}
+
+static bool same_run(const struct cut *a, const struct cut *b)
+{
+    return a->record == NULL && b->record == NULL && a->author == b->author &&
+           a->first == b->first && a->last == b->last;
+}
+
+/* Sends every cut of a window to each of these peers. request is 0 for a push. */
+static int send_cuts(struct gossip_node *node, const struct window *window, uint64_t request,
+                     const uint32_t *peers, size_t peer_count)
+{
+    struct stream stream = {0};
+    int error = GOSSIP_OK;
+
+    for (size_t i = 0; i < window->cut_count && error >= 0; i++) {
+        const struct cut *cut = &window->cuts[i];
+        struct wire_part part = {0};
+        uint8_t message[GOSSIP_PLAIN_MAX];
+        size_t size;
+
+        if (request != 0) {
+            part.has_request = true;
+            part.request = request;
+            part.index = (uint32_t)i;
+            part.count = (uint32_t)window->cut_count;
+            part.more = window->more;
+        }
+        if (cut->record != NULL) {
+            part.record = (struct wire_record_part){
+                .present = true,
+                .id = cut->record->id,
+                .size = cut->size,
+                .offset = cut->offset,
+                .data = {cut->record->bytes + cut->offset, cut->data_size}};
+        } else {
+            if (stream.bytes == NULL || !same_run(cut, &window->cuts[i - 1])) {
+                free(stream.bytes);
+                stream.bytes = NULL;
+                error = stream_read(node, cut, &stream);
+                if (error < 0)
+                    break;
+            }
+            fill_run_part(node, cut, &stream, &part.run);
+        }
+        size = wire_encode_part(&part, message, sizeof(message) - 1);
+        assert(size > 0);
+        for (size_t j = 0; j < peer_count && error >= 0; j++)
+            error = node_send(node, peers[j], MESSAGE_PART, message, size);
+    }
+    free(stream.bytes);
+    return error;
+}
+
+static int cut_records(struct window *window, const struct wire_bytes *ids)
+{
+    for (size_t i = 0; i < ids->size; i += GOSSIP_ID_SIZE) {
+        const struct signed_record *record = records_find(&window->node->records, ids->data + i);
+
+        for (uint32_t offset = 0; record != NULL && offset < record->size;) {
+            uint32_t left = (uint32_t)record->size - offset;
+            struct cut cut = {.record = record,
+                              .size = (uint32_t)record->size,
+                              .offset = offset,
+                              .data_size = left < RECORD_ROOM ? left : RECORD_ROOM};
+            int error = add_cut(window, &cut);
+
+            if (error < 0)
+                return error;
+            offset += cut.data_size;
+        }
+    }
+    return GOSSIP_OK;
+}
+
+static int send_nothing(struct gossip_node *node, uint32_t peer, uint64_t request)
+{
+    struct wire_part part = {.has_request = true, .request = request};
+    uint8_t message[64];
+
+    return node_send(node, peer, MESSAGE_PART, message,
+                     wire_encode_part(&part, message, sizeof(message)));
+}
+
+static int answer_pull(struct gossip_node *node, uint32_t peer, const struct wire_pull *pull,
+                       struct window *window)
+{
+    uint32_t bytes_max = pull->size < GOSSIP_WINDOW_BYTES ? pull->size : GOSSIP_WINDOW_BYTES;
+    uint32_t events_max = pull->events < GOSSIP_WINDOW_EVENTS ? pull->events : GOSSIP_WINDOW_EVENTS;
+    int error = cut_records(window, &pull->records);
+
+    for (size_t i = 0; i < pull->want_count && error >= 0; i++) {
+        struct offer *offer = &window->offers[window->offer_count];
+        uint32_t author = authors_find(&node->authors, pull->wants[i].author);
+
+        if (author == NO_AUTHOR ||
+            certificate_of(node, node->authors.items[author]->stored.key) == NULL)
+            continue;
+        *offer = (struct offer){.author = author, .want = &pull->wants[i]};
+        window->offer_count++;
+        error = offer_collect(node, offer);
+    }
+    if (error < 0)
+        return error;
+    choose_events(window, events_max, bytes_max);
+    qsort(window->offers, window->offer_count, sizeof(*window->offers), by_delivery);
+    for (size_t i = 0; i < window->offer_count && error >= 0; i++) {
+        if (window->offers[i].want->gap_count > 0)
+            error = cut_gaps(window, &window->offers[i]);
+        else
+            error = cut_offer(window, &window->offers[i]);
+    }
+    if (error < 0)
+        return error;
+    if (window->cut_count == 0)
+        return send_nothing(node, peer, pull->request);
+    return send_cuts(node, window, pull->request, &peer, 1);
+}
+
+enum gossip_verdict serve_pull(struct gossip_node *node, uint32_t peer,
+                               const struct wire_pull *pull, int *ret_error)
+{
+    struct window window = {.node = node};
+
+    *ret_error = answer_pull(node, peer, pull, &window);
+    window_clear(&window);
+    return GOSSIP_DATAGRAM_ACCEPTED;
+}
+
+/* Announces instead of pushing: everybody will ask for what it lacks. */
+static void announce(struct gossip_node *node)
+{
+    for (size_t i = 0; i < node->peers.count; i++)
+        node->peers.items[i]->wanted = true;
+}
+
+static int push_to_all(struct gossip_node *node, struct window *window)
+{
+    uint32_t *alive = arena_alloc(&node->batch.arena, node->peers.count * sizeof(*alive) + 1);
+    size_t count = 0;
+
+    if (alive == NULL)
+        return GOSSIP_ERR_NOMEM;
+    for (uint32_t i = 0; i < node->peers.count; i++) {
+        if (node->peers.items[i]->state == GOSSIP_PEER_ALIVE)
+            alive[count++] = i;
+    }
+    return count == 0 ? GOSSIP_OK : send_cuts(node, window, 0, alive, count);
+}
+
+int serve_push(struct gossip_node *node)
+{
+    const struct author *self = node->authors.items[node->self];
+    struct wire_want want = {
+        .author = self->stored.id, .first = self->saved + 1, .last = self->stored.have};
+    struct window window = {.node = node};
+    struct offer *offer = &window.offers[0];
+    int error;
+
+    if (self->batch_first == NO_INDEX)
+        return GOSSIP_OK;
+    *offer = (struct offer){.author = node->self, .want = &want};
+    window.offer_count = 1;
+    error = offer_collect(node, offer);
+    if (error >= 0) {
+        offer->chosen = offer->count;
+        error = cut_offer(&window, offer);
+    }
+    if (error >= 0) {
+        if (offer->bytes > PUSH_MAX)
+            announce(node);
+        else
+            error = push_to_all(node, &window);
+    }
+    window_clear(&window);
+    return error;
+}

@@ -1,0 +1,473 @@
+/*
+ * The driver: everything that waits is stepped, saved once, and only then sent. It is short because
+ * order matters in it.
+ */
+#include "gossip/service.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+    RECEIVED_AT_ONCE = 64,
+    /* Batches in one gossip_run(), so that the caller's loop comes round in a flood. */
+    BATCHES_AT_ONCE = 16,
+    NO_MEMORY_MAX = 3,
+    RETRY_MS = 1000,
+    RETRY_MAX_MS = 60000,
+    WAITING_MAX = 65536,
+    WAITING_BYTES_MAX = 64 << 20,
+    PERIOD_MIN_MS = 10,
+    PERIOD_MAX_MS = 60000,
+    PAYLOAD_MAX = 1000000,
+};
+
+static uint64_t now_ms(struct gossip *gossip)
+{
+    return gossip->options.time->ops->monotonic_ms(gossip->options.time);
+}
+
+static uint64_t wall_ms(struct gossip *gossip)
+{
+    return gossip->options.time->ops->wall_ms(gossip->options.time);
+}
+
+/* Makes the node of what the store holds; boot_count as in the node's configuration. */
+static int make_node(struct gossip *gossip, uint64_t boot_count)
+{
+    const struct gossip_options *options = &gossip->options;
+    struct gossip_node_config config = {
+        .crypto = options->crypto,
+        .identity = options->identity,
+        .store = options->store,
+        .now_ms = now_ms(gossip),
+        .wall_ms = wall_ms(gossip),
+        .period_ms = options->period_ms,
+        .payload_max = options->payload_max,
+        .fanout = options->fanout,
+        .choice = options->choice,
+        .joins = gossip->joins,
+        .join_count = options->join_count,
+        .boot_count = boot_count,
+    };
+    int error = options->time->ops->random(options->time, config.seed, sizeof(config.seed));
+
+    if (error >= 0)
+        error = gossip_node_create(&config, &gossip->node);
+    gossip_wipe(config.seed, sizeof(config.seed));
+    if (error < 0)
+        return error;
+    gossip_node_set_read_only(gossip->node, gossip->read_only);
+    return GOSSIP_OK;
+}
+
+static int check_options(const struct gossip_options *options)
+{
+    if (options->size < sizeof(*options) || options->store == NULL || options->time == NULL ||
+        options->identity == NULL || (options->joins == NULL && options->join_count > 0) ||
+        options->fanout > GOSSIP_FANOUT_MAX || options->payload_max > PAYLOAD_MAX ||
+        options->choice > GOSSIP_CHOOSE_MOST_RELIABLE)
+        return GOSSIP_ERR_INVALID;
+    if (options->period_ms != 0 &&
+        (options->period_ms < PERIOD_MIN_MS || options->period_ms > PERIOD_MAX_MS))
+        return GOSSIP_ERR_INVALID;
+    return GOSSIP_OK;
+}
+
+static int copy_options(struct gossip *gossip, const struct gossip_options *options)
+{
+    gossip->options = *options;
+    if (gossip->options.crypto == NULL)
+        gossip->options.crypto = gossip_crypto_sodium();
+    if (gossip->options.period_ms == 0)
+        gossip->options.period_ms = GOSSIP_PERIOD_MS;
+    if (gossip->options.payload_max == 0)
+        gossip->options.payload_max = GOSSIP_PAYLOAD_DEFAULT;
+    if (gossip->options.fanout == 0)
+        gossip->options.fanout = 1;
+    gossip->after = options->after;
+    gossip->joins = calloc(options->join_count + 1, sizeof(*gossip->joins));
+    if (gossip->joins == NULL)
+        return GOSSIP_ERR_NOMEM;
+    if (options->join_count > 0)
+        memcpy(gossip->joins, options->joins, options->join_count * sizeof(*gossip->joins));
+    gossip->options.joins = NULL;
+    return GOSSIP_OK;
+}
+
+int gossip_create(const struct gossip_options *options, struct gossip **ret_gossip)
+{
+    struct gossip_effects effects;
+    struct gossip *gossip;
+    int error = check_options(options);
+
+    if (error < 0)
+        return error;
+    gossip = calloc(1, sizeof(*gossip));
+    if (gossip == NULL)
+        return GOSSIP_ERR_NOMEM;
+    error = copy_options(gossip, options);
+    if (error >= 0)
+        error = make_node(gossip, 0);
+    if (error >= 0)
+        error = gossip_node_take(gossip->node, &effects);
+    if (error >= 0)
+        error = gossip->options.store->ops->save(gossip->options.store, effects.records,
+                                                 effects.record_count);
+    if (error < 0) {
+        gossip_destroy(gossip);
+        return error;
+    }
+    *ret_gossip = gossip;
+    return GOSSIP_OK;
+}
+
+static void pop_publication(struct gossip *gossip)
+{
+    struct publication *publication = gossip->first;
+
+    gossip->first = publication->next;
+    if (gossip->first == NULL)
+        gossip->last = NULL;
+    gossip->waiting--;
+    gossip->waiting_bytes -= publication->size;
+    free(publication);
+}
+
+void gossip_destroy(struct gossip *gossip)
+{
+    struct gossip_result result;
+
+    if (gossip == NULL)
+        return;
+    gossip_node_destroy(gossip->node);
+    while (gossip->first != NULL)
+        pop_publication(gossip);
+    while (gossip_result_pop(gossip, &result) > 0)
+        ;
+    event_copy_clear(&gossip->popped);
+    event_copy_clear(&gossip->shown);
+    gossip_vclock_clear(&gossip->clock);
+    free(gossip->joins);
+    free(gossip);
+}
+
+int gossip_poll_fd(struct gossip *gossip)
+{
+    struct gossip_transport *transport = gossip->options.transport;
+
+    return transport == NULL ? -1 : transport->ops->poll_fd(transport);
+}
+
+int gossip_timeout_ms(struct gossip *gossip)
+{
+    uint64_t now = now_ms(gossip);
+    uint64_t deadline = gossip->deadline_ms;
+
+    if (gossip->failed < 0)
+        return -1;
+    if (gossip->next != NULL)
+        return 0;
+    if (gossip->options.transport == NULL)
+        deadline = UINT64_MAX; /* There is nobody to be asked. */
+    if (gossip->read_only && gossip->retry_ms < deadline)
+        deadline = gossip->retry_ms;
+    if (deadline == UINT64_MAX)
+        return -1;
+    if (deadline <= now)
+        return 0;
+    return deadline - now < 3600000 ? (int)(deadline - now) : 3600000;
+}
+
+int gossip_publish(struct gossip *gossip, const void *data, size_t size, uint64_t *ret_ticket)
+{
+    struct publication *publication;
+
+    if (size > gossip->options.payload_max || gossip->waiting == WAITING_MAX ||
+        gossip->waiting_bytes + size > WAITING_BYTES_MAX)
+        return GOSSIP_ERR_LIMIT;
+    publication = malloc(sizeof(*publication) + size);
+    if (publication == NULL)
+        return GOSSIP_ERR_NOMEM;
+    publication->next = NULL;
+    publication->ticket = ++gossip->ticket;
+    publication->size = size;
+    if (size > 0)
+        memcpy(publication->payload, data, size);
+    if (gossip->last == NULL)
+        gossip->first = publication;
+    else
+        gossip->last->next = publication;
+    gossip->last = publication;
+    if (gossip->next == NULL)
+        gossip->next = publication;
+    gossip->waiting++;
+    gossip->waiting_bytes += size;
+    *ret_ticket = publication->ticket;
+    return GOSSIP_OK;
+}
+
+static int push_result(struct gossip *gossip, const struct gossip_result *result)
+{
+    struct result_node *place = malloc(sizeof(*place));
+
+    if (place == NULL)
+        return GOSSIP_ERR_NOMEM;
+    *place = (struct result_node){.result = *result};
+    if (gossip->last_result == NULL)
+        gossip->first_result = place;
+    else
+        gossip->last_result->next = place;
+    gossip->last_result = place;
+    return GOSSIP_OK;
+}
+
+int gossip_result_pop(struct gossip *gossip, struct gossip_result *ret_result)
+{
+    struct result_node *first = gossip->first_result;
+
+    if (first == NULL)
+        return 0;
+    *ret_result = first->result;
+    gossip->first_result = first->next;
+    if (gossip->first_result == NULL)
+        gossip->last_result = NULL;
+    free(first);
+    return 1;
+}
+
+static void push_notice(struct gossip *gossip, const struct gossip_notice *notice)
+{
+    if (gossip->notice_count == NOTICES_MAX) {
+        gossip->notices_lost++;
+        return;
+    }
+    gossip->notices[(gossip->notice_start + gossip->notice_count++) % NOTICES_MAX] = *notice;
+}
+
+static void push_own_notice(struct gossip *gossip, enum gossip_notice_kind kind)
+{
+    push_notice(gossip, &(struct gossip_notice){.kind = kind});
+}
+
+int gossip_notice_pop(struct gossip *gossip, struct gossip_notice *ret_notice)
+{
+    if (gossip->notice_count > 0) {
+        *ret_notice = gossip->notices[gossip->notice_start];
+        gossip->notice_start = (gossip->notice_start + 1) % NOTICES_MAX;
+        gossip->notice_count--;
+        return 1;
+    }
+    if (gossip->notices_lost > 0) {
+        *ret_notice =
+            (struct gossip_notice){.kind = GOSSIP_NOTICE_LOST, .number = gossip->notices_lost};
+        gossip->notices_lost = 0;
+        return 1;
+    }
+    return 0;
+}
+
+static struct gossip_input input_now(struct gossip *gossip, enum gossip_input_kind kind)
+{
+    return (struct gossip_input){
+        .kind = kind, .now_ms = now_ms(gossip), .wall_ms = wall_ms(gossip)};
+}
+
+/* Steps what waits until the batch is full or nothing waits. *ret_more tells which. */
+static int step_waiting(struct gossip *gossip, bool *ret_more)
+{
+    struct gossip_transport *transport = gossip->options.transport;
+    struct gossip_input input = input_now(gossip, GOSSIP_INPUT_TIME);
+    size_t inputs = 0;
+    bool is_dry = transport == NULL;
+    int error = GOSSIP_OK;
+
+    if (transport != NULL)
+        error = gossip_node_step(gossip->node, &input);
+    while (error >= 0 && inputs < GOSSIP_BATCH_INPUTS && !gossip_node_batch_is_full(gossip->node)) {
+        struct gossip_datagram datagrams[RECEIVED_AT_ONCE];
+        int count = 0;
+
+        if (gossip->next != NULL) {
+            input = input_now(gossip, GOSSIP_INPUT_PUBLISH);
+            input.ticket = gossip->next->ticket;
+            input.payload = gossip->next->payload;
+            input.payload_size = gossip->next->size;
+            gossip->next = gossip->next->next;
+            error = gossip_node_step(gossip->node, &input);
+            inputs++;
+        }
+        if (!is_dry && error >= 0) {
+            count = transport->ops->receive(transport, datagrams, RECEIVED_AT_ONCE);
+            if (count < 0)
+                return count;
+            is_dry = count < RECEIVED_AT_ONCE;
+        }
+        for (int i = 0; i < count && error >= 0; i++) {
+            input = input_now(gossip, GOSSIP_INPUT_DATAGRAM);
+            input.datagram = datagrams[i];
+            error = gossip_node_step(gossip->node, &input);
+            inputs++;
+        }
+        if (is_dry && gossip->next == NULL)
+            break;
+    }
+    *ret_more = !is_dry || gossip->next != NULL;
+    return error;
+}
+
+/* The batch is committed: what it brought forth may be seen. */
+static int show(struct gossip *gossip, const struct gossip_effects *effects)
+{
+    struct gossip_transport *transport = gossip->options.transport;
+
+    if (transport != NULL && effects->datagram_count > 0)
+        transport->ops->send(transport, effects->datagrams, effects->datagram_count);
+    while (gossip->first != gossip->next)
+        pop_publication(gossip);
+    for (size_t i = 0; i < effects->notice_count; i++)
+        push_notice(gossip, &effects->notices[i]);
+    for (size_t i = 0; i < effects->result_count; i++) {
+        int error = push_result(gossip, &effects->results[i]);
+
+        if (error < 0)
+            return error;
+    }
+    return GOSSIP_OK;
+}
+
+/* Counters go on when a node is made again. */
+static void keep_stats(struct gossip *gossip)
+{
+    const struct gossip_stats *stats = &gossip->node->stats;
+    struct gossip_stats *past = &gossip->past;
+
+    for (size_t i = 0; i < GOSSIP_DATAGRAM_VERDICTS; i++)
+        past->datagrams[i] += stats->datagrams[i];
+    past->datagrams_sent += stats->datagrams_sent;
+    past->bytes_received += stats->bytes_received;
+    past->bytes_sent += stats->bytes_sent;
+    past->published += stats->published;
+    past->delivered += stats->delivered;
+    past->commits += stats->commits;
+    past->exchanges += stats->exchanges;
+    past->in_step += stats->in_step;
+    past->pulls += stats->pulls;
+    past->pulls_whole += stats->pulls_whole;
+    past->dropped += stats->dropped;
+    past->ahead_stamps += stats->ahead_stamps;
+}
+
+/* The node is ahead of its disk: it is thrown away and made again of what the store holds. Nothing
+ * of its batch is seen by anybody. */
+static int make_again(struct gossip *gossip)
+{
+    uint64_t boot = gossip_node_boot(gossip->node);
+
+    keep_stats(gossip);
+    gossip_node_destroy(gossip->node);
+    gossip->node = NULL;
+    return make_node(gossip, boot);
+}
+
+static int fall_read_only(struct gossip *gossip)
+{
+    int error = GOSSIP_OK;
+
+    if (!gossip->read_only) {
+        gossip->read_only = true;
+        gossip->retry_after_ms = RETRY_MS;
+        push_own_notice(gossip, GOSSIP_NOTICE_DISK_FULL);
+    }
+    gossip->retry_ms = now_ms(gossip) + gossip->retry_after_ms;
+    while (gossip->first != gossip->next && error >= 0) {
+        error = push_result(gossip, &(struct gossip_result){.ticket = gossip->first->ticket,
+                                                            .error = GOSSIP_ERR_FULL});
+        pop_publication(gossip);
+    }
+    return error < 0 ? error : make_again(gossip);
+}
+
+/* Tries whether there is room again, by saving what is saved already. */
+static int try_writing(struct gossip *gossip)
+{
+    struct gossip_record record = {
+        .kind = GOSSIP_RECORD_META,
+        .as.meta = {.name = "boot", .number = gossip_node_boot(gossip->node)}};
+    struct gossip_store *store = gossip->options.store;
+    int error;
+
+    if (!gossip->read_only || gossip->retry_ms > now_ms(gossip))
+        return GOSSIP_OK;
+    error = store->ops->save(store, &record, 1);
+    if (error == GOSSIP_ERR_FULL) {
+        gossip->retry_after_ms =
+            gossip->retry_after_ms * 2 < RETRY_MAX_MS ? gossip->retry_after_ms * 2 : RETRY_MAX_MS;
+        gossip->retry_ms = now_ms(gossip) + gossip->retry_after_ms;
+        return GOSSIP_OK;
+    }
+    if (error < 0)
+        return error;
+    gossip->read_only = false;
+    gossip_node_set_read_only(gossip->node, false);
+    push_own_notice(gossip, GOSSIP_NOTICE_DISK_FREED);
+    return GOSSIP_OK;
+}
+
+/* One batch: step, save, and only then show. */
+static int run_batch(struct gossip *gossip, bool *ret_more)
+{
+    struct gossip_store *store = gossip->options.store;
+    struct gossip_effects effects;
+    int error = step_waiting(gossip, ret_more);
+
+    if (error >= 0)
+        error = gossip_node_take(gossip->node, &effects);
+    if (error < 0)
+        return error;
+    if (effects.record_count > 0) {
+        error = store->ops->save(store, effects.records, effects.record_count);
+        if (error == GOSSIP_ERR_FULL) {
+            *ret_more = false;
+            return fall_read_only(gossip);
+        }
+        if (error < 0)
+            return error;
+    }
+    gossip->deadline_ms = effects.deadline_ms;
+    return show(gossip, &effects);
+}
+
+static int survive(struct gossip *gossip, int error)
+{
+    if (error == GOSSIP_ERR_NOMEM && ++gossip->no_memory < NO_MEMORY_MAX) {
+        gossip->next = gossip->first; /* What was taken is taken again. */
+        push_own_notice(gossip, GOSSIP_NOTICE_NO_MEMORY);
+        error = make_again(gossip);
+        if (error >= 0)
+            return GOSSIP_OK;
+    }
+    gossip->failed = error;
+    return error;
+}
+
+int gossip_run(struct gossip *gossip)
+{
+    bool more = true;
+    int error;
+
+    if (gossip->failed < 0)
+        return gossip->failed;
+    error = try_writing(gossip);
+    if (error < 0)
+        return survive(gossip, error);
+    for (unsigned i = 0; i < BATCHES_AT_ONCE && more; i++) {
+        error = run_batch(gossip, &more);
+        if (error < 0)
+            return survive(gossip, error);
+        gossip->no_memory = 0;
+    }
+    if (more)
+        gossip->deadline_ms = 0;
+    return GOSSIP_OK;
+}

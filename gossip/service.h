@@ -1,0 +1,74 @@
+/*
+ * What a gossip is made of, for the files that read from it: service.c (the driver), read.c (what
+ * is known), order.c (the displayed order) and verify.c.
+ */
+#ifndef GOSSIP_SERVICE_H
+#define GOSSIP_SERVICE_H
+
+#include "gossip/state.h"
+
+enum { NOTICES_MAX = 256 };
+
+/* A publication that waits, or whose batch is not committed yet. */
+struct publication {
+    struct publication *next;
+    uint64_t ticket;
+    size_t size;
+    uint8_t payload[];
+};
+
+struct result_node {
+    struct result_node *next;
+    struct gossip_result result;
+};
+
+/* A copy of a stored event. */
+struct event_copy {
+    struct gossip_event_record record; /* Its pointers are into memory. */
+    uint8_t seal[GOSSIP_SIGNATURE_SIZE];
+    uint8_t *memory; /* The body. */
+    size_t capacity;
+};
+
+struct gossip {
+    struct gossip_options options;
+    struct gossip_address *joins; /* A copy. */
+    struct gossip_node *node;
+    int failed;         /* The error that has stopped it for good. */
+    unsigned no_memory; /* Batches in a row that were dropped. */
+    uint64_t deadline_ms;
+
+    struct publication *first; /* Those taken into the batch at hand come first. */
+    struct publication *last;
+    struct publication *next; /* The first not yet taken. */
+    size_t waiting;
+    size_t waiting_bytes;
+    uint64_t ticket;
+    struct result_node *first_result;
+    struct result_node *last_result;
+
+    struct gossip_notice notices[NOTICES_MAX];
+    size_t notice_start;
+    size_t notice_count;
+    uint64_t notices_lost;
+
+    bool read_only;
+    uint64_t retry_ms;
+    uint64_t retry_after_ms;
+
+    uint64_t after; /* Delivery number of the event popped last. */
+    struct event_copy popped;
+    struct event_copy shown;    /* For gossip_event_get(). */
+    struct gossip_vclock clock; /* Of whichever was shown last. */
+    struct gossip_stats past;   /* Of nodes that were thrown away. */
+};
+
+/* Copies the record of an event. NOMEM. */
+int event_copy_take(struct event_copy *copy, const struct gossip_event_record *record);
+void event_copy_clear(struct event_copy *copy);
+
+/* Fills ret_event from a copy. Its clock is written to clock. Errors as context_of(). */
+int event_show(struct gossip *gossip, const struct event_copy *copy, struct gossip_vclock *clock,
+               struct gossip_event *ret_event);
+
+#endif

@@ -1,0 +1,162 @@
+/*
+ * What a node is made of, for the files that make it: node.c (the switchboard), greet.c (hellos),
+ * exchange.c (digests), pull.c and serve.c (asking and answering), deliver.c and publish.c
+ * (events).
+ */
+#ifndef GOSSIP_STATE_H
+#define GOSSIP_STATE_H
+
+#include "gossip/batch.h"
+#include "gossip/contexts.h"
+#include "gossip/digest.h"
+#include "gossip/held.h"
+#include "gossip/node.h"
+#include "gossip/peers.h"
+#include "gossip/random.h"
+#include "gossip/records.h"
+#include "gossip/runs.h"
+
+struct gossip_node {
+    const struct gossip_crypto *crypto;
+    const struct gossip_identity *identity;
+    struct gossip_store *store;
+    uint32_t period_ms;
+    uint32_t payload_max;
+    uint32_t fanout;
+    enum gossip_peer_choice choice;
+
+    struct random_source random;
+    uint64_t now_ms;
+    uint64_t wall_ms;
+    uint64_t boot_count;
+    uint64_t boot_id;
+    uint8_t token_key[32];
+    bool read_only;
+
+    struct authors authors;
+    uint32_t self;
+    struct gossip_vclock have; /* What is stored and delivered, this batch included. */
+    struct gossip_vclock told; /* What our events have told so far. */
+    uint64_t delivery;         /* Number of the last delivery. */
+    uint64_t hlc;
+    uint64_t saved_hlc;
+
+    struct batch batch;
+    bool taken; /* The batch has been taken: the next step starts a new one. */
+    struct contexts contexts;
+    struct held held;
+    struct runs runs;
+    uint64_t repair_ms; /* When to ask for what held-back events and early runs wait for. */
+
+    struct records records;
+    struct peers peers;
+    uint64_t hello_budget;    /* Hellos we still look at ... */
+    uint64_t hello_refill_ms; /* ... and since when it has been filled again. */
+    uint64_t addresses_ms;    /* When to ask where the missing are, */
+    uint64_t addresses_interval_ms;
+
+    uint64_t exchange_ms; /* When the next exchange begins ... */
+    uint64_t interval_ms; /* ... and how long after it the one after. */
+    uint32_t next_peer;   /* Round robin. */
+    uint32_t list_place;  /* Where the next slice of a list begins. */
+    uint32_t records_place;
+    bool trie_fits;
+    uint8_t trie[GOSSIP_HASH_SIZE];
+    uint8_t set[GOSSIP_HASH_SIZE]; /* Hash of the set of records. */
+
+    struct gossip_stats stats;
+    struct wire_arena arena;
+};
+
+/* greet.c: who is who, and where. */
+enum gossip_verdict greet_receive(struct gossip_node *node, enum datagram_kind kind,
+                                  const struct gossip_datagram *datagram, int *ret_error);
+
+/* Takes in a certificate if it is new and sound; issuer may be absent. *ret_peer is whose it is,
+ * NO_PEER if it is our own. FORGED or MALFORMED where it is not accepted. */
+enum gossip_verdict greet_admit(struct gossip_node *node, struct wire_bytes certificate,
+                                struct wire_bytes issuer, uint32_t *ret_peer, int *ret_error);
+
+/* Makes a peer of a certificate that was verified and is not yet known. */
+int greet_add_member(struct gossip_node *node, const struct certificate *certificate);
+
+/* A peer's boot and address have been proven, up to counter. */
+int greet_proven(struct gossip_node *node, uint32_t peer, const struct gossip_address *address,
+                 uint64_t boot_id, uint64_t counter);
+
+/* The address of a box that opens but whose boot or address is not proven gets our hello. */
+int greet_unproven(struct gossip_node *node, uint32_t peer, const struct gossip_address *address);
+bool greet_token_fits(struct gossip_node *node, uint32_t peer, const struct gossip_address *address,
+                      uint64_t boot_id, const uint8_t *token);
+enum gossip_verdict greet_addresses(struct gossip_node *node, uint32_t peer,
+                                    const struct wire_addresses *addresses, int *ret_error);
+
+/* Takes in a part of a signed record that was asked for. */
+enum gossip_verdict greet_record(struct gossip_node *node, const struct wire_record_part *part,
+                                 int *ret_error);
+int greet_time(struct gossip_node *node);
+uint64_t greet_deadline(const struct gossip_node *node);
+
+/* node.c: puts a message into a box for an alive peer. The message is a kind and its bytes; a
+ * digest gets its signature. */
+int node_send(struct gossip_node *node, uint32_t peer, enum message_kind kind,
+              const uint8_t *message, size_t size);
+bool node_pair(struct gossip_node *node, uint32_t peer); /* Whether there is a key for boxes. */
+int node_notice(struct gossip_node *node, enum gossip_notice_kind kind, uint32_t peer,
+                struct gossip_dot dot, uint64_t number);
+
+/* Something is new: exchanges go back to their usual pace. */
+void node_wake(struct gossip_node *node);
+
+/* exchange.c */
+int exchange_begin(struct gossip_node *node, uint32_t peer);
+enum gossip_verdict exchange_receive(struct gossip_node *node, uint32_t peer,
+                                     const struct wire_digest *digest, int *ret_error);
+int exchange_time(struct gossip_node *node);
+uint64_t exchange_deadline(const struct gossip_node *node);
+
+/* pull.c */
+struct need {
+    uint8_t author[GOSSIP_ID_SIZE];
+    uint64_t last; /* All its events up to this one. */
+};
+enum { NEEDS_MAX = 64, NEEDED_RECORDS_MAX = 24 };
+
+/* Asks peer for what is needed, as far as it is not here and nobody else is being asked. records
+ * are ids, GOSSIP_ID_SIZE bytes each. */
+int pull_begin(struct gossip_node *node, uint32_t peer, const struct need *needs, size_t count,
+               const uint8_t *records, size_t record_count);
+
+/* Counts a part of an answer; new_data tells whether it brought anything. */
+int pull_note_part(struct gossip_node *node, uint32_t peer, const struct wire_part *part,
+                   bool new_data);
+void pull_plan_repair(struct gossip_node *node);
+int pull_time(struct gossip_node *node);
+uint64_t pull_deadline(const struct gossip_node *node);
+
+/* serve.c */
+enum gossip_verdict serve_pull(struct gossip_node *node, uint32_t peer,
+                               const struct wire_pull *pull, int *ret_error);
+int serve_push(struct gossip_node *node); /* Our events of this batch, to all alive peers. */
+
+/* deliver.c */
+enum gossip_verdict deliver_part(struct gossip_node *node, uint32_t peer,
+                                 const struct wire_part *part, int *ret_error);
+
+/* Appends a verified event whose context is satisfied to what is stored and delivered. */
+int deliver_event(struct gossip_node *node, uint32_t author, const struct chain *chain,
+                  const uint8_t *body, size_t body_size, const struct frame *frame,
+                  const uint8_t *seal);
+
+/* An author has become known or moved on: delivers what waited for it. */
+int deliver_waiting(struct gossip_node *node, uint32_t author);
+
+/* publish.c */
+int publish_event(struct gossip_node *node, uint64_t ticket, const uint8_t *payload, size_t size);
+int publish_seal(struct gossip_node *node); /* Seals the last of our events in this batch. */
+
+/* start.c: what a node does before its first step. */
+/* boot_count is 0 in a new boot. */
+int start_load(struct gossip_node *node, uint64_t boot_count);
+
+#endif

@@ -1,0 +1,289 @@
+#!/usr/bin/env python3
+"""Holds the tree to its own rules.
+
+    structure.py CHECK ROOT [ARGUMENT...]
+
+Each CHECK is a function below, one test for meson. It prints what breaks the rule, one line each,
+and exits 1; or it exits 77, with the reason, where it cannot run.
+"""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+# Who may include what. Nothing else follows from a directory's place in the tree.
+ARROWS = {
+    "gossip": {"gossip"},
+    "transport": {"gossip", "transport"},
+    "store": {"gossip", "store"},
+    "cmd": {"gossip", "transport", "store", "cmd"},
+    "examples": {"gossip"},
+    "tests": {"gossip", "transport", "store", "cmd", "tests"},
+}
+PUBLIC_HEADERS = ["gossip.h", "limits.h", "store.h", "transport.h", "vclock.h"]
+EXAMPLE_HEADERS = {"gossip/" + name for name in PUBLIC_HEADERS}
+
+# What gossip/ may use of the system: language and memory, and no socket, file or clock.
+CORE_SYSTEM_HEADERS = {
+    "assert.h", "inttypes.h", "limits.h", "sodium.h", "stdarg.h", "stdatomic.h", "stdbool.h",
+    "stddef.h", "stdint.h", "stdio.h", "stdlib.h", "string.h",
+}
+# <stdio.h> and <stdlib.h> bring more than snprintf() and malloc(); these no core object may need.
+CORE_BANNED_SYMBOLS = {
+    "abort", "atexit", "clock", "clock_gettime", "close", "exit", "_exit", "fopen", "fork",
+    "fprintf", "fputs", "fwrite", "getenv", "getrandom", "gettimeofday", "nanosleep", "open",
+    "open64", "poll", "printf", "putchar", "puts", "rand", "random", "read", "recvmmsg",
+    "sendmmsg", "setenv", "sigaction", "signal", "sleep", "socket", "srand", "stderr", "stdin",
+    "stdout", "system", "time", "usleep", "vfprintf", "vprintf", "write",
+}
+# A dependency's header, and the directory that its one owner is in.
+OWNED_HEADERS = {
+    r"sodium\.h|sodium/.*": "gossip",
+    r"(.*/)?[a-z_.]+\.pb-c\.h|protobuf-c/.*": "gossip",
+    r"sqlite3(ext)?\.h": "store",
+    r"microhttpd\.h": "cmd",
+    r"jansson\.h": "cmd",
+}
+
+
+class Fault(Exception):
+    """What breaks a rule."""
+
+
+class CannotRun(Exception):
+    """The reason why a check cannot run on this machine."""
+
+
+def sources(root, directories=tuple(ARROWS)):
+    """All C files of the directories, as (path from the root, text)."""
+    for directory in directories:
+        for path in sorted((root / directory).rglob("*.[ch]")):
+            yield path.relative_to(root), path.read_text(encoding="utf-8")
+
+
+def includes(text):
+    """(line number, quote or bracket, what is included) of each include."""
+    for match in re.finditer(r'^[ \t]*#[ \t]*include[ \t]*(["<])([^">]+)[">]', text, re.M):
+        yield text.count("\n", 0, match.start()) + 1, match[1], match[2]
+
+
+def is_system(quote, name):
+    return quote == "<" or name.endswith(".pb-c.h")
+
+
+def arrows(root):
+    """Includes follow cmd -> {transport, store} -> gossip, from the root, own header first."""
+    for path, text in sources(root):
+        directory = path.parts[0]
+        found = list(includes(text))
+        for line, quote, name in found:
+            if is_system(quote, name):
+                if directory == "gossip" and quote == "<" and name not in CORE_SYSTEM_HEADERS:
+                    yield f"{path}:{line}: gossip/ may not use <{name}>"
+                continue
+            if name.split("/")[0] not in ARROWS[directory] or "/" not in name:
+                yield f"{path}:{line}: {directory}/ may not include \"{name}\""
+            elif not (root / name).is_file():
+                yield f"{path}:{line}: \"{name}\" is no file of this tree"
+            elif directory == "examples" and name not in EXAMPLE_HEADERS:
+                yield f"{path}:{line}: an example uses public headers only, not \"{name}\""
+        own = path.with_suffix(".h")
+        if path.suffix == ".c" and (root / own).is_file():
+            first = found[0][2] if found else "nothing"
+            if first != own.as_posix():
+                yield f"{path}: includes {first} first, not its own header"
+
+
+def owners(root):
+    """Each dependency is known to one .c file, and to no header."""
+    for pattern, directory in OWNED_HEADERS.items():
+        users = []
+        for path, text in sources(root, ("gossip", "transport", "store", "cmd", "examples")):
+            for line, _, name in includes(text):
+                if not re.fullmatch(pattern, name):
+                    continue
+                if path.suffix == ".h":
+                    yield f"{path}:{line}: {name} shows in a header"
+                elif path.parts[0] != directory:
+                    yield f"{path}:{line}: {name} belongs to {directory}/"
+                elif path not in users:
+                    users.append(path)
+        if len(users) > 1:
+            yield f"{pattern}: has {len(users)} owners: {' '.join(map(str, users))}"
+
+
+def core_symbols(root, archive, nm="nm"):
+    """No object of gossip/ needs a socket, a file, a clock or a stream."""
+    output = subprocess.run([nm, "--undefined-only", "--portability", "--print-file-name", archive],
+                            check=True, capture_output=True, text=True).stdout
+    objects = set()
+    for line in output.splitlines():
+        # libgossip-all.a[libgossip-all.a.p/gossip_bytes.c.o]: memcpy U
+        match = re.match(r".*\[(?:\S*/)?([^/\s]+)\]: (\S+) U", line)
+        if not match or not match[1].startswith("gossip_"):
+            continue
+        objects.add(match[1])
+        # Fortified builds call __printf_chk for printf.
+        name = re.sub(r"^__(\w+)_chk$", r"\1", match[2].split("@")[0])
+        if name in CORE_BANNED_SYMBOLS:
+            yield f"{match[1]}: needs {match[2]}"
+    if not objects:
+        yield f"{archive}: holds no object of gossip/"
+
+
+def limits(root):
+    """gossip/limits.h and docs/protocol.md say the same, in the same order."""
+    header = (root / "gossip/limits.h").read_text(encoding="utf-8")
+    document = (root / "docs/protocol.md").read_text(encoding="utf-8")
+    plain = re.sub(r"/\*.*?\*/", "", header, flags=re.S)
+    enum = re.search(r"enum gossip_limit \{(.*?)\};", plain, re.S)[1]
+    in_header = re.findall(r"GOSSIP_(\w+) = (\d+)", enum)
+    in_header += [(name, f"2^{shift}") for name, shift in
+                  re.findall(r"#define GOSSIP_(\w+) \(UINT64_C\(1\) << (\d+)\)", plain)]
+    in_document = re.findall(r"^\| `(\w+)` \| (\S+) \|", document, re.M)
+    if len(in_header) < 40:
+        yield f"gossip/limits.h: only {len(in_header)} limits could be read"
+    if len(re.findall(r"=", enum)) != len(in_header) - 1:
+        yield "gossip/limits.h: a limit is not a plain number"
+    for name, value in in_header:
+        if (name, value) not in in_document:
+            yield f"docs/protocol.md: lacks {name} = {value}"
+    for name, value in in_document:
+        if (name, value) not in in_header:
+            yield f"gossip/limits.h: lacks GOSSIP_{name} = {value}"
+    if sorted(in_header) == sorted(in_document) and in_header != in_document:
+        yield "docs/protocol.md: lists the limits in another order than gossip/limits.h"
+
+    domains = set(re.findall(r'GOSSIP_DOMAIN_\w+\s+"([^"]+)"', plain))
+    shown = set(re.findall(r'D\("([^"]+)"\)', document))
+    for name in sorted(domains - shown):
+        yield f"docs/protocol.md: lacks the domain {name}"
+    for name in sorted(shown - domains):
+        yield f"gossip/limits.h: lacks the domain {name}"
+
+
+def declared_functions(text):
+    """The functions that a public header declares."""
+    text = re.sub(r"/\*.*?\*/", " ", text, flags=re.S)
+    text = re.sub(r"#ifdef __cplusplus.*?#endif", " ", text, flags=re.S)
+    text = re.sub(r"^[ \t]*#.*$", " ", text, flags=re.M)
+    while re.search(r"\{[^{}]*\}", text):
+        text = re.sub(r"\{[^{}]*\}", " ", text)
+    for statement in text.split(";"):
+        match = re.match(r"(?!typedef\b)[\w\s*]*?\b(gossip_\w+)\s*\(", statement.strip())
+        if match:
+            yield match[1]
+
+
+def symbols(root, library, nm="nm", readelf="readelf"):
+    """libgossip.so exports what its public headers declare, and nothing else."""
+    declared = set()
+    for name in PUBLIC_HEADERS:
+        declared.update(declared_functions((root / "gossip" / name).read_text(encoding="utf-8")))
+    if len(declared) < 50:
+        yield f"only {len(declared)} declarations could be read"
+    output = subprocess.run([nm, "--dynamic", "--defined-only", library], check=True,
+                            capture_output=True, text=True).stdout
+    exported = set()
+    for line in output.splitlines():
+        kind, name = line.split()[-2:]
+        base, _, version = name.partition("@@")
+        if kind == "A" and base == "GOSSIP_0":
+            continue
+        exported.add(base)
+        if kind != "T":
+            yield f"{base}: is exported and no function"
+        if version != "GOSSIP_0":
+            yield f"{base}: has version \"{version}\", not GOSSIP_0"
+    for name in sorted(declared - exported):
+        yield f"{name}: is declared, and not exported"
+    for name in sorted(exported - declared):
+        yield f"{name}: is exported, and no public header declares it"
+    dynamic = subprocess.run([readelf, "--dynamic", "--wide", library], check=True,
+                             capture_output=True, text=True).stdout
+    if "[libgossip.so.0]" not in dynamic:
+        yield "its soname is not libgossip.so.0"
+
+
+def headers(root, compiler="cc"):
+    """Each header compiles by itself as C, and the public ones as C++."""
+    for path, _ in sources(root, ("gossip", "transport", "store", "cmd")):
+        if path.suffix != ".h":
+            continue
+        languages = ["c", "c++"] if path.as_posix() in EXAMPLE_HEADERS else ["c"]
+        for language in languages:
+            standard = "c11" if language == "c" else "c++17"
+            result = subprocess.run(
+                [compiler, "-x", language, f"-std={standard}", "-D_GNU_SOURCE", "-Wall",
+                 "-Wextra", "-Werror", "-fsyntax-only", "-I.", "-"],
+                input=f'#include "{path.as_posix()}"\n', capture_output=True, text=True,
+                cwd=root, check=False)
+            if result.returncode != 0:
+                yield f"{path}: is no {language} by itself:\n{result.stderr}"
+
+
+def installed(root, build, compiler="cc", example="examples/embed.c"):
+    """What is installed is all that a program of somebody else needs."""
+    with tempfile.TemporaryDirectory(prefix="gossip-") as directory:
+        def run(*command, **more):
+            result = subprocess.run(command, capture_output=True, text=True, check=False,
+                                    env={**os.environ, **more})
+            if result.returncode != 0:
+                raise Fault(f"{' '.join(map(str, command))}:\n{result.stdout}{result.stderr}")
+            return result.stdout
+
+        try:
+            run("meson", "install", "-C", build, "--no-rebuild", "--destdir", directory)
+            packages = [str(path.parent) for path in Path(directory).rglob("gossip.pc")]
+            flags = run("pkg-config", "--cflags", "--libs", "gossip",
+                        PKG_CONFIG_PATH=":".join(packages), PKG_CONFIG_SYSROOT_DIR=directory)
+            program = Path(directory) / "program"
+            run(compiler, "-std=c11", "-D_POSIX_C_SOURCE=200809L", "-Wall", "-Wextra", "-Werror",
+                "-o", program, root / example, *flags.split())
+            libraries = [str(path.parent) for path in Path(directory).rglob("libgossip.so.0")]
+            run(program, LD_LIBRARY_PATH=":".join(libraries))
+        except Fault as fault:
+            yield str(fault)
+
+
+def layout(root):
+    """clang-format has nothing to change."""
+    program = shutil.which("clang-format")
+    if program is None:
+        raise CannotRun("there is no clang-format")
+    version = subprocess.run([program, "--version"], check=True, capture_output=True,
+                             text=True).stdout
+    if not re.search(r"version 14\.", version):
+        raise CannotRun("the layout is that of clang-format 14, and this is " + version.strip())
+    files = [str(root / path) for path, _ in sources(root)]
+    result = subprocess.run([program, "--dry-run", "-Werror", *files], capture_output=True,
+                            text=True, check=False)
+    if result.returncode != 0:
+        yield result.stderr
+
+
+CHECKS = {check.__name__: check
+          for check in (arrows, owners, core_symbols, limits, symbols, headers, installed,
+                        layout)}
+
+
+def main():
+    if len(sys.argv) < 3 or sys.argv[1] not in CHECKS:
+        sys.exit(f"usage: structure.py {'|'.join(CHECKS)} ROOT [ARGUMENT...]")
+    check = CHECKS[sys.argv[1]]
+    try:
+        faults = list(check(Path(sys.argv[2]).resolve(), *sys.argv[3:]))
+    except CannotRun as reason:
+        print(f"skipped: {reason}")
+        sys.exit(77)
+    for fault in faults:
+        print(fault)
+    sys.exit(1 if faults else 0)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,133 @@
+#include "store_contract.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include <cmocka.h>
+
+#include "gossip/gossip.h"
+#include "store/memory.h"
+
+struct place {
+    char directory[64];
+    char path[128];
+};
+
+static int create_sqlite(void *context, struct gossip_store **ret_store)
+{
+    struct place *place = context;
+    char explanation[512];
+    int error;
+
+    snprintf(place->directory, sizeof(place->directory), "/tmp/gossip-store-XXXXXX");
+    assert_non_null(mkdtemp(place->directory));
+    snprintf(place->path, sizeof(place->path), "%s/store.db", place->directory);
+    error = gossip_sqlite_open(place->path, GOSSIP_SQLITE_CREATE, explanation, sizeof(explanation),
+                               ret_store);
+    if (error < 0)
+        print_message("%s\n", explanation);
+    return error;
+}
+
+static int reopen_sqlite(void *context, struct gossip_store **ret_store)
+{
+    struct place *place = context;
+
+    return gossip_sqlite_open(place->path, GOSSIP_SQLITE_OPEN, NULL, 0, ret_store);
+}
+
+static void discard_sqlite(void *context)
+{
+    struct place *place = context;
+    char lock[160];
+
+    snprintf(lock, sizeof(lock), "%s.lock", place->path);
+    assert_int_equal(unlink(place->path), 0);
+    assert_int_equal(unlink(lock), 0);
+    assert_int_equal(rmdir(place->directory), 0); /* Nothing else is left. */
+}
+
+static int create_memory(void *context, struct gossip_store **ret_store)
+{
+    (void)context;
+    return gossip_memory_open(ret_store);
+}
+
+static int count_visit(void *context, const struct gossip_record *record)
+{
+    size_t *count = context;
+
+    (void)record;
+    (*count)++;
+    return 0;
+}
+
+static size_t count_records(struct gossip_store *store)
+{
+    size_t count = 0;
+
+    assert_int_equal(store->ops->load(store, count_visit, &count), 0);
+    assert_int_equal(store->ops->follow(store, 0, count_visit, &count), 0);
+    for (uint32_t author = 0; author < 4; author++)
+        assert_int_equal(store->ops->read(store, author, 0, UINT64_MAX, count_visit, &count), 0);
+    return count;
+}
+
+/* Whichever allocation of a save fails, nothing has changed, and the next save succeeds. */
+static void test_no_memory(void **state)
+{
+    enum { RECORDS = 80 };
+    struct gossip_record records[RECORDS];
+    size_t failures = 0;
+
+    (void)state;
+    for (size_t i = 0; i < RECORDS; i++) {
+        static const uint8_t seal[GOSSIP_SIGNATURE_SIZE] = {1};
+
+        records[i] = (struct gossip_record){.kind = GOSSIP_RECORD_EVENT,
+                                            .as.event = {.delivery = 1 + i / 2,
+                                                         .author = (uint32_t)(i / 2 % 4),
+                                                         .seq = 1 + i / 2,
+                                                         .seal = i % 2 == 0 ? NULL : seal}};
+    }
+    for (size_t allocations = 0;; allocations++) {
+        struct gossip_store *store;
+        int error;
+
+        assert_int_equal(gossip_memory_open(&store), GOSSIP_OK);
+        assert_int_equal(store->ops->save(store, records, 2), GOSSIP_OK);
+        memory_store_limit_allocations(store, allocations);
+        error = store->ops->save(store, records, RECORDS);
+        memory_store_limit_allocations(store, SIZE_MAX);
+        if (error == GOSSIP_OK) {
+            store->ops->close(store);
+            break;
+        }
+        assert_int_equal(error, GOSSIP_ERR_NOMEM);
+        assert_int_equal(count_records(store), 2);
+        assert_int_equal(store->ops->save(store, records, RECORDS), GOSSIP_OK);
+        assert_int_equal(count_records(store), RECORDS);
+        store->ops->close(store);
+        failures++;
+    }
+    assert_true(failures > RECORDS);
+}
+
+int main(void)
+{
+    static struct place place;
+    static const struct store_factory memory = {"memory", create_memory, NULL, NULL, NULL};
+    static const struct store_factory sqlite = {"sqlite", create_sqlite, reopen_sqlite,
+                                                discard_sqlite, &place};
+    const struct CMUnitTest memory_tests[] = {
+        cmocka_unit_test(test_no_memory),
+    };
+    int failures = store_contract_run(&memory);
+
+    failures += store_contract_run(&sqlite);
+    failures += cmocka_run_group_tests_name("memory alone", memory_tests, NULL, NULL);
+    return failures;
+}
