@@ -1,0 +1,519 @@
+#include "cmd/api.h"
+
+#include <assert.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cmd/json.h"
+#include "cmd/names.h"
+#include "cmd/plain.h"
+#include "cmd/view.h"
+
+struct api {
+    struct api_options options;
+    struct api_stream *stream; /* The log that is being read; a gossip has one at a time. */
+    bool stop_asked;
+    bool refuses_publications;
+};
+
+struct api_stream {
+    struct api *api;
+    struct gossip_log *log;
+    struct names *names; /* As they were when the log was opened. */
+    struct plain_columns columns;
+    bool all; /* Context events too. */
+    bool plain;
+    struct text line; /* Being read, from offset on. */
+    size_t offset;
+    int error; /* What ended it; next_line() is not asked again. */
+    bool ended;
+};
+
+int api_create(const struct api_options *options, struct api **ret_api)
+{
+    struct api *api = malloc(sizeof(*api));
+
+    if (!api)
+        return GOSSIP_ERR_NOMEM;
+    *api = (struct api){.options = *options};
+    *ret_api = api;
+    return GOSSIP_OK;
+}
+
+void api_destroy(struct api *api)
+{
+    assert(!api || !api->stream);
+    free(api);
+}
+
+bool api_stop_asked(const struct api *api)
+{
+    return api->stop_asked;
+}
+
+void api_refuse_publications(struct api *api)
+{
+    api->refuses_publications = true;
+}
+
+void api_response_clear(struct api_response *response)
+{
+    text_clear(&response->body);
+    api_stream_close(response->stream);
+    *response = (struct api_response){0};
+}
+
+/* Errors are built whole or not at all: without memory there is still a status. */
+static void answer_error(struct api_response *response, int status, enum exit_code exit_code,
+                         const char *error, const char *hint)
+{
+    api_response_clear(response);
+    response->status = status;
+    response->exit_code = exit_code;
+    response->type = "application/json";
+    json_error(error, hint, &response->body);
+    text_add(&response->body, "\n");
+    if (response->body.failed)
+        text_clear(&response->body);
+}
+
+static void answer_failure(struct api_response *response, int error)
+{
+    switch (error) {
+    case GOSSIP_ERR_NOMEM:
+        answer_error(response, 503, EXIT_MEMORY, "the node has no memory left for this answer",
+                     "try again");
+        break;
+    case GOSSIP_ERR_DAMAGED:
+        answer_error(response, 500, EXIT_DAMAGED, "what is stored contradicts itself",
+                     "stop the node and run `gossip verify`");
+        break;
+    case GOSSIP_ERR_IO:
+        answer_error(response, 500, EXIT_INPUT_OUTPUT, "the store could not be read",
+                     "look at the node's log and at the disk");
+        break;
+    default:
+        answer_error(response, 500, EXIT_NO, gossip_strerror(error), "look at the node's log");
+        break;
+    }
+}
+
+/* Ends an answer whose body is one line, or several. */
+static void answer(struct api_response *response, bool plain)
+{
+    if (!plain)
+        text_add(&response->body, "\n");
+    if (response->body.failed) {
+        answer_failure(response, GOSSIP_ERR_NOMEM);
+        return;
+    }
+    response->status = 200;
+    response->exit_code = EXIT_OK;
+    response->type = plain ? "text/plain; charset=utf-8" : "application/json";
+}
+
+/* ---- Publishing. ---- */
+
+static void handle_publish(struct api *api, const struct api_request *request,
+                           struct api_response *response)
+{
+    char message[96];
+    uint64_t ticket;
+    int error;
+
+    if (api->refuses_publications) {
+        answer_error(response, 503, EXIT_NO_NODE, "the node is stopping; the event was not written",
+                     "start it again and publish then");
+        return;
+    }
+    if (request->size > api->options.payload_max) {
+        snprintf(message, sizeof(message), "the payload is larger than %" PRIu32 " bytes",
+                 api->options.payload_max);
+        answer_error(response, 413, EXIT_NO, message,
+                     "publish less at once, or start the node with a greater --payload-max");
+        return;
+    }
+    error = gossip_publish(api->options.gossip, request->body, request->size, &ticket);
+    if (error == GOSSIP_ERR_LIMIT) {
+        answer_error(response, 503, EXIT_NO, "too many events wait to be written",
+                     "try again in a moment");
+        return;
+    }
+    if (error < 0) {
+        answer_failure(response, error);
+        return;
+    }
+    response->pending = true;
+    response->ticket = ticket;
+}
+
+void api_result(struct api *api, const struct gossip_result *result, bool plain,
+                struct api_response *ret_response)
+{
+    struct api_response response = {0};
+    struct names *names;
+    int error;
+
+    switch (result->error) {
+    case GOSSIP_OK:
+        error = names_of(api->options.gossip, &names);
+        if (error < 0) {
+            /* It is written; only its name cannot be told. */
+            answer_error(&response, 500, EXIT_INPUT_OUTPUT,
+                         "the event was written, but there is no memory to name it",
+                         "find it with `gossip log`");
+            break;
+        }
+        if (plain)
+            text_print(&response.body, "%s:%" PRIu64 "\n", names_get(names, result->dot.author),
+                       result->dot.seq);
+        else
+            json_dot(names, result->dot, &response.body);
+        answer(&response, plain);
+        names_destroy(names);
+        break;
+    case GOSSIP_ERR_FULL:
+        answer_error(&response, 507, EXIT_NO, "the disk is full; the event was not written",
+                     "free some space; the node then goes on by itself");
+        break;
+    case GOSSIP_ERR_LIMIT:
+        answer_error(&response, 507, EXIT_NO,
+                     "a limit of the protocol was reached; the event was not written",
+                     "look at `gossip status`");
+        break;
+    default:
+        answer_error(&response, 500, EXIT_NO, gossip_strerror(result->error),
+                     "the event was not written");
+        break;
+    }
+    *ret_response = response;
+}
+
+void api_give_up(struct api_response *ret_response)
+{
+    *ret_response = (struct api_response){0};
+    answer_error(ret_response, 500, EXIT_INPUT_OUTPUT,
+                 "the node ended before it could tell whether the event was written",
+                 "start it again and look with `gossip log`");
+}
+
+/* ---- Reading. ---- */
+
+static void handle_clock(struct api *api, const struct view *view,
+                         const struct api_request *request, struct api_response *response)
+{
+    if (request->plain) {
+        plain_clock(view->names, gossip_clock(api->options.gossip), &response->body);
+        text_add(&response->body, "\n");
+    } else {
+        json_clock(view, &response->body);
+    }
+    answer(response, request->plain);
+}
+
+/* Reads the dot in the argument called name; false where an error has been answered. */
+static bool read_dot_argument(const struct view *view, const struct api_request *request,
+                              const char *name, struct gossip_dot *ret_dot,
+                              struct api_response *response)
+{
+    const char *value = request->argument ? request->argument(request->context, name) : NULL;
+    struct text explanation = {0};
+    int error;
+
+    if (!value) {
+        answer_error(response, 400, EXIT_USAGE, "two events are needed",
+                     "ask as /v1/relation?a=n1:1&b=n2:1");
+        return false;
+    }
+    error = names_read_dot(view->names, value, ret_dot, &explanation);
+    if (error == GOSSIP_OK) {
+        text_clear(&explanation);
+        return true;
+    }
+    if (explanation.failed)
+        answer_failure(response, GOSSIP_ERR_NOMEM);
+    else if (error == GOSSIP_ERR_NOT_FOUND)
+        answer_error(response, 404, EXIT_NO, explanation.data,
+                     "`gossip clock` shows the authors that are known");
+    else
+        answer_error(response, 400, EXIT_USAGE, explanation.data,
+                     "`gossip log` shows the names of events");
+    text_clear(&explanation);
+    return false;
+}
+
+/* Names whichever of the two this node does not have. */
+static void answer_absent(const struct view *view, const struct relation_view *relation,
+                          struct api_response *response)
+{
+    const struct gossip_vclock *clock = gossip_clock(view->gossip);
+    struct gossip_dot dot = gossip_vclock_covers_dot(clock, relation->a.author, relation->a.seq)
+                                ? relation->b
+                                : relation->a;
+    const char *name = names_get(view->names, dot.author);
+    char message[256];
+
+    snprintf(message, sizeof(message), "%s:%" PRIu64 " is not here: of %s this node has %" PRIu64,
+             name, dot.seq, name, gossip_vclock_get(clock, dot.author));
+    answer_error(response, 404, EXIT_NO, message, "ask again when it has arrived");
+}
+
+static void handle_relation(struct api *api, const struct view *view,
+                            const struct api_request *request, struct api_response *response)
+{
+    struct gossip *gossip = api->options.gossip;
+    struct relation_view relation = {0};
+    struct gossip_event event;
+    int error;
+
+    if (!read_dot_argument(view, request, "a", &relation.a, response) ||
+        !read_dot_argument(view, request, "b", &relation.b, response))
+        return;
+    error = gossip_relation(gossip, relation.a, relation.b, &relation.relation);
+    if (error == GOSSIP_ERR_NOT_FOUND) {
+        answer_absent(view, &relation, response);
+        return;
+    }
+    if (error == GOSSIP_OK && request->plain &&
+        (relation.relation == GOSSIP_BEFORE || relation.relation == GOSSIP_AFTER)) {
+        bool before = relation.relation == GOSSIP_BEFORE;
+
+        error = gossip_event_get(gossip, before ? relation.b : relation.a, &event);
+        if (error == GOSSIP_OK)
+            relation.seen =
+                gossip_vclock_get(event.clock, before ? relation.a.author : relation.b.author);
+    }
+    if (error < 0) {
+        answer_failure(response, error);
+        return;
+    }
+    if (request->plain)
+        plain_relation(view, &relation, &response->body);
+    else
+        json_relation(view, &relation, &response->body);
+    answer(response, request->plain);
+}
+
+static void handle_peers(struct api *api, const struct view *view,
+                         const struct api_request *request, struct api_response *response)
+{
+    struct gossip_peer peer;
+
+    if (request->plain) {
+        plain_peers(view, &response->body);
+        answer(response, true);
+        return;
+    }
+    for (size_t i = 0; i < gossip_peer_count(api->options.gossip); i++) {
+        if (gossip_peer(api->options.gossip, i, &peer) < 0)
+            continue;
+        json_peer(&peer, &response->body);
+        text_add(&response->body, "\n");
+    }
+    answer(response, true); /* Each line is ended already. */
+    if (response->status == 200)
+        response->type = "application/x-ndjson";
+}
+
+static void handle_status(struct api *api, const struct view *view,
+                          const struct api_request *request, struct api_response *response)
+{
+    (void)api;
+    if (request->plain)
+        plain_status(view, &response->body);
+    else
+        json_status(view, &response->body);
+    answer(response, request->plain);
+}
+
+static void handle_stop(struct api *api, const struct view *view, const struct api_request *request,
+                        struct api_response *response)
+{
+    (void)view;
+    if (request->plain)
+        text_add(&response->body, "stopping\n");
+    else
+        json_stopping(&response->body);
+    answer(response, request->plain);
+    api->stop_asked = true;
+}
+
+/* ---- The log, event by event. ---- */
+
+static int open_log(struct api *api, const struct view *view, const struct api_request *request,
+                    struct api_stream **ret_stream)
+{
+    const char *all = request->argument ? request->argument(request->context, "all") : NULL;
+    struct api_stream *stream = malloc(sizeof(*stream));
+    int error = stream ? GOSSIP_OK : GOSSIP_ERR_NOMEM;
+
+    if (!stream)
+        return error;
+    *stream = (struct api_stream){
+        .api = api, .plain = request->plain, .all = all && strcmp(all, "1") == 0};
+    plain_columns(view, &stream->columns);
+    error = names_of(api->options.gossip, &stream->names);
+    if (error == GOSSIP_OK)
+        error = gossip_log_open(api->options.gossip, &stream->log);
+    if (error < 0) {
+        names_destroy(stream->names);
+        free(stream);
+        return error;
+    }
+    api->stream = stream;
+    *ret_stream = stream;
+    return GOSSIP_OK;
+}
+
+static void handle_log(struct api *api, const struct view *view, const struct api_request *request,
+                       struct api_response *response)
+{
+    int error;
+
+    if (api->stream) {
+        answer_error(response, 503, EXIT_NO, "the log is being read by someone else",
+                     "try again when that has ended");
+        return;
+    }
+    error = open_log(api, view, request, &response->stream);
+    if (error < 0) {
+        answer_failure(response, error);
+        return;
+    }
+    response->status = 200;
+    response->exit_code = EXIT_OK;
+    response->type = request->plain ? "text/plain; charset=utf-8" : "application/x-ndjson";
+}
+
+/* Puts the next event's line into the stream: 1, 0 at the end, or an error. */
+static int next_line(struct api_stream *stream)
+{
+    struct gossip_event event;
+    int result;
+
+    do
+        result = gossip_log_next(stream->log, &event);
+    while (result == 1 && event.kind == GOSSIP_EVENT_CONTEXT && !stream->all);
+    stream->offset = 0;
+    stream->line.size = 0;
+    if (result <= 0)
+        return result;
+    if (stream->plain) {
+        plain_event(stream->names, &event, &stream->columns, &stream->line);
+    } else {
+        json_event(stream->names, &event, &stream->line);
+        text_add(&stream->line, "\n");
+    }
+    if (stream->line.failed) {
+        stream->line.size = 0;
+        return GOSSIP_ERR_NOMEM;
+    }
+    return 1;
+}
+
+int api_stream_read(struct api_stream *stream, void *buffer, size_t capacity)
+{
+    char *out = buffer;
+    size_t size = 0;
+
+    while (size < capacity) {
+        size_t left = stream->line.size - stream->offset;
+        size_t part = left < capacity - size ? left : capacity - size;
+
+        if (left == 0) {
+            int result = stream->ended ? stream->error : next_line(stream);
+
+            if (result <= 0) {
+                stream->ended = true;
+                stream->error = result;
+            }
+            /* What is written already is handed out first. */
+            if (stream->ended)
+                return size > 0 ? (int)size : stream->error;
+            continue;
+        }
+        memcpy(out + size, stream->line.data + stream->offset, part);
+        stream->offset += part;
+        size += part;
+    }
+    return (int)size;
+}
+
+void api_stream_close(struct api_stream *stream)
+{
+    if (!stream)
+        return;
+    assert(stream->api->stream == stream);
+    stream->api->stream = NULL;
+    gossip_log_close(stream->log);
+    names_destroy(stream->names);
+    text_clear(&stream->line);
+    free(stream);
+}
+
+/* ---- Which request is whose. ---- */
+
+typedef void view_handler(struct api *api, const struct view *view,
+                          const struct api_request *request, struct api_response *response);
+
+static const struct {
+    const char *method;
+    const char *path;
+    view_handler *handle; /* NULL: publishing, which needs no view. */
+} routes[] = {
+    {"POST", "/v1/events", NULL},       {"GET", "/v1/log", handle_log},
+    {"GET", "/v1/clock", handle_clock}, {"GET", "/v1/relation", handle_relation},
+    {"GET", "/v1/peers", handle_peers}, {"GET", "/v1/status", handle_status},
+    {"POST", "/v1/stop", handle_stop},
+};
+
+static void handle_view(struct api *api, view_handler *handle, const struct api_request *request,
+                        struct api_response *response)
+{
+    struct names *names;
+    int error = names_of(api->options.gossip, &names);
+
+    if (error < 0) {
+        answer_failure(response, error);
+        return;
+    }
+    handle(api,
+           &(struct view){.gossip = api->options.gossip,
+                          .identity = api->options.identity,
+                          .transport = api->options.transport,
+                          .names = names},
+           request, response);
+    names_destroy(names);
+}
+
+void api_handle(struct api *api, const struct api_request *request,
+                struct api_response *ret_response)
+{
+    struct api_response response = {0};
+    const char *allow = NULL;
+
+    for (size_t i = 0; i < sizeof(routes) / sizeof(routes[0]); i++) {
+        if (strcmp(routes[i].path, request->path) != 0)
+            continue;
+        allow = routes[i].method;
+        if (strcmp(routes[i].method, request->method) != 0)
+            continue;
+        if (routes[i].handle)
+            handle_view(api, routes[i].handle, request, &response);
+        else
+            handle_publish(api, request, &response);
+        *ret_response = response;
+        return;
+    }
+    if (allow) {
+        answer_error(&response, 405, EXIT_USAGE, "the method does not fit the path",
+                     "the header Allow tells which does");
+        response.allow = allow;
+    } else {
+        answer_error(&response, 404, EXIT_USAGE, "there is nothing at this path",
+                     "see \"The local API\" in docs/cli.md");
+    }
+    *ret_response = response;
+}

@@ -1,0 +1,84 @@
+/*
+ * The local API: requests in, responses out. What carries them (http.c, or nothing at all where a
+ * verb looks into a stopped node's files) is not known here. docs/cli.md lists the requests.
+ */
+#ifndef CMD_API_H
+#define CMD_API_H
+
+#include "cmd/exit.h"
+#include "cmd/text.h"
+#include "gossip/gossip.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct api;
+struct api_stream;
+
+struct api_options {
+    struct gossip *gossip;
+    const struct gossip_identity *identity;
+    struct gossip_transport *transport; /* NULL: the node is not running. */
+    uint32_t payload_max;
+};
+
+/* Options are copied; what they point to is lent for the life of the api. NOMEM. */
+int api_create(const struct api_options *options, struct api **ret_api);
+
+/* All streams must have been closed. NULL is allowed. */
+void api_destroy(struct api *api);
+
+struct api_request {
+    const char *method; /* "GET" or "POST" */
+    const char *path;   /* "/v1/clock" */
+
+    /* The value of the query's argument called name, unescaped; NULL if there is none. */
+    const char *(*argument)(void *context, const char *name);
+    void *context;
+
+    const void *body; /* May be NULL where size is more than payload_max. */
+    size_t size;
+    bool plain; /* Answer in text for people; else in JSON. Errors are always JSON. */
+};
+
+struct api_response {
+    /* The answer comes later: api_result() makes it of the result with this ticket. All below is
+     * empty. */
+    bool pending;
+    uint64_t ticket;
+
+    int status;               /* Of HTTP. */
+    enum exit_code exit_code; /* What `gossip` exits with. */
+    const char *type;         /* "application/json" ... */
+    const char *allow;        /* The method that is allowed, where the one asked with is not. */
+    struct text body;
+    struct api_stream *stream; /* The body, where it is not NULL. */
+};
+
+/* Answers. *ret_response is the caller's, to be cleared. */
+void api_handle(struct api *api, const struct api_request *request,
+                struct api_response *ret_response);
+
+/* Answers a publication that was pending; result is what gossip_result_pop() gave. */
+void api_result(struct api *api, const struct gossip_result *result, bool plain,
+                struct api_response *ret_response);
+
+/* Answers one whose result will not come, because the node ends. */
+void api_give_up(struct api_response *ret_response);
+
+/* Writes the next bytes of a stream to buffer: returns how many, 0 at the end, or an error of enum
+ * gossip_error. No other error follows the first. */
+int api_stream_read(struct api_stream *stream, void *buffer, size_t capacity);
+void api_stream_close(struct api_stream *stream); /* NULL is allowed. */
+
+/* Frees what a response owns, its stream included. */
+void api_response_clear(struct api_response *response);
+
+/* Whether someone has asked for the node to stop. */
+bool api_stop_asked(const struct api *api);
+
+/* From now on nothing is published. */
+void api_refuse_publications(struct api *api);
+
+#endif

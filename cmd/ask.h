@@ -1,0 +1,33 @@
+/*
+ * A verb that is one request of the local API: of a running node, or, where the verb allows it, of
+ * a stopped node's files.
+ */
+#ifndef CMD_ASK_H
+#define CMD_ASK_H
+
+#include "cmd/exit.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+
+enum { ASK_ARGUMENTS_MAX = 2 };
+
+struct ask {
+    const char *method;
+    const char *path;
+    struct {
+        const char *name;
+        const char *value; /* NULL ends the list. */
+    } arguments[ASK_ARGUMENTS_MAX];
+    const void *body;
+    size_t size;
+    bool plain;
+    bool files;         /* A stopped node will do. */
+    const char *unsure; /* What to say when no answer comes to a request that changes something. */
+    bool ends;          /* Then waits until the node has ended. */
+};
+
+/* Asks the node on the directory, and writes the answer to standard output. */
+enum exit_code ask(const struct ask *ask, const char *path);
+
+#endif

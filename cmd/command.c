@@ -1,0 +1,94 @@
+#include "cmd/command.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cmd/text.h"
+
+void command_help(const struct command *command)
+{
+    printf("usage: gossip %s %s\n\n%s\nExamples:\n%s", command->name, command->usage, command->text,
+           command->examples);
+}
+
+void command_line_start(struct command_line *line, const struct command *command,
+                        const struct option *options, int argc, char **argv)
+{
+    const char *directory = getenv("GOSSIP_DIR");
+
+    *line = (struct command_line){.command = command,
+                                  .options = options,
+                                  .argc = argc,
+                                  .argv = argv,
+                                  .directory = directory && *directory ? directory : NULL};
+    opterr = 0;
+    optind = 1;
+}
+
+void command_line_refuse(struct command_line *line, const char *format, ...)
+{
+    va_list arguments;
+    char message[512];
+    struct text escaped = {0};
+
+    va_start(arguments, format);
+    vsnprintf(message, sizeof(message), format, arguments);
+    va_end(arguments);
+    text_add_escaped(&escaped, message, strlen(message), TEXT_ESCAPE_TERMINAL);
+    complain("%s: %s; see `gossip %s --help`", line->command->name,
+             escaped.failed ? "usage" : escaped.data, line->command->name);
+    text_clear(&escaped);
+    line->ended = true;
+    line->code = EXIT_USAGE;
+}
+
+int command_line_next(struct command_line *line)
+{
+    for (;;) {
+        int option = getopt_long(line->argc, line->argv, ":", line->options, NULL);
+
+        switch (option) {
+        case 'd':
+            line->directory = optarg;
+            break;
+        case 'j':
+            line->json = true;
+            break;
+        case 'h':
+            command_help(line->command);
+            line->ended = true;
+            line->code = EXIT_OK;
+            return -1;
+        case ':':
+            command_line_refuse(line, "%s needs a value", line->argv[optind - 1]);
+            return -1;
+        case '?':
+            command_line_refuse(line, "the option %s is not known or needs no value",
+                                line->argv[optind - 1]);
+            return -1;
+        default:
+            return option;
+        }
+    }
+}
+
+bool command_line_check(struct command_line *line, int minimum, int maximum)
+{
+    int count = line->argc - optind;
+
+    if (line->ended)
+        return false;
+    if (count > maximum)
+        command_line_refuse(line, "too many arguments, from \"%s\" on",
+                            line->argv[optind + maximum]);
+    else if (count < minimum)
+        command_line_refuse(line, "an argument is missing: gossip %s %s", line->command->name,
+                            line->command->usage);
+    else if (!line->directory)
+        command_line_refuse(line, "no directory: name the node's with --dir D or in GOSSIP_DIR");
+    else if (!*line->directory)
+        command_line_refuse(line, "the name of the directory is empty");
+    return !line->ended;
+}

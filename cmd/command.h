@@ -1,0 +1,68 @@
+/*
+ * Verbs: what each is called, how it is used, and what they share on the command line.
+ */
+#ifndef CMD_COMMAND_H
+#define CMD_COMMAND_H
+
+#include "cmd/exit.h"
+
+#include <getopt.h>
+#include <stdbool.h>
+
+struct command {
+    const char *name;
+    const char *summary;  /* One line, for `gossip help`. */
+    const char *usage;    /* What follows the verb. */
+    const char *text;     /* What it does, and its options. */
+    const char *examples; /* Lines that can be typed. */
+    enum exit_code (*run)(const struct command *command, int argc, char **argv);
+};
+
+extern const struct command command_clock;
+extern const struct command command_init;
+extern const struct command command_log;
+extern const struct command command_node;
+extern const struct command command_peers;
+extern const struct command command_publish;
+extern const struct command command_relation;
+extern const struct command command_status;
+extern const struct command command_stop;
+extern const struct command command_verify;
+
+/* The options all verbs have. A verb's own options follow, with values from 'A' to 'Z'. */
+#define COMMAND_OPTIONS                                                                            \
+    {"dir", required_argument, NULL, 'd'}, {"json", no_argument, NULL, 'j'},                       \
+    {                                                                                              \
+        "help", no_argument, NULL, 'h'                                                             \
+    }
+
+struct command_line {
+    const struct command *command;
+    const struct option *options;
+    int argc;
+    char **argv;
+    const char *directory; /* Of --dir or GOSSIP_DIR; NULL without either. */
+    bool json;
+    bool ended; /* There is nothing to do but to exit with code. */
+    enum exit_code code;
+};
+
+void command_line_start(struct command_line *line, const struct command *command,
+                        const struct option *options, int argc, char **argv);
+
+/* The value of the next option of the verb's own, its argument in optarg; -1 at the end, or where
+ * line has ended. */
+int command_line_next(struct command_line *line);
+
+/* Checks, at the end, that a directory is named and that from minimum to maximum arguments are
+ * there; they start at argv[optind]. False where line has ended. */
+bool command_line_check(struct command_line *line, int minimum, int maximum);
+
+/* Says what is wrong with the command line; line has ended. */
+void command_line_refuse(struct command_line *line, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
+/* Prints the help of a verb. */
+void command_help(const struct command *command);
+
+#endif

@@ -1,0 +1,66 @@
+#include "cmd/files.h"
+
+enum exit_code files_complain_of_start(const struct directory *directory,
+                                       struct gossip_store *store, int error)
+{
+    switch (error) {
+    case GOSSIP_ERR_FOREIGN:
+        complain("%s/%s belongs to another node than %s/%s; put back the files that belong "
+                 "together",
+                 directory->path, DIRECTORY_STORE, directory->path, DIRECTORY_KEY);
+        break;
+    case GOSSIP_ERR_FORGED:
+        complain("%s/%s is not whole: its key and its certificate do not fit each other; restore "
+                 "it from a copy",
+                 directory->path, DIRECTORY_KEY);
+        break;
+    case GOSSIP_ERR_NOMEM:
+        complain("no memory to start the node on %s; free some and try again", directory->path);
+        break;
+    case GOSSIP_ERR_INVALID:
+        complain("the node on %s cannot be started as asked for; check the options against "
+                 "`gossip node --help`",
+                 directory->path);
+        break;
+    default:
+        complain("cannot start the node on %s: %s: %s", directory->path, gossip_strerror(error),
+                 store->ops->explain(store));
+        break;
+    }
+    return exit_for(error);
+}
+
+enum exit_code files_open(const struct directory *directory, char *ret_explanation, size_t size,
+                          struct files *ret_files)
+{
+    struct files files = {0};
+    enum exit_code code = directory_identity(directory, &files.identity);
+    int error;
+
+    if (code == EXIT_OK)
+        code = directory_try_store(directory, ret_explanation, size, &files.store);
+    if (code == EXIT_OK) {
+        error = gossip_create(&(struct gossip_options){.size = sizeof(struct gossip_options),
+                                                       .store = files.store,
+                                                       .time = gossip_system_time(),
+                                                       .identity = files.identity},
+                              &files.gossip);
+        if (error < 0)
+            code = files_complain_of_start(directory, files.store, error);
+    }
+    if (code != EXIT_OK) {
+        files_close(&files);
+        return code;
+    }
+    *ret_files = files;
+    return EXIT_OK;
+}
+
+void files_close(struct files *files)
+{
+    gossip_destroy(files->gossip);
+    if (files->store)
+        files->store->ops->close(files->store);
+    gossip_identity_destroy(files->identity);
+    *files = (struct files){0};
+}

@@ -1,0 +1,37 @@
+/*
+ * Answers for programs, as docs/cli.md promises them. json.c alone knows jansson. Each is one
+ * object without white space; bytes that are not ASCII are written as \uXXXX, so that none of them
+ * can steer a terminal.
+ *
+ * Each adds to ret_text, which is marked as failed when memory runs out.
+ */
+#ifndef CMD_JSON_H
+#define CMD_JSON_H
+
+#include "cmd/view.h"
+
+void json_event(const struct names *names, const struct gossip_event *event, struct text *ret_text);
+void json_clock(const struct view *view, struct text *ret_text);
+void json_relation(const struct view *view, const struct relation_view *relation,
+                   struct text *ret_text);
+void json_peer(const struct gossip_peer *peer, struct text *ret_text);
+void json_status(const struct view *view, struct text *ret_text);
+void json_dot(const struct names *names, struct gossip_dot dot, struct text *ret_text);
+void json_stopping(struct text *ret_text);
+
+/* What init has made; cluster_key is NULL where the cluster was there before. */
+void json_made(const struct gossip_identity *identity, const char *directory,
+               const char *cluster_key, struct text *ret_text);
+
+/* What verify has found: one fault, and the end of its report. */
+void json_fault(const char *fault, struct text *ret_text);
+void json_verified(uint64_t events, uint64_t faults, struct text *ret_text);
+
+/* hint may be NULL. */
+void json_error(const char *error, const char *hint, struct text *ret_text);
+
+/* Reads what json_error writes, as "error; hint" in printable ASCII. Returns whether data[size] was
+ * that. */
+bool json_read_error(const char *data, size_t size, struct text *ret_text);
+
+#endif

@@ -1,0 +1,276 @@
+#include "cmd/plain.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+    TIME_WIDTH = 24,      /* 2026-01-02T03:04:05.678Z */
+    CLOCK_WIDTH_MAX = 40, /* Past this, lines are better ragged than wide. */
+    KEY_DIGITS = 8,       /* Bytes of a long number that are shown to tell it from others. */
+};
+
+static void add_dot(const struct names *names, struct gossip_dot dot, struct text *ret_text)
+{
+    text_print(ret_text, "%s:%" PRIu64, names_get(names, dot.author), dot.seq);
+}
+
+void plain_clock(const struct names *names, const struct gossip_vclock *clock,
+                 struct text *ret_text)
+{
+    char *text;
+
+    /* The names are only read. */
+    if (gossip_vclock_to_text(clock, names_write, (void *)(uintptr_t)names, &text) < 0) {
+        ret_text->failed = true;
+        return;
+    }
+    text_add(ret_text, text);
+    free(text);
+}
+
+void plain_columns(const struct view *view, struct plain_columns *ret_columns)
+{
+    const struct gossip_vclock *clock = gossip_clock(view->gossip);
+    struct text text = {0};
+    size_t widest = 0;
+
+    for (size_t i = 0; i < clock->count; i++) {
+        text.size = 0;
+        add_dot(view->names, (struct gossip_dot){clock->authors[i], clock->counters[i]}, &text);
+        widest = text.size > widest ? text.size : widest;
+    }
+    ret_columns->clock = TIME_WIDTH + 2 + widest + 2;
+    text.size = 0;
+    plain_clock(view->names, clock, &text);
+    ret_columns->data =
+        ret_columns->clock + (text.size < CLOCK_WIDTH_MAX ? text.size : CLOCK_WIDTH_MAX) + 2;
+    text_clear(&text);
+}
+
+void plain_event(const struct names *names, const struct gossip_event *event,
+                 const struct plain_columns *columns, struct text *ret_text)
+{
+    size_t start = ret_text->size;
+    const char *kind = view_event_kind(event->kind);
+
+    text_add_time(ret_text, event->time_ms);
+    text_add(ret_text, "  ");
+    add_dot(names, event->dot, ret_text);
+    text_pad(ret_text, start + columns->clock);
+    plain_clock(names, event->clock, ret_text);
+    text_pad(ret_text, start + columns->data);
+    if (event->kind != GOSSIP_EVENT_APPLICATION) {
+        if (kind)
+            text_print(ret_text, "<%s>", kind);
+        else
+            text_print(ret_text, "<kind %" PRIu64 ", of a later version>", event->kind);
+        if (event->size > 0)
+            text_add(ret_text, " ");
+    } else if (!event->data) {
+        text_add(ret_text, "<no readable payload>");
+    }
+    text_add_escaped(ret_text, event->data, event->size, TEXT_ESCAPE_TERMINAL);
+    text_add(ret_text, "\n");
+}
+
+void plain_relation(const struct view *view, const struct relation_view *relation,
+                    struct text *ret_text)
+{
+    struct text a = {0};
+    struct text b = {0};
+
+    add_dot(view->names, relation->a, &a);
+    add_dot(view->names, relation->b, &b);
+    if (a.failed || b.failed) {
+        ret_text->failed = true;
+    } else {
+        text_print(ret_text, "%s %s %s: ", a.data, gossip_relation_name(relation->relation),
+                   b.data);
+        switch (relation->relation) {
+        case GOSSIP_EQUAL:
+            text_add(ret_text, "they are the same event");
+            break;
+        case GOSSIP_BEFORE:
+        case GOSSIP_AFTER: {
+            bool before = relation->relation == GOSSIP_BEFORE;
+            struct gossip_dot seen = {before ? relation->a.author : relation->b.author,
+                                      relation->seen};
+
+            if (relation->a.author == relation->b.author) {
+                text_print(ret_text, "both are of one author, who wrote %s first",
+                           before ? a.data : b.data);
+                break;
+            }
+            text_print(ret_text, "when %s was written, its author had seen ",
+                       before ? b.data : a.data);
+            add_dot(view->names, seen, ret_text);
+            break;
+        }
+        case GOSSIP_CONCURRENT:
+            text_add(ret_text, "neither author had seen the other's event");
+            break;
+        case GOSSIP_PRUNED:
+            text_add(ret_text, "one of them is no longer held here, so nobody here can tell");
+            break;
+        case GOSSIP_CONTESTED:
+            text_add(ret_text, "one of them lies behind a cut and no longer counts");
+            break;
+        }
+        text_add(ret_text, "\n");
+    }
+    text_clear(&a);
+    text_clear(&b);
+}
+
+static void add_duration(struct text *text, uint64_t ms)
+{
+    if (ms == UINT64_MAX)
+        text_add(text, "never");
+    else if (ms < 120000)
+        text_print(text, "%" PRIu64 ".%" PRIu64 " s ago", ms / 1000, ms % 1000 / 100);
+    else if (ms < UINT64_C(2) * 3600 * 1000)
+        text_print(text, "%" PRIu64 " min ago", ms / 60000);
+    else
+        text_print(text, "%" PRIu64 " h ago", ms / 3600000);
+}
+
+void plain_peers(const struct view *view, struct text *ret_text)
+{
+    size_t count = gossip_peer_count(view->gossip);
+    size_t name_width = strlen("NAME");
+
+    if (count == 0) {
+        text_add(ret_text, "no peers are known\n");
+        return;
+    }
+    for (size_t i = 0; i < count; i++) {
+        struct gossip_peer peer;
+
+        if (gossip_peer(view->gossip, i, &peer) == GOSSIP_OK && peer.name &&
+            strlen(peer.name) > name_width)
+            name_width = strlen(peer.name);
+    }
+    text_print(ret_text, "%-*s  %-16s  %-22s  %-9s  %-7s  %-12s  %s\n", (int)name_width, "NAME",
+               "KEY", "ADDRESS", "STATE", "IN STEP", "HEARD", "ANSWERED");
+    for (size_t i = 0; i < count; i++) {
+        char address[GOSSIP_ADDRESS_TEXT_MAX] = "unknown";
+        struct gossip_peer peer;
+        struct text key = {0};
+        struct text heard = {0};
+
+        if (gossip_peer(view->gossip, i, &peer) < 0)
+            continue;
+        if (peer.address.port != 0)
+            gossip_address_to_text(&peer.address, address);
+        text_add_hex(&key, peer.key, KEY_DIGITS);
+        add_duration(&heard, peer.heard_ms);
+        if (key.failed || heard.failed)
+            ret_text->failed = true;
+        else
+            text_print(ret_text,
+                       "%-*s  %-16s  %-22s  %-9s  %-7s  %-12s  %" PRIu64 " of %" PRIu64 "\n",
+                       (int)name_width, peer.name ? peer.name : "?", key.data, address,
+                       view_peer_state(peer.state), peer.in_step ? "yes" : "no", heard.data,
+                       peer.answered, peer.exchanges);
+        text_clear(&key);
+        text_clear(&heard);
+    }
+}
+
+static void add_held(const struct view *view, const struct gossip_stats *stats,
+                     struct text *ret_text)
+{
+    struct gossip_held held[VIEW_HELD_MAX];
+    size_t count;
+
+    text_print(ret_text, "held back    %" PRIu64 " events, %" PRIu64 " bytes\n", stats->held_events,
+               stats->held_bytes);
+    count = gossip_held(view->gossip, held, VIEW_HELD_MAX);
+    for (size_t i = 0; i < count && i < VIEW_HELD_MAX; i++) {
+        text_add(ret_text, "             ");
+        add_dot(view->names, held[i].dot, ret_text);
+        text_add(ret_text, " waits for ");
+        view_add_author(view, held[i].waits_id, ret_text);
+        text_print(ret_text, ":%" PRIu64 "\n", held[i].waits_seq);
+    }
+    if (count > VIEW_HELD_MAX)
+        text_print(ret_text, "             and the next of %zu other authors\n",
+                   count - VIEW_HELD_MAX);
+}
+
+static void add_peers(const struct view *view, struct text *ret_text)
+{
+    size_t count = gossip_peer_count(view->gossip);
+    size_t alive = 0;
+    size_t in_step = 0;
+
+    for (size_t i = 0; i < count; i++) {
+        struct gossip_peer peer;
+
+        if (gossip_peer(view->gossip, i, &peer) < 0)
+            continue;
+        alive += peer.state == GOSSIP_PEER_ALIVE;
+        in_step += peer.in_step;
+    }
+    text_print(ret_text, "peers        %zu known, %zu alive, %zu in step\n", count, alive, in_step);
+}
+
+static void add_datagrams(const struct gossip_stats *stats, struct text *ret_text)
+{
+    uint64_t received = 0;
+
+    for (unsigned i = 0; i < GOSSIP_DATAGRAM_VERDICTS; i++)
+        received += stats->datagrams[i];
+    text_print(ret_text, "sent         %" PRIu64 " datagrams, %" PRIu64 " bytes\n",
+               stats->datagrams_sent, stats->bytes_sent);
+    text_print(ret_text, "received     %" PRIu64 " datagrams, %" PRIu64 " bytes\n", received,
+               stats->bytes_received);
+    for (unsigned i = 0; i < GOSSIP_DATAGRAM_VERDICTS; i++)
+        if (stats->datagrams[i] > 0)
+            text_print(ret_text, "             %" PRIu64 " %s\n", stats->datagrams[i],
+                       gossip_verdict_name((enum gossip_verdict)i));
+}
+
+void plain_status(const struct view *view, struct text *ret_text)
+{
+    char address[GOSSIP_ADDRESS_TEXT_MAX] = "none: not running";
+    struct gossip_author self;
+    struct gossip_stats stats;
+
+    gossip_stats(view->gossip, &stats);
+    if (gossip_author(view->gossip, gossip_self(view->gossip), &self) < 0) {
+        ret_text->failed = true;
+        return;
+    }
+    if (view->transport) {
+        struct gossip_address bound;
+
+        view->transport->ops->address(view->transport, &bound);
+        gossip_address_to_text(&bound, address);
+    }
+    text_print(ret_text, "node         %s\n", gossip_identity_name(view->identity));
+    text_add(ret_text, "cluster      ");
+    text_add_hex(ret_text, gossip_identity_cluster(view->identity), GOSSIP_KEY_SIZE);
+    text_print(ret_text, "\nauthor       %s, epoch ", names_get(view->names, self.number));
+    text_add_hex(ret_text, self.epoch, GOSSIP_EPOCH_SIZE);
+    text_add(ret_text, ", id ");
+    text_add_hex(ret_text, self.id, GOSSIP_ID_SIZE);
+    text_print(ret_text, "\naddress      %s\n", address);
+    text_print(ret_text, "boot         %" PRIu64 "\n", stats.boot);
+    text_add(ret_text, "clock        ");
+    plain_clock(view->names, gossip_clock(view->gossip), ret_text);
+    text_print(ret_text, "\nwriting      %s\n",
+               stats.read_only ? "no: the disk is full; free some space and it goes on by itself"
+                               : "yes");
+    add_held(view, &stats, ret_text);
+    add_peers(view, ret_text);
+    add_datagrams(&stats, ret_text);
+    text_print(ret_text,
+               "counters     %" PRIu64 " published, %" PRIu64 " delivered, %" PRIu64
+               " commits, %" PRIu64 " exchanges (%" PRIu64 " in step), %" PRIu64 " pulls (%" PRIu64
+               " whole), %" PRIu64 " dropped, %" PRIu64 " stamps ahead of time\n",
+               stats.published, stats.delivered, stats.commits, stats.exchanges, stats.in_step,
+               stats.pulls, stats.pulls_whole, stats.dropped, stats.ahead_stamps);
+}

@@ -1,0 +1,30 @@
+/*
+ * Answers for people: the same as json.h has for programs, as lines of text. No byte that came from
+ * elsewhere reaches a terminal unescaped.
+ *
+ * Each adds to ret_text, which is marked as failed when memory runs out.
+ */
+#ifndef CMD_PLAIN_H
+#define CMD_PLAIN_H
+
+#include "cmd/view.h"
+
+/* Where the columns of a log start. */
+struct plain_columns {
+    size_t clock;
+    size_t data;
+};
+
+/* Wide enough for all that view's node holds now, within reason. */
+void plain_columns(const struct view *view, struct plain_columns *ret_columns);
+
+void plain_event(const struct names *names, const struct gossip_event *event,
+                 const struct plain_columns *columns, struct text *ret_text);
+void plain_clock(const struct names *names, const struct gossip_vclock *clock,
+                 struct text *ret_text);
+void plain_relation(const struct view *view, const struct relation_view *relation,
+                    struct text *ret_text);
+void plain_peers(const struct view *view, struct text *ret_text);
+void plain_status(const struct view *view, struct text *ret_text);
+
+#endif

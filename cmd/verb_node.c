@@ -1,0 +1,501 @@
+#include "cmd/command.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <poll.h>
+#include <signal.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "cmd/api.h"
+#include "cmd/client.h"
+#include "cmd/directory.h"
+#include "cmd/files.h"
+#include "cmd/http.h"
+#include "cmd/listener.h"
+#include "cmd/log.h"
+#include "cmd/names.h"
+#include "cmd/plain.h"
+
+enum {
+    JOINS_MAX = 64,
+    JOIN_ADDRESSES_MAX = 16, /* Of one name. */
+    PERIOD_MIN_MS = 10,
+    PERIOD_LAST_MS = 60000,
+    PAYLOAD_LAST = 1000000, /* gossip_options.payload_max */
+    DRAIN_MS = 1000,        /* For last answers to be read, before the node ends. */
+    EXPLANATION_SIZE = 1024,
+    /* A verb that looks into the files of a stopped node holds the store for a moment. */
+    LOCKED_TRIES = 10,
+    LOCKED_WAIT_MS = 50,
+};
+
+struct node_options {
+    const char *listen;
+    const char *joins[JOINS_MAX];
+    size_t join_count;
+    uint32_t period_ms;
+    uint32_t fanout;
+    uint32_t payload_max;
+    enum gossip_peer_choice choice;
+};
+
+/* All that a running node holds, in the order in which it was opened. */
+struct node {
+    struct directory directory;
+    struct gossip_identity *identity;
+    struct gossip_store *store;
+    struct gossip_address joins[JOINS_MAX * JOIN_ADDRESSES_MAX];
+    size_t join_count;
+    struct gossip_transport *transport;
+    int signals;
+    struct gossip *gossip;
+    struct log *log;
+    struct api *api;
+    int listener;
+    struct http *http;
+    bool stopping;
+};
+
+/* ---- Options. ---- */
+
+static bool read_number(struct command_line *line, const char *option, uint32_t minimum,
+                        uint32_t maximum, uint32_t *ret_number)
+{
+    uint64_t number = 0;
+    const char *digit = optarg;
+
+    for (; *digit >= '0' && *digit <= '9' && number <= maximum; digit++)
+        number = number * 10 + (uint64_t)(*digit - '0');
+    if (digit != optarg && !*digit && number >= minimum && number <= maximum) {
+        *ret_number = (uint32_t)number;
+        return true;
+    }
+    command_line_refuse(line, "%s is a whole number from %" PRIu32 " to %" PRIu32 ", not \"%s\"",
+                        option, minimum, maximum, optarg);
+    return false;
+}
+
+static bool read_choice(struct command_line *line, enum gossip_peer_choice *ret_choice)
+{
+    static const char *const names[] = {
+        [GOSSIP_CHOOSE_RANDOM] = "random",
+        [GOSSIP_CHOOSE_ROUND_ROBIN] = "round-robin",
+        [GOSSIP_CHOOSE_LEAST_RECENT] = "least-recent",
+        [GOSSIP_CHOOSE_MOST_RELIABLE] = "most-reliable",
+    };
+
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        if (strcmp(optarg, names[i]) != 0)
+            continue;
+        *ret_choice = (enum gossip_peer_choice)i;
+        return true;
+    }
+    command_line_refuse(
+        line, "--choice is random, round-robin, least-recent or most-reliable, not \"%s\"", optarg);
+    return false;
+}
+
+static void read_option(struct command_line *line, int option, struct node_options *options)
+{
+    switch (option) {
+    case 'L':
+        options->listen = optarg;
+        break;
+    case 'J':
+        if (options->join_count == JOINS_MAX)
+            command_line_refuse(line, "more than %d times --join", JOINS_MAX);
+        else
+            options->joins[options->join_count++] = optarg;
+        break;
+    case 'P':
+        read_number(line, "--period", PERIOD_MIN_MS, PERIOD_LAST_MS, &options->period_ms);
+        break;
+    case 'F':
+        read_number(line, "--fanout", 1, GOSSIP_FANOUT_MAX, &options->fanout);
+        break;
+    case 'M':
+        read_number(line, "--payload-max", 1, PAYLOAD_LAST, &options->payload_max);
+        break;
+    default:
+        read_choice(line, &options->choice);
+        break;
+    }
+}
+
+static bool read_options(struct command_line *line, struct node_options *ret_options)
+{
+    struct node_options options = {.period_ms = GOSSIP_PERIOD_MS,
+                                   .fanout = 1,
+                                   .payload_max = GOSSIP_PAYLOAD_DEFAULT,
+                                   .choice = GOSSIP_CHOOSE_RANDOM};
+    int option;
+
+    while (!line->ended && (option = command_line_next(line)) != -1)
+        read_option(line, option, &options);
+    if (!command_line_check(line, 0, 0))
+        return false;
+    if (!options.listen) {
+        command_line_refuse(line, "the node needs an address to listen on: --listen ADDR:PORT");
+        return false;
+    }
+    *ret_options = options;
+    return true;
+}
+
+/* ---- Opening. ---- */
+
+/* Another node answers at once that the directory is in use. A verb that looks into the files of a
+ * stopped node is waited for. */
+static enum exit_code open_store(struct node *node)
+{
+    char explanation[EXPLANATION_SIZE];
+    struct client client;
+    enum exit_code code = EXIT_LOCKED;
+
+    for (int i = 0; i < LOCKED_TRIES; i++) {
+        if (i > 0)
+            nanosleep(&(struct timespec){.tv_nsec = LOCKED_WAIT_MS * 1000000L}, NULL);
+        code =
+            directory_try_store(&node->directory, explanation, sizeof(explanation), &node->store);
+        if (code != EXIT_LOCKED)
+            return code;
+        if (client_connect(&node->directory, &client) == EXIT_OK) {
+            client_close(&client);
+            break;
+        }
+    }
+    complain("%s", explanation);
+    return code;
+}
+
+static enum exit_code resolve_joins(struct node *node, const struct node_options *options)
+{
+    char explanation[EXPLANATION_SIZE];
+
+    for (size_t i = 0; i < options->join_count; i++) {
+        int count = gossip_udp_resolve(options->joins[i], node->joins + node->join_count,
+                                       JOIN_ADDRESSES_MAX, explanation, sizeof(explanation));
+
+        if (count < 0) {
+            complain("%s", explanation);
+            return exit_for(count);
+        }
+        node->join_count += (size_t)count;
+    }
+    return EXIT_OK;
+}
+
+/* SIGHUP ends the node like SIGTERM: its terminal has gone. Where the shell or nohup has had one of
+ * them ignored, it stays so. */
+static enum exit_code open_signals(struct node *node)
+{
+    sigset_t signals;
+
+    sigemptyset(&signals);
+    sigaddset(&signals, SIGTERM);
+    sigaddset(&signals, SIGINT);
+    sigaddset(&signals, SIGHUP);
+    if (sigprocmask(SIG_BLOCK, &signals, NULL) == 0)
+        node->signals = signalfd(-1, &signals, SFD_NONBLOCK | SFD_CLOEXEC);
+    if (node->signals < 0)
+        return complain_of_system("cannot wait for signals on", node->directory.path,
+                                  "close something and try again");
+    return EXIT_OK;
+}
+
+static enum exit_code open_gossip(struct node *node, const struct node_options *options)
+{
+    int error = gossip_create(&(struct gossip_options){.size = sizeof(struct gossip_options),
+                                                       .store = node->store,
+                                                       .transport = node->transport,
+                                                       .time = gossip_system_time(),
+                                                       .identity = node->identity,
+                                                       .joins = node->joins,
+                                                       .join_count = node->join_count,
+                                                       .period_ms = options->period_ms,
+                                                       .payload_max = options->payload_max,
+                                                       .fanout = options->fanout,
+                                                       .choice = options->choice},
+                              &node->gossip);
+
+    return error < 0 ? files_complain_of_start(&node->directory, node->store, error) : EXIT_OK;
+}
+
+static enum exit_code open_api(struct node *node, const struct node_options *options)
+{
+    enum exit_code code = listener_open(&node->directory, &node->listener);
+    int error;
+
+    if (code != EXIT_OK)
+        return code;
+    error = log_open(STDERR_FILENO, gossip_system_time(), &node->log);
+    if (error == GOSSIP_OK)
+        error = api_create(&(struct api_options){.gossip = node->gossip,
+                                                 .identity = node->identity,
+                                                 .transport = node->transport,
+                                                 .payload_max = options->payload_max},
+                           &node->api);
+    if (error == GOSSIP_OK)
+        error = http_open(node->listener, node->api, options->payload_max, node->log, &node->http);
+    if (error < 0)
+        complain("cannot serve requests on %s/%s: %s; close something and try again",
+                 node->directory.path, DIRECTORY_SOCKET, gossip_strerror(error));
+    return exit_for(error);
+}
+
+static enum exit_code open_node(struct node *node, const struct node_options *options)
+{
+    char explanation[EXPLANATION_SIZE];
+    enum exit_code code = directory_identity(&node->directory, &node->identity);
+    int error;
+
+    if (code == EXIT_OK)
+        code = open_store(node);
+    if (code == EXIT_OK)
+        code = resolve_joins(node, options);
+    if (code != EXIT_OK)
+        return code;
+    error = gossip_udp_open(options->listen, explanation, sizeof(explanation), &node->transport);
+    if (error < 0) {
+        complain("%s", explanation);
+        return exit_for(error);
+    }
+    code = open_signals(node);
+    /* Last of what can be refused: a start is counted. */
+    if (code == EXIT_OK)
+        code = open_gossip(node, options);
+    if (code == EXIT_OK)
+        code = open_api(node, options);
+    return code;
+}
+
+/* The store closes last: who finds it free finds no socket and no port taken either. */
+static void close_node(struct node *node)
+{
+    http_close(node->http);
+    api_destroy(node->api);
+    log_close(node->log);
+    if (node->listener >= 0)
+        listener_close(&node->directory, node->listener);
+    gossip_destroy(node->gossip);
+    if (node->signals >= 0)
+        close(node->signals);
+    if (node->transport)
+        node->transport->ops->close(node->transport);
+    if (node->store)
+        node->store->ops->close(node->store);
+    gossip_identity_destroy(node->identity);
+    directory_close(&node->directory);
+}
+
+/* ---- Running. ---- */
+
+static void log_ready(struct node *node)
+{
+    struct gossip_address address;
+    struct gossip_stats stats;
+    struct names *names;
+    struct text clock = {0};
+
+    node->transport->ops->address(node->transport, &address);
+    gossip_stats(node->gossip, &stats);
+    log_begin(node->log, LOG_INFO, "ready");
+    log_add(node->log, "node", gossip_identity_name(node->identity));
+    log_add_address(node->log, "address", &address);
+    log_add_number(node->log, "boot", stats.boot);
+    if (names_of(node->gossip, &names) == GOSSIP_OK) {
+        plain_clock(names, gossip_clock(node->gossip), &clock);
+        if (!clock.failed)
+            log_add(node->log, "clock", clock.data);
+        text_clear(&clock);
+        names_destroy(names);
+    }
+    log_add(node->log, "dir", node->directory.path);
+    log_add_number(node->log, "pid", (uint64_t)getpid());
+    log_add(node->log, "version", gossip_version());
+    log_end(node->log);
+}
+
+static void log_notices(struct node *node)
+{
+    struct gossip_notice notice;
+    struct names *names;
+
+    while (gossip_notice_pop(node->gossip, &notice) == 1) {
+        bool named = notice.dot.seq != 0 && names_of(node->gossip, &names) == GOSSIP_OK;
+
+        log_notice(node->log, &notice, named ? names_get(names, notice.dot.author) : "?");
+        if (named)
+            names_destroy(names);
+    }
+}
+
+static void log_failure(struct node *node, int error, const char *next)
+{
+    log_begin(node->log, LOG_ERROR, "failed");
+    log_add(node->log, "reason", gossip_strerror(error));
+    log_add(node->log, "store", node->store->ops->explain(node->store));
+    log_add(node->log, "next", next);
+    log_end(node->log);
+}
+
+/* Commits and sends what waits, then tells those who wait for it. */
+static int run_gossip(struct node *node)
+{
+    struct gossip_result result;
+    int error = gossip_run(node->gossip);
+
+    if (error == GOSSIP_OK)
+        while (gossip_result_pop(node->gossip, &result) == 1)
+            http_finish(node->http, &result);
+    log_notices(node);
+    return error;
+}
+
+static void read_signals(struct node *node)
+{
+    struct signalfd_siginfo signal;
+
+    while (read(node->signals, &signal, sizeof(signal)) == (ssize_t)sizeof(signal)) {
+        log_begin(node->log, LOG_INFO, "signal");
+        log_add(node->log, "signal", sigabbrev_np((int)signal.ssi_signo));
+        log_end(node->log);
+        node->stopping = true;
+    }
+}
+
+static int earlier(int a_ms, int b_ms)
+{
+    if (a_ms < 0 || b_ms < 0)
+        return a_ms < 0 ? b_ms : a_ms;
+    return a_ms < b_ms ? a_ms : b_ms;
+}
+
+/* Requests come first, so that all their events share one commit; their answers go out with the
+ * next round, which starts at once. */
+static int run_node(struct node *node)
+{
+    int error = GOSSIP_OK;
+
+    while (error == GOSSIP_OK && !node->stopping) {
+        struct pollfd waits[] = {
+            {.fd = gossip_poll_fd(node->gossip), .events = POLLIN},
+            {.fd = http_poll_fd(node->http), .events = POLLIN},
+            {.fd = node->signals, .events = POLLIN},
+        };
+
+        if (poll(waits, 3, earlier(gossip_timeout_ms(node->gossip), http_timeout_ms(node->http))) <
+                0 &&
+            errno != EINTR && errno != ENOMEM)
+            return GOSSIP_ERR_IO;
+        read_signals(node);
+        error = http_run(node->http);
+        if (error == GOSSIP_OK)
+            error = run_gossip(node);
+        node->stopping = node->stopping || api_stop_asked(node->api);
+    }
+    return error;
+}
+
+/* Gives answers under way a moment to be read. */
+static void drain(struct node *node)
+{
+    struct gossip_time *time = gossip_system_time();
+    uint64_t end_ms = time->ops->monotonic_ms(time) + DRAIN_MS;
+
+    http_give_up(node->http);
+    while (http_run(node->http) == GOSSIP_OK && !http_idle(node->http)) {
+        uint64_t now_ms = time->ops->monotonic_ms(time);
+        struct pollfd wait = {.fd = http_poll_fd(node->http), .events = POLLIN};
+
+        if (now_ms >= end_ms)
+            return;
+        poll(&wait, 1, earlier((int)(end_ms - now_ms), http_timeout_ms(node->http)));
+    }
+}
+
+static enum exit_code finish_node(struct node *node, int error)
+{
+    /* What was taken in before the end is committed and answered. */
+    if (error == GOSSIP_OK) {
+        api_refuse_publications(node->api);
+        error = run_gossip(node);
+    }
+    if (error == GOSSIP_ERR_DAMAGED)
+        log_failure(node, error, "run gossip verify");
+    else if (error < 0)
+        log_failure(node, error, "look at the disk and the memory, and start the node again");
+    drain(node);
+    log_begin(node->log, error < 0 ? LOG_ERROR : LOG_INFO, "stopped");
+    log_add_number(node->log, "code", (uint64_t)exit_for(error));
+    log_end(node->log);
+    return exit_for(error);
+}
+
+static enum exit_code run(const struct command *command, int argc, char **argv)
+{
+    static const struct option known[] = {COMMAND_OPTIONS,
+                                          {"listen", required_argument, NULL, 'L'},
+                                          {"join", required_argument, NULL, 'J'},
+                                          {"period", required_argument, NULL, 'P'},
+                                          {"fanout", required_argument, NULL, 'F'},
+                                          {"payload-max", required_argument, NULL, 'M'},
+                                          {"choice", required_argument, NULL, 'C'},
+                                          {NULL, 0, NULL, 0}};
+    struct node *node;
+    struct node_options options;
+    struct command_line line;
+    enum exit_code code;
+
+    command_line_start(&line, command, known, argc, argv);
+    if (!read_options(&line, &options))
+        return line.code;
+    node = calloc(1, sizeof(*node));
+    if (!node) {
+        complain("no memory to start a node; free some and try again");
+        return EXIT_MEMORY;
+    }
+    node->signals = node->listener = -1;
+    code = directory_open(line.directory, EXIT_CONFIGURATION, &node->directory);
+    if (code != EXIT_OK) {
+        free(node);
+        return code;
+    }
+    code = open_node(node, &options);
+    if (code == EXIT_OK) {
+        log_ready(node);
+        code = finish_node(node, run_node(node));
+    }
+    close_node(node);
+    free(node);
+    return code;
+}
+
+const struct command command_node = {
+    .name = "node",
+    .summary = "run a node in the foreground",
+    .usage = "--dir D --listen ADDR:PORT [--join ADDR:PORT]... [--period MS] [--fanout N]\n"
+             "                   [--payload-max BYTES] [--choice HOW]",
+    .text =
+        "Runs the node of the directory D until SIGTERM, SIGINT, SIGHUP or `gossip stop`. Its\n"
+        "log goes to standard error, one line of key=value for each thing; the first, with\n"
+        "event=ready, tells the address. Other verbs speak with it by way of D/api.sock.\n"
+        "\n"
+        "  --dir D              the node's directory (else GOSSIP_DIR)\n"
+        "  --listen ADDR:PORT   where to receive datagrams; an IPv6 address in brackets; :PORT\n"
+        "                       for all addresses; port 0 lets the system choose\n"
+        "  --join ADDR:PORT     a node to say hello to; a name will do; may be repeated\n"
+        "  --period MS          between exchanges, 10 to 60000 (1000)\n"
+        "  --fanout N           nodes asked in a period, 1 to 3 (1)\n"
+        "  --payload-max BYTES  the largest event to publish, 1 to 1000000 (65536)\n"
+        "  --choice HOW         whom to ask: random, round-robin, least-recent or\n"
+        "                       most-reliable (random)\n",
+    .examples = "  gossip node --dir n1 --listen 127.0.0.1:7001\n"
+                "  gossip node --dir n2 --listen [::1]:7002 --join localhost:7001\n",
+    .run = run,
+};

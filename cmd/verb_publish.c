@@ -1,0 +1,93 @@
+#include "cmd/command.h"
+
+#include <errno.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "cmd/ask.h"
+
+/* No node publishes more at once, however it was started (gossip_options.payload_max). */
+enum { PAYLOAD_MAX = 1000000 };
+
+/* Reads standard input to its end. *ret_data is the caller's. */
+static enum exit_code read_input(char **ret_data, size_t *ret_size)
+{
+    char *data = malloc(PAYLOAD_MAX + 1);
+    size_t size = 0;
+    ssize_t count;
+
+    if (!data) {
+        complain("publish: no memory for the payload; free some and try again");
+        return EXIT_MEMORY;
+    }
+    do {
+        count = read(STDIN_FILENO, data + size, PAYLOAD_MAX + 1 - size);
+        if (count > 0)
+            size += (size_t)count;
+    } while ((count > 0 && size <= PAYLOAD_MAX) || (count < 0 && errno == EINTR));
+    if (count < 0) {
+        enum exit_code code =
+            complain_of_system("cannot read", "standard input", "nothing was published");
+
+        free(data);
+        return code;
+    }
+    if (size > PAYLOAD_MAX) {
+        complain("publish: the payload is larger than %d bytes, which no node publishes at once; "
+                 "split it",
+                 PAYLOAD_MAX);
+        free(data);
+        return EXIT_NO;
+    }
+    *ret_data = data;
+    *ret_size = size;
+    return EXIT_OK;
+}
+
+static enum exit_code run_publish(const struct command *command, int argc, char **argv)
+{
+    static const struct option options[] = {COMMAND_OPTIONS, {NULL, 0, NULL, 0}};
+    struct command_line line;
+    char *input = NULL;
+    struct ask question = {.method = "POST",
+                           .path = "/v1/events",
+                           .unsure = "whether the event was written is not known: look with "
+                                     "`gossip log` before publishing it again"};
+    enum exit_code code = EXIT_OK;
+
+    command_line_start(&line, command, options, argc, argv);
+    command_line_next(&line);
+    if (!command_line_check(&line, 1, 1))
+        return line.code;
+    question.plain = !line.json;
+    question.body = argv[optind];
+    question.size = strlen(argv[optind]);
+    if (strcmp(argv[optind], "-") == 0) {
+        code = read_input(&input, &question.size);
+        question.body = input;
+    }
+    if (code == EXIT_OK)
+        code = ask(&question, line.directory);
+    free(input);
+    return code;
+}
+
+const struct command command_publish = {
+    .name = "publish",
+    .summary = "write an event",
+    .usage = "[--dir D] [--json] DATA",
+    .text =
+        "Writes an event that carries DATA and prints its name once it is on disk. With - as\n"
+        "DATA, standard input is published, byte for byte. Needs a running node.\n"
+        "\n"
+        "  --dir D    the node's directory (else GOSSIP_DIR)\n"
+        "  --json     {\"dot\":\"n1:3\"}\n"
+        "\n"
+        "When no answer comes (exit code 74 or 4), whether the event was written is not known.\n",
+    .examples = "  gossip publish --dir n1 'add Book'\n"
+                "  gossip publish --dir n1 - < photo.jpg\n"
+                "  gossip publish --dir n1 -- -5\n",
+    .run = run_publish,
+};

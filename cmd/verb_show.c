@@ -1,0 +1,149 @@
+/* The verbs that show what a node knows: one request each. */
+#include "cmd/command.h"
+
+#include <stddef.h>
+
+#include "cmd/ask.h"
+
+static const struct option plain_options[] = {COMMAND_OPTIONS, {NULL, 0, NULL, 0}};
+
+/* A verb without options or arguments of its own. */
+static enum exit_code run_simple(const struct command *command, int argc, char **argv,
+                                 const char *path, bool files)
+{
+    struct command_line line;
+
+    command_line_start(&line, command, plain_options, argc, argv);
+    command_line_next(&line);
+    if (!command_line_check(&line, 0, 0))
+        return line.code;
+    return ask(&(struct ask){.method = "GET", .path = path, .plain = !line.json, .files = files},
+               line.directory);
+}
+
+static enum exit_code run_clock(const struct command *command, int argc, char **argv)
+{
+    return run_simple(command, argc, argv, "/v1/clock", true);
+}
+
+static enum exit_code run_peers(const struct command *command, int argc, char **argv)
+{
+    return run_simple(command, argc, argv, "/v1/peers", false);
+}
+
+static enum exit_code run_status(const struct command *command, int argc, char **argv)
+{
+    return run_simple(command, argc, argv, "/v1/status", false);
+}
+
+static enum exit_code run_log(const struct command *command, int argc, char **argv)
+{
+    static const struct option options[] = {
+        COMMAND_OPTIONS, {"all", no_argument, NULL, 'A'}, {NULL, 0, NULL, 0}};
+    struct command_line line;
+    const char *all = "0";
+
+    command_line_start(&line, command, options, argc, argv);
+    while (command_line_next(&line) != -1)
+        all = "1";
+    if (!command_line_check(&line, 0, 0))
+        return line.code;
+    return ask(&(struct ask){.method = "GET",
+                             .path = "/v1/log",
+                             .arguments = {{"all", all}},
+                             .plain = !line.json,
+                             .files = true},
+               line.directory);
+}
+
+static enum exit_code run_relation(const struct command *command, int argc, char **argv)
+{
+    struct command_line line;
+
+    command_line_start(&line, command, plain_options, argc, argv);
+    command_line_next(&line);
+    if (!command_line_check(&line, 2, 2))
+        return line.code;
+    return ask(&(struct ask){.method = "GET",
+                             .path = "/v1/relation",
+                             .arguments = {{"a", argv[optind]}, {"b", argv[optind + 1]}},
+                             .plain = !line.json,
+                             .files = true},
+               line.directory);
+}
+
+const struct command command_clock = {
+    .name = "clock",
+    .summary = "show the clock: how many events of each author are here",
+    .usage = "[--dir D] [--json]",
+    .text = "Shows for each author the number of its last event that this node has stored and\n"
+            "delivered. Works on a running node and on a stopped one.\n"
+            "\n"
+            "  --dir D    the node's directory (else GOSSIP_DIR)\n"
+            "  --json     {\"node\":\"n1\",\"clock\":{\"n1\":3,\"n2\":1}}\n",
+    .examples = "  gossip clock --dir n1\n"
+                "  gossip clock --dir n1 --json | jq .clock.n2\n",
+    .run = run_clock,
+};
+
+const struct command command_log = {
+    .name = "log",
+    .summary = "show all events in an order that respects their causes",
+    .usage = "[--dir D] [--all] [--json]",
+    .text = "Shows each event after all it could have been caused by; nodes that hold the same\n"
+            "events show the same. Works on a running node and on a stopped one.\n"
+            "\n"
+            "  --dir D    the node's directory (else GOSSIP_DIR)\n"
+            "  --all      also events that only carry context\n"
+            "  --json     one object a line: dot, author, seq, clock, time, hlc, and data, or\n"
+            "             data_base64 where it is not UTF-8\n",
+    .examples = "  gossip log --dir n1\n"
+                "  gossip log --dir n1 --json | jq -r .data\n"
+                "  gossip log --dir n1 | head -1\n",
+    .run = run_log,
+};
+
+const struct command command_relation = {
+    .name = "relation",
+    .summary = "tell whether one event came before another, and why",
+    .usage = "[--dir D] [--json] EVENT EVENT",
+    .text = "Tells how the first event stands to the second: before (it could have caused it),\n"
+            "after, equal, or concurrent. An event is named by its dot, n1:3; where two authors\n"
+            "are called n1, by n1#ab12:3. Works on a running node and on a stopped one.\n"
+            "\n"
+            "  --dir D    the node's directory (else GOSSIP_DIR)\n"
+            "  --json     {\"a\":\"n1:1\",\"b\":\"n2:1\",\"relation\":\"concurrent\"}\n",
+    .examples = "  gossip relation --dir n1 n1:1 n2:3\n"
+                "  gossip relation --dir n1 --json n1#ab12:1 n2:3\n",
+    .run = run_relation,
+};
+
+const struct command command_peers = {
+    .name = "peers",
+    .summary = "show the other nodes as a running node sees them",
+    .usage = "[--dir D] [--json]",
+    .text = "Shows each known node: its address, whether it answers, and whether it held the same\n"
+            "events when last asked. Needs a running node.\n"
+            "\n"
+            "  --dir D    the node's directory (else GOSSIP_DIR)\n"
+            "  --json     one object a line: name, key, address, state, in_step, heard_ms,\n"
+            "             exchanges, answered\n",
+    .examples = "  gossip peers --dir n1\n"
+                "  gossip peers --dir n1 --json | jq -r 'select(.state==\"silent\").name'\n",
+    .run = run_peers,
+};
+
+const struct command command_status = {
+    .name = "status",
+    .summary = "show a running node itself: identity, clock, what waits, counters",
+    .usage = "[--dir D] [--json]",
+    .text = "Shows who the node is, how often it has started, its clock, the events it holds back\n"
+            "and what they wait for, and what became of the datagrams it received. Needs a\n"
+            "running node.\n"
+            "\n"
+            "  --dir D    the node's directory (else GOSSIP_DIR)\n"
+            "  --json     one object\n",
+    .examples = "  gossip status --dir n1\n"
+                "  gossip status --dir n1 --json | jq .datagrams.forged\n",
+    .run = run_status,
+};

@@ -1,0 +1,37 @@
+/*
+ * What answers are made of: a node, as json.c and plain.c show it to programs and to people.
+ */
+#ifndef CMD_VIEW_H
+#define CMD_VIEW_H
+
+#include "cmd/names.h"
+#include "gossip/gossip.h"
+
+struct view {
+    struct gossip *gossip;
+    const struct gossip_identity *identity;
+    struct gossip_transport *transport; /* NULL: the node is not running. */
+    const struct names *names;
+};
+
+/* How one event stands to another, and what says so. */
+struct relation_view {
+    struct gossip_dot a;
+    struct gossip_dot b;
+    enum gossip_relation relation;
+    uint64_t seen; /* BEFORE: the last event of a's author that b has seen. AFTER: the reverse. */
+};
+
+/* Held-back events that an answer shows. */
+enum { VIEW_HELD_MAX = 256 };
+
+/* "unreached", "alive" or "silent". */
+const char *view_peer_state(enum gossip_peer_state state);
+
+/* "application", "context" or "epoch-open"; NULL for a kind of a later version. */
+const char *view_event_kind(uint64_t kind);
+
+/* The name of the author with id, or ? and its first digits where it is not known. */
+void view_add_author(const struct view *view, const uint8_t id[GOSSIP_ID_SIZE], struct text *text);
+
+#endif

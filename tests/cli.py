@@ -1,0 +1,802 @@
+#!/usr/bin/env python3
+"""Tests of the command as a process: what it prints, where, and the code it exits with.
+
+usage: cli.py GOSSIP [NAME]...    GOSSIP is the command; NAMEs choose tests
+
+Nodes listen on ports of 127.0.0.1 that the system chooses. Nothing is waited for by the clock: where
+a test waits, it waits for something to happen, and gives up after a minute.
+"""
+
+import base64
+import contextlib
+import json
+import os
+import re
+import select
+import shutil
+import signal
+import socket
+import stat
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import unittest
+
+GOSSIP = os.path.abspath(sys.argv[1])
+PATIENCE = 60
+
+OK, NO, USAGE, NO_NODE, TIMED_OUT = range(5)
+DAMAGED, INPUT_OUTPUT, LOCKED, PERMISSION, CONFIGURATION = 65, 74, 75, 77, 78
+
+VERBS = "init node publish log clock relation peers status stop verify".split()
+
+
+class Result:
+    def __init__(self, code, out, err):
+        self.code, self.out, self.err = code, out, err
+
+    def __repr__(self):
+        return "code %d\nstdout: %r\nstderr: %r" % (self.code, self.out[-2000:], self.err[-2000:])
+
+
+def environment(**extra):
+    kept = {name: value for name, value in os.environ.items() if name != "GOSSIP_DIR"}
+    kept.update(extra)
+    return kept
+
+
+def gossip(*arguments, stdin=b"", env=None, cwd=None):
+    """Runs the command to its end."""
+    done = subprocess.run([GOSSIP, *arguments], input=stdin, capture_output=True, timeout=PATIENCE,
+                          env=env or environment(), cwd=cwd)
+    return Result(done.returncode, done.stdout, done.stderr.decode("utf-8", "backslashreplace"))
+
+
+class Node:
+    """A running node; its log is read on the side, so that it never fills up."""
+
+    def __init__(self, directory, *arguments, listen="127.0.0.1:0"):
+        self.directory = directory
+        self.process = subprocess.Popen(
+            [GOSSIP, "node", "--dir", directory, "--listen", listen, *arguments],
+            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
+            env=environment())
+        self.lines = []
+        self.change = threading.Condition()
+        self.ended = False
+        self.reader = threading.Thread(target=self.read, daemon=True)
+        self.reader.start()
+        ready = self.wait_line("event=ready")
+        self.address = re.search(r" address=(\S+)", ready).group(1)
+
+    def read(self):
+        for line in self.process.stderr:
+            with self.change:
+                self.lines.append(line.decode("utf-8", "backslashreplace"))
+                self.change.notify_all()
+        with self.change:
+            self.ended = True
+            self.change.notify_all()
+
+    def wait_line(self, part):
+        def found():
+            return [line for line in self.lines if part in line]
+
+        with self.change:
+            self.change.wait_for(lambda: found() or self.ended, PATIENCE)
+            if not found():
+                raise AssertionError("no line with %r in %r" % (part, self.lines))
+            return found()[0]
+
+    def end(self, number=signal.SIGTERM):
+        """Sends a signal and waits for the end: (exit code, seconds it took)."""
+        begin = time.monotonic()
+        if self.process.poll() is None:
+            self.process.send_signal(number)
+        code = self.process.wait(PATIENCE)
+        took = time.monotonic() - begin
+        self.reader.join(PATIENCE)
+        self.process.stderr.close()
+        return code, took
+
+
+def wait_until(condition, what):
+    """Asks again and again, because what another process does cannot be waited for otherwise."""
+    end = time.monotonic() + PATIENCE
+    while True:
+        last = condition()
+        if last:
+            return last
+        if time.monotonic() > end:
+            raise AssertionError("has not come about: " + what)
+        select.select([], [], [], 0.02)
+
+
+class CommandTest(unittest.TestCase):
+    def setUp(self):
+        self.root = tempfile.mkdtemp(prefix="gossip-cli-")
+        self.addCleanup(shutil.rmtree, self.root, ignore_errors=True)
+        self.nodes = []
+        self.addCleanup(self.end_all)
+
+    def end_all(self):
+        for node in self.nodes:
+            node.end(signal.SIGKILL)
+
+    def path(self, name):
+        return os.path.join(self.root, name)
+
+    def init(self, name="n1", directory=None, cluster=None):
+        directory = directory or self.path(name)
+        arguments = ["--cluster", cluster] if cluster else []
+        result = gossip("init", "--dir", directory, "--name", name, *arguments)
+        self.check(result, OK)
+        return directory
+
+    def start(self, directory, *arguments, **keywords):
+        node = Node(directory, *arguments, **keywords)
+        self.nodes.append(node)
+        return node
+
+    def check(self, result, code, out=None, err=None):
+        """Results on stdout alone; an error is one line on stderr, and all of err stand in it."""
+        self.assertEqual(result.code, code, result)
+        if out is not None:
+            self.assertEqual(result.out, out, result)
+        if code == OK:
+            self.assertEqual(result.err, "", result)
+            return
+        self.assertEqual(result.err.count("\n"), 1, result)
+        self.assertTrue(result.err.startswith("gossip: "), result)
+        for part in [err] if isinstance(err, str) else err or []:
+            self.assertIn(part, result.err, result)
+
+    def tree(self, directory):
+        """All files of a directory with their bytes, but for the lock."""
+        found = {}
+        for name in sorted(os.listdir(directory)):
+            path = os.path.join(directory, name)
+            if not name.endswith(".lock") and stat.S_ISREG(os.lstat(path).st_mode):
+                with open(path, "rb") as file:
+                    found[name] = file.read()
+        return found
+
+    # ---- Help and usage. ----
+
+    def test_help(self):
+        result = gossip("help")
+        self.check(result, OK)
+        for verb in VERBS:
+            self.assertRegex(result.out.decode(), r"(?m)^  %s " % verb)
+        self.check(gossip("--help"), OK, out=result.out)
+        self.check(gossip("--version"), OK)
+        self.assertRegex(gossip("--version").out.decode(), r"^gossip \d+\.\d+\.\d+\n$")
+        for verb in VERBS:
+            own = gossip(verb, "--help")
+            self.check(own, OK)
+            self.assertIn(b"usage: gossip %s " % verb.encode(), own.out)
+            self.assertIn(b"\nExamples:\n  gossip ", own.out)
+            self.check(gossip("help", verb), OK, out=own.out)
+
+    def test_usage(self):
+        where = ["--dir", self.root]
+        cases = [
+            ([], "gossip help"),
+            (["fly"], 'no verb "fly"'),
+            (["--dir", "x", "clock"], "verbs come first"),
+            (["help", "fly"], 'no verb "fly"'),
+            (["\x1b[2J"], 'no verb "\\x1b[2J"'),
+            (["clock"], "--dir D or in GOSSIP_DIR"),
+            (["clock", "--dir", ""], "empty"),
+            (["clock", "--dir"], "--dir needs a value"),
+            (["clock", "--fly", *where], "--fly"),
+            (["clock", "-x", *where], "-x"),
+            (["clock", *where, "more"], 'too many arguments, from "more" on'),
+            (["relation", *where, "n1:1"], "an argument is missing"),
+            (["relation", *where, "n1:1", "n1:2", "n1:3"], "too many"),
+            (["publish", *where], "an argument is missing"),
+            (["publish", *where, "two", "words"], "too many"),
+            (["publish", *where, "-5"], "-5"),
+            (["init", *where], "--name"),
+            (["init", *where, "--name", ""], "1 to 32"),
+            (["init", *where, "--name", "a b"], "1 to 32"),
+            (["init", *where, "--name", "a" * 33], "1 to 32"),
+            (["node", *where], "--listen"),
+            (["node", *where, "--listen", "127.0.0.1:0", "--period", "9"], "10 to 60000"),
+            (["node", *where, "--listen", "127.0.0.1:0", "--period", "1e3"], "10 to 60000"),
+            (["node", *where, "--listen", "127.0.0.1:0", "--period", "4294967396"], "10 to 60000"),
+            (["node", *where, "--listen", "127.0.0.1:0", "--period", ""], "10 to 60000"),
+            (["node", *where, "--listen", "127.0.0.1:0", "--fanout", "4"], "1 to 3"),
+            (["node", *where, "--listen", "127.0.0.1:0", "--payload-max", "0"], "1 to 1000000"),
+            (["node", *where, "--listen", "127.0.0.1:0", "--choice", "best"], "round-robin"),
+            (["node", *where, "--listen", "127.0.0.1:0", "--choice", "\x1b"], "\\x1b"),
+        ]
+        for arguments, part in cases:
+            with self.subTest(arguments=arguments):
+                self.check(gossip(*arguments), USAGE, out=b"", err=part)
+        self.assertEqual(os.listdir(self.root), [])
+
+    # ---- init. ----
+
+    def test_init(self):
+        directory = self.path("n1")
+        result = gossip("init", "--dir", directory, "--name", "n1", "--json")
+        self.check(result, OK)
+        made = json.loads(result.out)
+        self.assertEqual(made["node"], "n1")
+        self.assertEqual(made["dir"], directory)
+        self.assertEqual(made["cluster_key"], os.path.join(directory, "cluster.key"))
+        self.assertRegex(made["cluster"], r"^[0-9a-f]{64}$")
+        self.assertEqual(stat.S_IMODE(os.stat(directory).st_mode), 0o700)
+        for name in "node.key", "cluster.key", "store.db":
+            self.assertEqual(stat.S_IMODE(os.stat(os.path.join(directory, name)).st_mode), 0o600)
+        second = gossip("init", "--dir", self.path("n2"), "--name", "n2", "--json", "--cluster",
+                        made["cluster_key"])
+        self.check(second, OK)
+        self.assertEqual(json.loads(second.out)["cluster"], made["cluster"])
+        self.assertIsNone(json.loads(second.out)["cluster_key"])
+        self.assertFalse(os.path.exists(self.path("n2/cluster.key")))
+
+    def test_init_again(self):
+        directory = self.init()
+        before = self.tree(directory)
+        self.check(gossip("init", "--dir", directory, "--name", "n9"), NO,
+                   err=["there is a node in", directory])
+        self.assertEqual(self.tree(directory), before)
+        for name in "node.key", "store.db", "cluster.key":
+            part = self.path("with-" + name)
+            os.mkdir(part)
+            with open(os.path.join(part, name), "w", encoding="ascii") as file:
+                file.write("mine")
+            self.check(gossip("init", "--dir", part, "--name", "n9"), NO,
+                       err=[name, "no whole node"])
+            self.assertEqual(self.tree(part), {name: b"mine"})
+
+    def test_init_refusals(self):
+        self.check(gossip("init", "--dir", self.path("a/b"), "--name", "n1"), CONFIGURATION,
+                   err=[self.path("a/b"), "No such file"])
+        with open(self.path("file"), "w", encoding="ascii") as file:
+            file.write("not a key\n")
+        self.check(gossip("init", "--dir", self.path("file"), "--name", "n1"), CONFIGURATION,
+                   err=self.path("file"))
+        os.chmod(self.path("file"), 0o600)
+        for cluster, code, part in [
+                (self.path("none"), CONFIGURATION, "No such file"),
+                (self.path("file"), CONFIGURATION, "line 1"),
+                (self.root, CONFIGURATION, "is not a file"),
+                ("/dev/null", CONFIGURATION, "is not a file"),
+        ]:
+            self.check(gossip("init", "--dir", self.path("n1"), "--name", "n1", "--cluster",
+                              cluster), code, err=[cluster, part])
+            self.assertFalse(os.path.exists(self.path("n1")))
+        os.chmod(self.path("file"), 0o640)
+        self.check(gossip("init", "--dir", self.path("n1"), "--name", "n1", "--cluster",
+                          self.path("file")), PERMISSION, err=["0640", "chmod 600"])
+        # A node's key is no cluster's.
+        directory = self.init("n2")
+        self.check(gossip("init", "--dir", self.path("n1"), "--name", "n1", "--cluster",
+                          os.path.join(directory, "node.key")), CONFIGURATION, err="cluster")
+
+    # ---- What a node refuses to start on. ----
+
+    def refuse_node(self, directory, code, err, *arguments, listen="127.0.0.1:0"):
+        before = self.tree(directory)
+        result = gossip("node", "--dir", directory, "--listen", listen, *arguments)
+        self.check(result, code, out=b"", err=err)
+        self.assertEqual(self.tree(directory), before)
+
+    def test_directory_in_use(self):
+        directory = self.init()
+        node = self.start(directory)
+        holder = str(node.process.pid)
+        begin = time.monotonic()
+        self.check(gossip("node", "--dir", directory, "--listen", "127.0.0.1:0"), LOCKED,
+                   err=[directory, holder])
+        self.assertLess(time.monotonic() - begin, PATIENCE / 4)
+        self.check(gossip("verify", "--dir", directory), LOCKED, err=[directory, holder])
+        # The first is not disturbed.
+        self.check(gossip("publish", "--dir", directory, "x"), OK, out=b"n1:1\n")
+
+    def test_wide_key(self):
+        directory = self.init()
+        for mode in 0o640, 0o604, 0o620, 0o666:
+            os.chmod(os.path.join(directory, "node.key"), mode)
+            self.refuse_node(directory, PERMISSION, ["node.key", "%04o" % mode, "chmod 600"])
+        for verb in ["clock"], ["log"], ["verify"], ["relation", "n1:1", "n1:2"]:
+            self.check(gossip(*verb, "--dir", directory), PERMISSION, err="chmod 600")
+
+    def test_missing_parts(self):
+        directory = self.init()
+        os.rename(os.path.join(directory, "node.key"), self.path("key"))
+        self.refuse_node(directory, CONFIGURATION, ["no node.key", directory])
+        self.check(gossip("clock", "--dir", directory), CONFIGURATION, err="no node.key")
+        os.rename(self.path("key"), os.path.join(directory, "node.key"))
+        os.rename(os.path.join(directory, "store.db"), self.path("store"))
+        self.refuse_node(directory, CONFIGURATION, ["no store.db", directory])
+        self.check(gossip("verify", "--dir", directory), CONFIGURATION, err="no store.db")
+        self.assertFalse(os.path.exists(os.path.join(directory, "store.db")))
+        os.mkdir(self.path("empty"))
+        self.refuse_node(self.path("empty"), CONFIGURATION, "gossip init")
+        for verb in "node --listen 127.0.0.1:0", "clock", "log", "verify":
+            self.check(gossip(*verb.split(), "--dir", self.path("none")), CONFIGURATION,
+                       err=["there is no directory", self.path("none"), "gossip init"])
+
+    def test_damaged_key(self):
+        directory = self.init()
+        path = os.path.join(directory, "node.key")
+        with open(path, "rb") as file:
+            whole = file.read()
+        for damaged in b"", b"\0" * 100, whole[:len(whole) // 2], whole + b"more\n", b"x" * 5000:
+            with open(path, "wb") as file:
+                file.write(damaged)
+            self.refuse_node(directory, CONFIGURATION, path)
+        os.unlink(path)
+        os.mkdir(path)
+        self.check(gossip("node", "--dir", directory, "--listen", "127.0.0.1:0"), CONFIGURATION,
+                   err=[path, "is not a file"])
+
+    def test_foreign_database(self):
+        directory = self.init()
+        other = self.init("n2")
+        os.rename(os.path.join(other, "store.db"), os.path.join(directory, "store.db"))
+        result = gossip("node", "--dir", directory, "--listen", "127.0.0.1:0")
+        self.check(result, CONFIGURATION, err=["store.db", directory])
+        with open(os.path.join(directory, "store.db"), "wb") as file:
+            file.write(b"This is no database at all. " * 200)
+        result = gossip("node", "--dir", directory, "--listen", "127.0.0.1:0")
+        self.assertIn(result.code, (DAMAGED, CONFIGURATION), result)
+        self.check(result, result.code, err="store.db")
+        with open(os.path.join(directory, "store.db"), "rb") as file:
+            self.assertEqual(file.read(), b"This is no database at all. " * 200)
+
+    def test_addresses(self):
+        directory = self.init()
+        taken = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self.addCleanup(taken.close)
+        taken.bind(("127.0.0.1", 0))
+        port = "127.0.0.1:%d" % taken.getsockname()[1]
+        self.refuse_addresses(directory, port, [], port)
+        self.refuse_addresses(directory, "nowhere.invalid:7001", [], "nowhere.invalid")
+        self.refuse_addresses(directory, "127.0.0.1", [], "127.0.0.1")
+        self.refuse_addresses(directory, "127.0.0.1:99999", [], "99999")
+        self.refuse_addresses(directory, "127.0.0.1:0", ["--join", "nowhere.invalid:7001"],
+                              "nowhere.invalid")
+        self.refuse_addresses(directory, "127.0.0.1:0", ["--join", "127.0.0.1"], "127.0.0.1")
+
+    def refuse_addresses(self, directory, listen, arguments, part):
+        # What SQLite's files hold may change by being opened; the node itself must not have moved.
+        self.check(gossip("node", "--dir", directory, "--listen", listen, *arguments),
+                   CONFIGURATION, out=b"", err=part)
+        self.check(gossip("clock", "--dir", directory), OK, out=b"{}\n")
+
+    def test_socket_that_is_none(self):
+        directory = self.init()
+        with open(os.path.join(directory, "api.sock"), "w", encoding="ascii") as file:
+            file.write("mine")
+        self.check(gossip("node", "--dir", directory, "--listen", "127.0.0.1:0"), CONFIGURATION,
+                   err=["api.sock", "is no socket"])
+        self.assertEqual(self.tree(directory)["api.sock"], b"mine")
+
+    # ---- Without a node. ----
+
+    def test_no_node(self):
+        directory = self.init()
+        for where in directory, self.path("none"):
+            for verb in ["publish", "x"], ["publish", "-"], ["peers"], ["status"], ["stop"]:
+                self.check(gossip(*verb, "--dir", where), NO_NODE, out=b"",
+                           err=[where, "gossip"])
+        # Nor where a socket has stayed behind.
+        self.start(directory).end(signal.SIGKILL)
+        self.assertTrue(os.path.exists(os.path.join(directory, "api.sock")))
+        self.check(gossip("publish", "x", "--dir", directory), NO_NODE, err="no node is running")
+        node = self.start(directory)
+        self.check(gossip("publish", "x", "--dir", directory), OK, out=b"n1:1\n")
+        node.end()
+        self.assertFalse(os.path.exists(os.path.join(directory, "api.sock")))
+
+    def test_stopped_node(self):
+        directory = self.init()
+        node = self.start(directory)
+        for text in "one", "two":
+            self.check(gossip("publish", "--dir", directory, text), OK)
+        running = [gossip(*verb.split(), "--dir", directory)
+                   for verb in ("log", "log --json", "clock", "clock --json", "relation n1:1 n1:2")]
+        node.end()
+        stopped = [gossip(*verb.split(), "--dir", directory)
+                   for verb in ("log", "log --json", "clock", "clock --json", "relation n1:1 n1:2")]
+        for before, after in zip(running, stopped):
+            self.check(before, OK)
+            self.check(after, OK, out=before.out)
+        self.check(gossip("verify", "--dir", directory), OK,
+                   out=b"2 events checked, 0 faults found\n")
+        self.check(gossip("verify", "--dir", directory, "--json"), OK,
+                   out=b'{"events":2,"faults":0}\n')
+
+    def test_files_and_start_do_not_collide(self):
+        """Verbs that look into the files again and again keep no node from starting."""
+        directory = self.init()
+        results = []
+        stop = threading.Event()
+
+        def look():
+            while not stop.is_set():
+                results.append(gossip("clock", "--dir", directory))
+
+        thread = threading.Thread(target=look)
+        thread.start()
+        try:
+            for _ in range(3):
+                self.start(directory).end()
+        finally:
+            stop.set()
+            thread.join()
+        for result in results:
+            self.check(result, OK, out=b"{}\n")
+
+    # ---- Events. ----
+
+    def test_publish_and_read(self):
+        directory = self.init()
+        self.start(directory)
+        where = ["--dir", directory]
+        payloads = [b"hello", "h\u00e4lt \u20ac".encode(), b"\x1b[31m\x9b2J", b"\x00\x01\xff", b"",
+                    b"quote \" slash \\ line\nline", bytes(range(256))]
+        for count, payload in enumerate(payloads, 1):
+            self.check(gossip("publish", *where, "-", stdin=payload), OK,
+                       out=b"n1:%d\n" % count)
+        self.check(gossip("publish", *where, "--json", "argument"), OK,
+                   out=b'{"dot":"n1:8"}\n')
+        self.check(gossip("publish", *where, "--", "-5"), OK, out=b"n1:9\n")
+        self.check(gossip("publish", "in the environment",
+                          env=environment(GOSSIP_DIR=directory)), OK, out=b"n1:10\n")
+        payloads += [b"argument", b"-5", b"in the environment"]
+
+        result = gossip("log", *where, "--json")
+        self.check(result, OK)
+        self.assertTrue(all(byte >= 0x20 or byte == 10 for byte in result.out))
+        self.assertTrue(all(byte < 0x7f or byte == 0x7f for byte in result.out))
+        events = [json.loads(line) for line in result.out.splitlines()]
+        shown = [event["data"].encode() if "data" in event
+                 else base64.b64decode(event["data_base64"], validate=True) for event in events]
+        self.assertEqual(shown, payloads)
+        for count, event in enumerate(events, 1):
+            self.assertEqual(event["dot"], "n1:%d" % count)
+            self.assertEqual((event["author"], event["seq"]), ("n1", count))
+            self.assertEqual(event["clock"], {"n1": count})
+            self.assertRegex(event["time"], r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$")
+            self.assertRegex(event["hlc"], r"^[0-9a-f]{16}$")
+        self.assertEqual(sorted(events, key=lambda event: event["hlc"]), events)
+
+        result = gossip("log", *where)
+        self.check(result, OK)
+        self.assertEqual(result.out.count(b"\n"), len(payloads))
+        for byte in list(range(10)) + list(range(11, 32)) + [0x7f]:
+            self.assertNotIn(bytes([byte]), result.out)
+        self.assertIn(b"\\x1b[31m\\x9b2J\n", result.out)
+        result.out.decode("utf-8")
+
+        self.check(gossip("clock", *where), OK, out=b"{n1:10}\n")
+        self.check(gossip("clock", *where, "--json"), OK,
+                   out=b'{"node":"n1","clock":{"n1":10}}\n')
+        self.check(gossip("relation", *where, "--json", "n1:1", "n1:2"), OK,
+                   out=b'{"a":"n1:1","b":"n1:2","relation":"before"}\n')
+        self.check(gossip("relation", *where, "n1:2", "n1:11"), NO,
+                   err="n1:11 is not here: of n1 this node has 10")
+        self.check(gossip("relation", *where, "n1:2", "n2:1"), NO, err="no author is called n2")
+        self.check(gossip("relation", *where, "n1:2", "\x1b[2J&b=#"), USAGE, err="\\x1b[2J&b=#")
+        status = json.loads(gossip("status", *where, "--json").out)
+        self.assertEqual((status["node"], status["clock"]), ("n1", {"n1": 10}))
+        self.check(gossip("peers", *where, "--json"), OK, out=b"")
+
+    def test_payload_limits(self):
+        directory = self.init()
+        node = self.start(directory)
+        where = ["--dir", directory]
+        self.check(gossip("publish", *where, "-", stdin=b"x" * 65536), OK, out=b"n1:1\n")
+        self.check(gossip("publish", *where, "-", stdin=b"x" * 65537), NO,
+                   err=["65536 bytes", "--payload-max"])
+        self.check(gossip("publish", *where, "-", stdin=b"x" * 1000000), NO, err="65536 bytes")
+        self.check(gossip("publish", *where, "-", stdin=b"x" * 1000001), NO, err="1000000 bytes")
+        node.end()
+        self.start(directory, "--payload-max", "1000000")
+        self.check(gossip("publish", *where, "-", stdin=b"y" * 1000000), OK, out=b"n1:2\n")
+        self.check(gossip("publish", *where, "-", stdin=b"y" * 1000001), NO, err="1000000 bytes")
+        lines = gossip("log", *where, "--json").out.splitlines()
+        self.assertEqual(json.loads(lines[1])["data"], "y" * 1000000)
+
+    def test_many_at_once(self):
+        """Requests that come together share commits, and each gets its own dot."""
+        directory = self.init()
+        self.start(directory)
+        results = []
+
+        def publish(number):
+            for i in range(10):
+                results.append(gossip("publish", "--dir", directory, "%d %d" % (number, i)))
+
+        threads = [threading.Thread(target=publish, args=(number,)) for number in range(8)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        dots = set()
+        for result in results:
+            self.check(result, OK)
+            dots.add(result.out)
+        self.assertEqual(dots, {b"n1:%d\n" % i for i in range(1, 81)})
+
+    def test_two_nodes(self):
+        first = self.init()
+        second = self.init("n2", cluster=os.path.join(first, "cluster.key"))
+        one = self.start(first, "--period", "50")
+        self.start(second, "--period", "50", "--join", one.address)
+        self.check(gossip("publish", "--dir", first, "hello"), OK, out=b"n1:1\n")
+        wait_until(lambda: gossip("clock", "--dir", second).out == b"{n1:1}\n", "n1:1 at n2")
+        self.check(gossip("publish", "--dir", second, "answer"), OK, out=b"n2:1\n")
+        wait_until(lambda: gossip("clock", "--dir", first).out == b"{n1:1 n2:1}\n", "n2:1 at n1")
+        for directory in first, second:
+            self.check(gossip("relation", "--dir", directory, "n1:1", "n2:1"), OK,
+                       out=b"n1:1 before n2:1: when n2:1 was written, its author had seen n1:1\n")
+        self.assertEqual(gossip("log", "--dir", first).out, gossip("log", "--dir", second).out)
+        peers = [json.loads(line)
+                 for line in gossip("peers", "--dir", first, "--json").out.splitlines()]
+        self.assertEqual([(peer["name"], peer["state"]) for peer in peers], [("n2", "alive")])
+        self.assertIn(b"n2", gossip("peers", "--dir", first).out)
+        one.wait_line("event=peer-alive node=n2")
+
+    # ---- Where output goes. ----
+
+    def fill_log(self, directory, count=200, size=20000):
+        connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        connection.connect(os.path.join(directory, "api.sock"))
+        answers = connection.makefile("rb")
+        for _ in range(count):
+            connection.sendall(b"POST /v1/events HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n"
+                               % size + b"x" * size)
+            length = 0
+            self.assertIn(b" 200 ", answers.readline())
+            for line in iter(answers.readline, b"\r\n"):
+                if line.lower().startswith(b"content-length:"):
+                    length = int(line.split(b":")[1])
+            answers.read(length)
+        answers.close()
+        connection.close()
+
+    def test_reader_that_has_had_enough(self):
+        directory = self.init()
+        node = self.start(directory)
+        self.fill_log(directory)
+        for form in [], ["--json"]:
+            process = subprocess.Popen([GOSSIP, "log", "--dir", directory, *form],
+                                       stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                                       env=environment())
+            self.assertIn(b"n1:1", process.stdout.readline())
+            process.stdout.close()
+            self.assertEqual(process.wait(PATIENCE), OK)
+            self.assertEqual(process.stderr.read(), b"")
+            process.stderr.close()
+        # The log can be read again, by now or soon.
+        wait_until(lambda: gossip("log", "--dir", directory).code == OK, "a second log")
+        self.assertIsNone(node.process.poll())
+
+    def test_full_output(self):
+        directory = self.init()
+        self.start(directory)
+        self.check(gossip("publish", "--dir", directory, "x"), OK)
+        for verb in ["log"], ["log", "--json"], ["clock"], ["status"]:
+            with open("/dev/full", "wb") as full:
+                done = subprocess.run([GOSSIP, *verb, "--dir", directory], stdout=full,
+                                      stderr=subprocess.PIPE, timeout=PATIENCE,
+                                      env=environment())
+            self.check(Result(done.returncode, b"", done.stderr.decode()), INPUT_OUTPUT,
+                       err="standard output")
+        for verb in "help", "--version":
+            with open("/dev/full", "wb") as full:
+                done = subprocess.run([GOSSIP, verb], stdout=full, stderr=subprocess.PIPE,
+                                      timeout=PATIENCE, env=environment())
+            self.check(Result(done.returncode, b"", done.stderr.decode()), INPUT_OUTPUT,
+                       err="standard output")
+
+    def test_closed_output(self):
+        directory = self.init()
+        self.start(directory)
+        done = subprocess.run(["sh", "-c", 'exec "$0" clock --dir "$1" >&-', GOSSIP, directory],
+                              stderr=subprocess.PIPE, timeout=PATIENCE, env=environment())
+        self.check(Result(done.returncode, b"", done.stderr.decode()), INPUT_OUTPUT,
+                   err="standard output")
+
+    def test_log_that_nobody_reads(self):
+        """A node whose stderr is full, or closed, goes on."""
+        for how in "full", "closed", "all closed":
+            with self.subTest(how=how):
+                directory = self.init(directory=self.path(how))
+                reader, writer = os.pipe()
+                if how == "full":
+                    os.set_blocking(writer, False)
+                    with contextlib.suppress(BlockingIOError):
+                        while True:
+                            os.write(writer, b"x" * 4096)
+                    os.set_blocking(writer, True)
+                close = {"full": "", "closed": "2>&-", "all closed": "<&- >&- 2>&-"}[how]
+                process = subprocess.Popen(
+                    ["sh", "-c", 'exec "$0" node --dir "$1" --listen 127.0.0.1:0 ' + close,
+                     GOSSIP, directory], stderr=writer, env=environment())
+                os.close(writer)
+                try:
+                    wait_until(lambda: gossip("publish", "--dir", directory, "x").code == OK,
+                               "an event with stderr " + how)
+                    self.check(gossip("stop", "--dir", directory), OK)
+                    self.assertEqual(process.wait(PATIENCE), OK)
+                    os.close(reader)
+                    # Nothing of the log has gone into a file of the node.
+                    self.check(gossip("verify", "--dir", directory), OK)
+                    for name, data in self.tree(directory).items():
+                        self.assertNotIn(b"event=ready", data, name)
+                finally:
+                    process.kill()
+                    process.wait(PATIENCE)
+
+    # ---- The socket. ----
+
+    def test_long_directory(self):
+        parent = self.root
+        for _ in range(4):
+            parent = os.path.join(parent, "d" * 60)
+            os.mkdir(parent)
+        directory = self.init(directory=os.path.join(parent, "n1"))
+        self.assertGreater(len(directory), 200)
+        self.start(directory)
+        self.check(gossip("publish", "--dir", directory, "x"), OK, out=b"n1:1\n")
+        self.check(gossip("clock", "--dir", directory), OK, out=b"{n1:1}\n")
+        self.check(gossip("stop", "--dir", directory), OK)
+        self.check(gossip("clock", "--dir", directory), OK, out=b"{n1:1}\n")
+
+    def test_relative_directory(self):
+        self.init()
+        self.start(self.path("n1"))
+        self.check(gossip("publish", "--dir", "n1", "x", cwd=self.root), OK, out=b"n1:1\n")
+
+    def test_socket_mode(self):
+        directory = self.init()
+        self.start(directory)
+        mode = os.stat(os.path.join(directory, "api.sock")).st_mode
+        self.assertTrue(stat.S_ISSOCK(mode))
+        self.assertEqual(stat.S_IMODE(mode), 0o600)
+        self.assertFalse(os.path.exists(os.path.join(directory, "api.sock.new")))
+
+    def serve(self, directory, answer):
+        """Stands in for a node: answers the first request with these bytes, and hangs up."""
+        listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        listener.bind(os.path.join(directory, "api.sock"))
+        listener.listen(1)
+
+        def run():
+            connection = listener.accept()[0]
+            connection.recv(65536)
+            connection.sendall(answer)
+            connection.close()
+            listener.close()
+            os.unlink(os.path.join(directory, "api.sock"))
+
+        thread = threading.Thread(target=run)
+        thread.start()
+        return thread
+
+    def test_answers_that_are_none(self):
+        directory = self.init()
+        head = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n"
+        unknown = "whether the event was written is not known"
+        cases = [
+            (["publish", "x"], b"", [unknown]),
+            (["publish", "x"], b"SSH-2.0-OpenSSH_9.2\r\n", [unknown, "does not answer as a node"]),
+            (["publish", "x"], head + b"n1:", [unknown, "in the middle"]),
+            (["clock"], head + b"{}", ["in the middle", "not complete"]),
+            (["log"], b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n",
+             ["in the middle", "not complete"]),
+            (["status"], b"HTTP/1.1 200 OK\r\n\r\nhello", ["does not answer as a node"]),
+        ]
+        for verb, answer, parts in cases:
+            with self.subTest(verb=verb, answer=answer):
+                thread = self.serve(directory, answer)
+                self.check(gossip(*verb, "--dir", directory), INPUT_OUTPUT, err=parts)
+                thread.join()
+        body = b'{"error":"bad \\u001b[2J","hint":"do \\u00e9"}'
+        thread = self.serve(directory, b"HTTP/1.1 500 Oh\r\nGossip-Exit: 65\r\n"
+                                       b"Content-Length: %d\r\n\r\n" % len(body) + body)
+        self.check(gossip("status", "--dir", directory), DAMAGED,
+                   err="bad \\x1b[2J; do \\xc3\\xa9")
+        thread.join()
+
+    def test_killed_while_publishing(self):
+        """What was acknowledged is there after kill -9, and at most what was cut besides."""
+        directory = self.init()
+        node = self.start(directory)
+        acknowledged = []
+        codes = []
+
+        def publish():
+            while True:
+                result = gossip("publish", "--dir", directory, "x")
+                codes.append((result.code, result.err))
+                if result.code != OK:
+                    return
+                acknowledged.append(int(result.out.split(b":")[1]))
+
+        threads = [threading.Thread(target=publish) for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        wait_until(lambda: len(acknowledged) >= 20, "twenty events")
+        node.end(signal.SIGKILL)
+        for thread in threads:
+            thread.join()
+        for code, error in codes:
+            self.assertIn(code, (OK, INPUT_OUTPUT, NO_NODE), error)
+            if code == INPUT_OUTPUT:
+                self.assertIn("whether the event was written is not known", error)
+        self.assertEqual(sorted(set(acknowledged)), sorted(acknowledged))
+        seqs = [json.loads(line)["seq"]
+                for line in gossip("log", "--dir", directory, "--json").out.splitlines()]
+        self.assertEqual(sorted(seqs), list(range(1, len(seqs) + 1)))
+        self.assertLessEqual(set(acknowledged), set(seqs))
+        self.assertLessEqual(len(seqs), len(acknowledged) + 4)
+        self.start(directory)
+        self.check(gossip("publish", "--dir", directory, "y"), OK,
+                   out=b"n1:%d\n" % (len(seqs) + 1))
+
+    # ---- The end. ----
+
+    def test_signals(self):
+        directory = self.init()
+        for number in signal.SIGTERM, signal.SIGINT, signal.SIGHUP:
+            node = self.start(directory)
+            code, took = node.end(number)
+            self.assertEqual(code, OK)
+            self.assertLess(took, PATIENCE / 4)
+            self.assertIn("event=stopped", node.lines[-1])
+            self.assertFalse(os.path.exists(os.path.join(directory, "api.sock")))
+        node = self.start(directory)
+        node.process.send_signal(signal.SIGPIPE)
+        node.process.send_signal(signal.SIGXFSZ)
+        self.check(gossip("publish", "--dir", directory, "x"), OK)
+
+    def test_stop(self):
+        """When stop returns, the directory is free."""
+        directory = self.init()
+        for boot in range(3):
+            self.start(directory)
+            form = ["--json"] if boot == 0 else []
+            self.check(gossip("stop", "--dir", directory, *form), OK,
+                       out=b'{"stopping":true}\n' if form else b"stopping\n")
+        self.check(gossip("verify", "--dir", directory), OK)
+
+    def test_stop_with_a_slow_reader(self):
+        directory = self.init()
+        node = self.start(directory)
+        self.fill_log(directory)
+        reader = subprocess.Popen([GOSSIP, "log", "--dir", directory], stdout=subprocess.PIPE,
+                                  stderr=subprocess.PIPE, env=environment())
+        reader.stdout.readline()
+        code, took = node.end()
+        self.assertEqual(code, OK)
+        self.assertLess(took, PATIENCE / 4)
+        reader.stdout.read()
+        self.assertEqual(reader.wait(PATIENCE), INPUT_OUTPUT)
+        self.assertIn(b"not complete", reader.stderr.read())
+        reader.stdout.close()
+        reader.stderr.close()
+
+    def test_dot_survives_restart(self):
+        directory = self.init()
+        for count in range(1, 4):
+            node = self.start(directory)
+            self.check(gossip("publish", "--dir", directory, "x"), OK, out=b"n1:%d\n" % count)
+            node.end(signal.SIGKILL if count % 2 else signal.SIGTERM)
+        boots = re.search(r" boot=(\d+)", node.lines[0]).group(1)
+        self.assertEqual(int(boots), 4)  # init counts as the first.
+        self.check(gossip("clock", "--dir", directory), OK, out=b"{n1:3}\n")
+
+
+if __name__ == "__main__":
+    unittest.main(argv=[sys.argv[0], "-v", *("CommandTest." + name for name in sys.argv[2:])])

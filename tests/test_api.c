@@ -1,0 +1,719 @@
+/* The local API over real nodes: memory stores, a network of two queues, and a clock of our own. */
+#include "cmd/api.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <cmocka.h>
+
+enum {
+    NODES = 2,
+    QUEUE_MAX = 256,
+    STEP_MS = 10,
+    ROUNDS_MAX = 6000, /* A minute of virtual time: many periods. */
+    PAYLOAD_MAX = 1000,
+};
+
+/* ---- Time: stands still but when told. Random bits of a small generator, seeded. ---- */
+
+struct world_time {
+    struct gossip_time base;
+    uint64_t ms;
+    uint64_t random;
+};
+
+static uint64_t monotonic_ms(struct gossip_time *time)
+{
+    return ((struct world_time *)time)->ms;
+}
+
+static uint64_t wall_ms(struct gossip_time *time)
+{
+    return ((struct world_time *)time)->ms + UINT64_C(1767323045678);
+}
+
+static int fill_random(struct gossip_time *time, uint8_t *buffer, size_t size)
+{
+    struct world_time *world = (struct world_time *)time;
+
+    for (size_t i = 0; i < size; i++) {
+        world->random = world->random * UINT64_C(6364136223846793005) + 1442695040888963407u;
+        buffer[i] = (uint8_t)(world->random >> 56);
+    }
+    return GOSSIP_OK;
+}
+
+static const struct gossip_time_ops time_ops = {monotonic_ms, wall_ms, fill_random};
+
+/* ---- A network: what is sent to a node's port lands in its queue. ---- */
+
+struct packet {
+    struct gossip_address from;
+    size_t size;
+    uint8_t data[GOSSIP_DATAGRAM_MAX];
+};
+
+struct queue {
+    struct gossip_transport base;
+    struct queue *all; /* NODES of them. */
+    struct gossip_address address;
+    struct packet packets[QUEUE_MAX];
+    size_t count;
+    struct packet shown[QUEUE_MAX];
+    bool cut; /* Nothing goes out or comes in. */
+};
+
+static int queue_poll_fd(struct gossip_transport *transport)
+{
+    (void)transport;
+    return -1;
+}
+
+static int queue_receive(struct gossip_transport *transport, struct gossip_datagram *ret_datagrams,
+                         size_t capacity)
+{
+    struct queue *queue = (struct queue *)transport;
+    size_t count = queue->count < capacity ? queue->count : capacity;
+
+    memcpy(queue->shown, queue->packets, count * sizeof(queue->packets[0]));
+    memmove(queue->packets, queue->packets + count,
+            (queue->count - count) * sizeof(queue->packets[0]));
+    queue->count -= count;
+    for (size_t i = 0; i < count; i++)
+        ret_datagrams[i] = (struct gossip_datagram){queue->shown[i].from, queue->shown[i].data,
+                                                    queue->shown[i].size};
+    return (int)count;
+}
+
+static void queue_send(struct gossip_transport *transport, const struct gossip_datagram *datagrams,
+                       size_t count)
+{
+    struct queue *queue = (struct queue *)transport;
+
+    for (size_t i = 0; i < count; i++) {
+        for (size_t j = 0; j < NODES; j++) {
+            struct queue *to = &queue->all[j];
+            struct packet *packet = &to->packets[to->count];
+
+            if (to->address.port != datagrams[i].address.port || to->cut || queue->cut ||
+                to->count == QUEUE_MAX)
+                continue;
+            packet->from = queue->address;
+            packet->size = datagrams[i].size;
+            memcpy(packet->data, datagrams[i].data, datagrams[i].size);
+            to->count++;
+        }
+    }
+}
+
+static void queue_address(struct gossip_transport *transport, struct gossip_address *ret_address)
+{
+    *ret_address = ((struct queue *)transport)->address;
+}
+
+static void queue_stats(struct gossip_transport *transport,
+                        struct gossip_transport_stats *ret_stats)
+{
+    (void)transport;
+    *ret_stats = (struct gossip_transport_stats){0};
+}
+
+static void queue_close(struct gossip_transport *transport)
+{
+    (void)transport;
+}
+
+static const struct gossip_transport_ops queue_ops = {
+    .poll_fd = queue_poll_fd,
+    .receive = queue_receive,
+    .send = queue_send,
+    .address = queue_address,
+    .stats = queue_stats,
+    .close = queue_close,
+};
+
+/* ---- A world of two nodes. ---- */
+
+struct node {
+    struct gossip_identity *identity;
+    struct gossip_store *store;
+    struct gossip *gossip;
+    struct api *api;
+};
+
+struct world {
+    struct world_time time;
+    struct gossip_cluster *cluster;
+    struct queue queues[NODES];
+    struct node nodes[NODES];
+};
+
+static struct world *make_world(const char *first, const char *second)
+{
+    const char *names[NODES] = {first, second};
+    struct world *world = calloc(1, sizeof(*world));
+
+    assert_non_null(world);
+    world->time = (struct world_time){.base = {&time_ops}, .random = 20260102};
+    assert_int_equal(gossip_cluster_create(&world->time.base, &world->cluster), GOSSIP_OK);
+    for (size_t i = 0; i < NODES; i++) {
+        struct queue *queue = &world->queues[i];
+
+        *queue = (struct queue){.base = {&queue_ops}, .all = world->queues};
+        memcpy(queue->address.ip, "\0\0\0\0\0\0\0\0\0\0\xff\xff\x7f\0\0\1", 16);
+        queue->address.port = (uint16_t)(7001 + i);
+    }
+    for (size_t i = 0; i < NODES; i++) {
+        struct node *node = &world->nodes[i];
+
+        assert_int_equal(
+            gossip_identity_create(world->cluster, names[i], 0, &world->time.base, &node->identity),
+            GOSSIP_OK);
+        assert_int_equal(gossip_memory_open(&node->store), GOSSIP_OK);
+        assert_int_equal(
+            gossip_create(&(struct gossip_options){.size = sizeof(struct gossip_options),
+                                                   .store = node->store,
+                                                   .transport = &world->queues[i].base,
+                                                   .time = &world->time.base,
+                                                   .identity = node->identity,
+                                                   .joins = &world->queues[1 - i].address,
+                                                   .join_count = 1,
+                                                   .period_ms = 100,
+                                                   .payload_max = PAYLOAD_MAX},
+                          &node->gossip),
+            GOSSIP_OK);
+        assert_int_equal(api_create(&(struct api_options){.gossip = node->gossip,
+                                                          .identity = node->identity,
+                                                          .transport = &world->queues[i].base,
+                                                          .payload_max = PAYLOAD_MAX},
+                                    &node->api),
+                         GOSSIP_OK);
+    }
+    return world;
+}
+
+static void destroy_world(struct world *world)
+{
+    for (size_t i = 0; i < NODES; i++) {
+        struct node *node = &world->nodes[i];
+
+        api_destroy(node->api);
+        gossip_destroy(node->gossip);
+        node->store->ops->close(node->store);
+        gossip_identity_destroy(node->identity);
+    }
+    gossip_cluster_destroy(world->cluster);
+    free(world);
+}
+
+static void run_world(struct world *world)
+{
+    world->time.ms += STEP_MS;
+    for (size_t i = 0; i < NODES; i++)
+        assert_int_equal(gossip_run(world->nodes[i].gossip), GOSSIP_OK);
+}
+
+/* How many events a node holds. */
+static uint64_t count_events(const struct node *node)
+{
+    const struct gossip_vclock *clock = gossip_clock(node->gossip);
+    uint64_t count = 0;
+
+    for (size_t i = 0; i < clock->count; i++)
+        count += clock->counters[i];
+    return count;
+}
+
+/* Runs until both hold the same number of events, at least count. */
+static void converge(struct world *world, uint64_t count)
+{
+    for (int i = 0; i < ROUNDS_MAX; i++) {
+        if (count_events(&world->nodes[0]) >= count &&
+            count_events(&world->nodes[0]) == count_events(&world->nodes[1]))
+            return;
+        run_world(world);
+    }
+    fail_msg("the nodes have not converged in %d rounds", ROUNDS_MAX);
+}
+
+/* ---- Requests. ---- */
+
+struct arguments {
+    const char *names[3];
+    const char *values[3];
+};
+
+static const char *find_argument(void *context, const char *name)
+{
+    const struct arguments *arguments = context;
+
+    for (size_t i = 0; arguments->names[i]; i++)
+        if (strcmp(arguments->names[i], name) == 0)
+            return arguments->values[i];
+    return NULL;
+}
+
+enum form { JSON, PLAIN };
+
+static struct api_response request(struct node *node, const char *method, const char *path,
+                                   struct arguments arguments, enum form form)
+{
+    struct api_response response;
+
+    api_handle(node->api,
+               &(struct api_request){.method = method,
+                                     .path = path,
+                                     .argument = find_argument,
+                                     .context = &arguments,
+                                     .plain = form == PLAIN},
+               &response);
+    return response;
+}
+
+static struct api_response post_event(struct node *node, const void *data, size_t size)
+{
+    struct api_response response;
+
+    api_handle(
+        node->api,
+        &(struct api_request){.method = "POST", .path = "/v1/events", .body = data, .size = size},
+        &response);
+    return response;
+}
+
+/* Publishes, runs that node alone, and returns the answer. */
+static struct api_response publish(struct node *node, const void *data, size_t size, enum form form)
+{
+    struct api_response response = post_event(node, data, size);
+    struct gossip_result result;
+
+    assert_true(response.pending);
+    assert_int_equal(gossip_run(node->gossip), GOSSIP_OK);
+    assert_int_equal(gossip_result_pop(node->gossip, &result), 1);
+    assert_true(result.ticket == response.ticket);
+    api_result(node->api, &result, form == PLAIN, &response);
+    return response;
+}
+
+static void publish_text(struct node *node, const char *text)
+{
+    struct api_response response = publish(node, text, strlen(text), JSON);
+
+    assert_int_equal(response.status, 200);
+    api_response_clear(&response);
+}
+
+static void assert_answer(struct api_response response, int status, int exit_code, const char *body)
+{
+    assert_int_equal(response.status, status);
+    assert_int_equal(response.exit_code, exit_code);
+    assert_false(response.pending);
+    assert_null(response.stream);
+    assert_non_null(response.body.data);
+    assert_string_equal(response.body.data, body);
+    api_response_clear(&response);
+}
+
+/* An error is JSON, with error and hint, whatever form was asked for. */
+static void assert_error(struct api_response response, int status, int exit_code, const char *part)
+{
+    assert_int_equal(response.status, status);
+    assert_int_equal(response.exit_code, exit_code);
+    assert_string_equal(response.type, "application/json");
+    assert_non_null(strstr(response.body.data, "{\"error\":\""));
+    assert_non_null(strstr(response.body.data, "\"hint\":\""));
+    if (!strstr(response.body.data, part))
+        fail_msg("\"%s\" is not in %s", part, response.body.data);
+    api_response_clear(&response);
+}
+
+/* Reads a log to its end in pieces of at most step bytes. */
+static void read_log(struct node *node, struct arguments arguments, enum form form, size_t step,
+                     struct text *ret_text)
+{
+    struct api_response response = request(node, "GET", "/v1/log", arguments, form);
+    char buffer[4096];
+    int count;
+
+    assert_int_equal(response.status, 200);
+    assert_non_null(response.stream);
+    while ((count = api_stream_read(response.stream, buffer, step)) > 0)
+        text_add_bytes(ret_text, buffer, (size_t)count);
+    assert_int_equal(count, 0);
+    assert_int_equal(api_stream_read(response.stream, buffer, step), 0);
+    api_response_clear(&response);
+}
+
+static const struct arguments none = {{NULL}, {NULL}};
+
+static struct arguments pair(const char *a, const char *b)
+{
+    return (struct arguments){{"a", "b", NULL}, {a, b, NULL}};
+}
+
+/* ---- Tests. ---- */
+
+static void test_publish(void **state)
+{
+    struct world *world = make_world("n1", "n2");
+    struct node *node = &world->nodes[0];
+    struct api_response response = post_event(node, "hello", 5);
+    struct gossip_result result;
+
+    (void)state;
+    /* Neither answered nor visible before it is durable. */
+    assert_true(response.pending);
+    assert_int_equal(response.status, 0);
+    assert_null(response.body.data);
+    assert_int_equal(gossip_result_pop(node->gossip, &result), 0);
+    assert_answer(request(node, "GET", "/v1/clock", none, JSON), 200, EXIT_OK,
+                  "{\"node\":\"n1\",\"clock\":{}}\n");
+
+    assert_int_equal(gossip_run(node->gossip), GOSSIP_OK);
+    assert_int_equal(gossip_result_pop(node->gossip, &result), 1);
+    assert_true(result.ticket == response.ticket);
+    api_result(node->api, &result, false, &response);
+    assert_answer(response, 200, EXIT_OK, "{\"dot\":\"n1:1\"}\n");
+    assert_answer(request(node, "GET", "/v1/clock", none, JSON), 200, EXIT_OK,
+                  "{\"node\":\"n1\",\"clock\":{\"n1\":1}}\n");
+    assert_answer(request(node, "GET", "/v1/clock", none, PLAIN), 200, EXIT_OK, "{n1:1}\n");
+    assert_answer(publish(node, "", 0, PLAIN), 200, EXIT_OK, "n1:2\n");
+    destroy_world(world);
+}
+
+static void test_requests_share_a_commit(void **state)
+{
+    struct world *world = make_world("n1", "n2");
+    struct node *node = &world->nodes[0];
+    struct gossip_stats before;
+    struct gossip_stats after;
+    struct gossip_result result;
+
+    (void)state;
+    gossip_stats(node->gossip, &before);
+    for (int i = 0; i < 10; i++) {
+        struct api_response response = post_event(node, "x", 1);
+
+        assert_true(response.pending);
+    }
+    assert_int_equal(gossip_run(node->gossip), GOSSIP_OK);
+    gossip_stats(node->gossip, &after);
+    assert_int_equal(after.commits - before.commits, 1);
+    for (uint64_t i = 1; i <= 10; i++) {
+        assert_int_equal(gossip_result_pop(node->gossip, &result), 1);
+        assert_int_equal(result.error, GOSSIP_OK);
+        assert_true(result.dot.seq == i);
+    }
+    destroy_world(world);
+}
+
+static void test_payload_limit(void **state)
+{
+    static const char data[PAYLOAD_MAX + 1];
+    struct world *world = make_world("n1", "n2");
+    struct node *node = &world->nodes[0];
+
+    (void)state;
+    assert_answer(publish(node, data, PAYLOAD_MAX, JSON), 200, EXIT_OK, "{\"dot\":\"n1:1\"}\n");
+    assert_error(post_event(node, data, PAYLOAD_MAX + 1), 413, EXIT_NO, "larger than 1000 bytes");
+    assert_error(post_event(node, NULL, 123456789), 413, EXIT_NO, "larger than 1000 bytes");
+    assert_true(count_events(node) == 1);
+    destroy_world(world);
+}
+
+/* What a result that is no event looks like. */
+static void test_results_that_fail(void **state)
+{
+    struct world *world = make_world("n1", "n2");
+    struct node *node = &world->nodes[0];
+    struct api_response response;
+
+    (void)state;
+    api_result(node->api, &(struct gossip_result){.error = GOSSIP_ERR_FULL}, false, &response);
+    assert_error(response, 507, EXIT_NO, "the disk is full; the event was not written");
+    api_result(node->api, &(struct gossip_result){.error = GOSSIP_ERR_LIMIT}, true, &response);
+    assert_error(response, 507, EXIT_NO, "the event was not written");
+    api_result(node->api, &(struct gossip_result){.error = GOSSIP_ERR_INVALID}, true, &response);
+    assert_error(response, 500, EXIT_NO, "the event was not written");
+    api_give_up(&response);
+    assert_error(response, 500, EXIT_INPUT_OUTPUT, "before it could tell whether");
+    destroy_world(world);
+}
+
+static void test_log(void **state)
+{
+    struct world *world = make_world("n1", "n2");
+    struct node *node = &world->nodes[0];
+    struct text whole = {0};
+    struct api_response response;
+
+    (void)state;
+    publish_text(node, "add \"Book\"");
+    world->time.ms += 1000;
+    publish_text(node, "\x1b[31mcaf\xc3\xa9");
+    world->time.ms += 1000;
+    response = publish(node, "\0\xff", 2, JSON);
+    api_response_clear(&response);
+
+    read_log(node, none, JSON, 4096, &whole);
+    assert_string_equal(whole.data,
+                        "{\"dot\":\"n1:1\",\"author\":\"n1\",\"seq\":1,\"clock\":{\"n1\":1},"
+                        "\"time\":\"2026-01-02T03:04:05.678Z\",\"hlc\":\"019b7ca98f2e0000\","
+                        "\"data\":\"add \\\"Book\\\"\"}\n"
+                        "{\"dot\":\"n1:2\",\"author\":\"n1\",\"seq\":2,\"clock\":{\"n1\":2},"
+                        "\"time\":\"2026-01-02T03:04:06.678Z\",\"hlc\":\"019b7ca993160000\","
+                        "\"data\":\"\\u001B[31mcaf\\u00E9\"}\n"
+                        "{\"dot\":\"n1:3\",\"author\":\"n1\",\"seq\":3,\"clock\":{\"n1\":3},"
+                        "\"time\":\"2026-01-02T03:04:07.678Z\",\"hlc\":\"019b7ca996fe0000\","
+                        "\"data_base64\":\"AP8=\"}\n");
+    for (size_t step = 1; step < 300; step += 37) {
+        struct text pieces = {0};
+
+        read_log(node, none, JSON, step, &pieces);
+        assert_string_equal(pieces.data, whole.data);
+        text_clear(&pieces);
+    }
+    text_clear(&whole);
+
+    read_log(node, none, PLAIN, 4096, &whole);
+    assert_string_equal(whole.data, "2026-01-02T03:04:05.678Z  n1:1  {n1:1}  add \"Book\"\n"
+                                    "2026-01-02T03:04:06.678Z  n1:2  {n1:2}  \\x1b[31mcaf\xc3\xa9\n"
+                                    "2026-01-02T03:04:07.678Z  n1:3  {n1:3}  \\x00\\xff\n");
+    text_clear(&whole);
+    destroy_world(world);
+}
+
+static void test_one_log_at_a_time(void **state)
+{
+    struct world *world = make_world("n1", "n2");
+    struct node *node = &world->nodes[0];
+    struct api_response first;
+    struct text text = {0};
+
+    (void)state;
+    publish_text(node, "x");
+    first = request(node, "GET", "/v1/log", none, JSON);
+    assert_int_equal(first.status, 200);
+    assert_error(request(node, "GET", "/v1/log", none, JSON), 503, EXIT_NO, "someone else");
+    publish_text(node, "y"); /* All else goes on. */
+    api_response_clear(&first);
+    read_log(node, none, JSON, 4096, &text);
+    assert_non_null(strstr(text.data, "\"data\":\"y\""));
+    text_clear(&text);
+    destroy_world(world);
+}
+
+static void test_long_log(void **state)
+{
+    struct world *world = make_world("n1", "n2");
+    struct node *node = &world->nodes[0];
+    struct text text = {0};
+    uint64_t lines = 0;
+
+    (void)state;
+    for (int i = 0; i < 500; i++) {
+        char data[32];
+
+        snprintf(data, sizeof(data), "event %d", i);
+        publish_text(node, data);
+    }
+    read_log(node, none, JSON, 1000, &text);
+    for (const char *line = text.data; *line; line = strchr(line, '\n') + 1) {
+        char start[32];
+
+        snprintf(start, sizeof(start), "{\"dot\":\"n1:%d\",", (int)++lines);
+        assert_memory_equal(line, start, strlen(start));
+    }
+    assert_true(lines == 500);
+    text_clear(&text);
+    destroy_world(world);
+}
+
+/* n1 and n2 write apart, then n2 writes having seen n1's. */
+static void test_relations(void **state)
+{
+    static const struct {
+        const char *a;
+        const char *b;
+        const char *json;
+        const char *plain;
+    } cases[] = {
+        {"n1:1", "n2:1", "{\"a\":\"n1:1\",\"b\":\"n2:1\",\"relation\":\"concurrent\"}\n",
+         "n1:1 concurrent n2:1: neither author had seen the other's event\n"},
+        {"n1:1", "n2:2", "{\"a\":\"n1:1\",\"b\":\"n2:2\",\"relation\":\"before\"}\n",
+         "n1:1 before n2:2: when n2:2 was written, its author had seen n1:2\n"},
+        {"n2:2", "n1:2", "{\"a\":\"n2:2\",\"b\":\"n1:2\",\"relation\":\"after\"}\n",
+         "n2:2 after n1:2: when n2:2 was written, its author had seen n1:2\n"},
+        {"n2:1", "n2:2", "{\"a\":\"n2:1\",\"b\":\"n2:2\",\"relation\":\"before\"}\n",
+         "n2:1 before n2:2: both are of one author, who wrote n2:1 first\n"},
+        {"n2:2", "n2:2", "{\"a\":\"n2:2\",\"b\":\"n2:2\",\"relation\":\"equal\"}\n",
+         "n2:2 equal n2:2: they are the same event\n"},
+    };
+    struct world *world = make_world("n1", "n2");
+    struct text logs[NODES] = {{0}};
+
+    (void)state;
+    publish_text(&world->nodes[0], "one");
+    publish_text(&world->nodes[0], "two");
+    publish_text(&world->nodes[1], "apart");
+    converge(world, 3);
+    publish_text(&world->nodes[1], "together");
+    converge(world, 4);
+    for (size_t n = 0; n < NODES; n++) {
+        for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+            struct arguments dots = pair(cases[i].a, cases[i].b);
+
+            assert_answer(request(&world->nodes[n], "GET", "/v1/relation", dots, JSON), 200,
+                          EXIT_OK, cases[i].json);
+            assert_answer(request(&world->nodes[n], "GET", "/v1/relation", dots, PLAIN), 200,
+                          EXIT_OK, cases[i].plain);
+        }
+        read_log(&world->nodes[n], none, JSON, 4096, &logs[n]);
+    }
+    /* In step, both show the same log. */
+    assert_string_equal(logs[0].data, logs[1].data);
+    assert_non_null(strstr(logs[0].data, "{\"dot\":\"n2:2\",\"author\":\"n2\",\"seq\":2,"
+                                         "\"clock\":{\"n1\":2,\"n2\":2},"));
+    assert_answer(request(&world->nodes[1], "GET", "/v1/clock", none, JSON), 200, EXIT_OK,
+                  "{\"node\":\"n2\",\"clock\":{\"n1\":2,\"n2\":2}}\n");
+    for (size_t n = 0; n < NODES; n++)
+        text_clear(&logs[n]);
+    destroy_world(world);
+}
+
+/* Two nodes of one name: every name that is shown can be asked for, and n1 alone is refused. */
+static void test_same_name(void **state)
+{
+    struct world *world = make_world("n1", "n1");
+    struct node *node = &world->nodes[0];
+    struct api_response response;
+    char dots[NODES][64];
+
+    (void)state;
+    publish_text(&world->nodes[0], "one");
+    publish_text(&world->nodes[1], "two");
+    converge(world, 2);
+    for (size_t i = 0; i < NODES; i++) {
+        response = publish(&world->nodes[i], "more", 4, PLAIN);
+        assert_int_equal(response.status, 200);
+        assert_memory_equal(response.body.data, "n1#", 3);
+        snprintf(dots[i], sizeof(dots[i]), "%s", response.body.data);
+        dots[i][strcspn(dots[i], "\n")] = '\0';
+        assert_non_null(strstr(dots[i], ":2"));
+        api_response_clear(&response);
+    }
+    assert_string_not_equal(dots[0], dots[1]);
+    converge(world, 4);
+    response = request(node, "GET", "/v1/relation", pair(dots[0], dots[1]), JSON);
+    assert_int_equal(response.status, 200);
+    assert_non_null(strstr(response.body.data, "\"relation\":\"concurrent\""));
+    api_response_clear(&response);
+    assert_error(request(node, "GET", "/v1/relation", pair("n1:1", dots[1]), JSON), 400, EXIT_USAGE,
+                 "2 authors are called n1, say which: n1#");
+    destroy_world(world);
+}
+
+static void test_errors(void **state)
+{
+    struct world *world = make_world("n1", "n2");
+    struct node *node = &world->nodes[0];
+    struct api_response response;
+
+    (void)state;
+    publish_text(node, "x");
+    assert_error(request(node, "GET", "/", none, JSON), 404, EXIT_USAGE, "nothing at this path");
+    assert_error(request(node, "GET", "/v1/clock/", none, JSON), 404, EXIT_USAGE, "nothing");
+    assert_error(request(node, "GET", "/v1/relation", none, JSON), 400, EXIT_USAGE,
+                 "two events are needed");
+    assert_error(request(node, "GET", "/v1/relation", pair("n1:1", "n1"), PLAIN), 400, EXIT_USAGE,
+                 "looks like n1:3");
+    assert_error(request(node, "GET", "/v1/relation", pair("n1:1", "n7:1"), JSON), 404, EXIT_NO,
+                 "no author is called n7 here");
+    assert_error(request(node, "GET", "/v1/relation", pair("n1:1", "n1:2"), JSON), 404, EXIT_NO,
+                 "n1:2 is not here: of n1 this node has 1");
+    response = request(node, "POST", "/v1/clock", none, JSON);
+    assert_string_equal(response.allow, "GET");
+    assert_error(response, 405, EXIT_USAGE, "method");
+    response = request(node, "GET", "/v1/events", none, JSON);
+    assert_string_equal(response.allow, "POST");
+    assert_error(response, 405, EXIT_USAGE, "method");
+    destroy_world(world);
+}
+
+static void test_status_and_peers(void **state)
+{
+    static const char *const parts[] = {
+        "{\"node\":\"n1\",\"version\":\"",
+        "\"address\":\"127.0.0.1:7001\",\"boot\":1,\"clock\":{\"n1\":1,\"n2\":1}",
+        "\"read_only\":false,\"held\":[],\"peers\":{\"known\":1,\"alive\":1,",
+        "\"datagrams\":{\"accepted\":",
+        "\"counters\":{\"published\":1,\"delivered\":1,",
+    };
+    struct world *world = make_world("n1", "n2");
+    struct node *node = &world->nodes[0];
+    struct api_response response;
+
+    (void)state;
+    publish_text(&world->nodes[0], "x");
+    publish_text(&world->nodes[1], "y");
+    converge(world, 2);
+    response = request(node, "GET", "/v1/status", none, JSON);
+    for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++)
+        if (!strstr(response.body.data, parts[i]))
+            fail_msg("%s is not in %s", parts[i], response.body.data);
+    api_response_clear(&response);
+    response = request(node, "GET", "/v1/status", none, PLAIN);
+    assert_non_null(strstr(response.body.data, "clock        {n1:1 n2:1}\n"));
+    api_response_clear(&response);
+    response = request(node, "GET", "/v1/peers", none, JSON);
+    assert_memory_equal(response.body.data, "{\"name\":\"n2\",\"key\":\"", 21);
+    assert_non_null(
+        strstr(response.body.data, "\"address\":\"127.0.0.1:7002\",\"state\":\"alive\","));
+    assert_string_equal(strchr(response.body.data, '\n'), "\n");
+    api_response_clear(&response);
+    response = request(node, "GET", "/v1/peers", none, PLAIN);
+    assert_memory_equal(response.body.data, "NAME", 4);
+    assert_non_null(strstr(response.body.data, "\nn2 "));
+    api_response_clear(&response);
+    destroy_world(world);
+}
+
+static void test_stop(void **state)
+{
+    struct world *world = make_world("n1", "n2");
+    struct node *node = &world->nodes[0];
+
+    (void)state;
+    assert_false(api_stop_asked(node->api));
+    assert_answer(request(node, "POST", "/v1/stop", none, JSON), 200, EXIT_OK,
+                  "{\"stopping\":true}\n");
+    assert_true(api_stop_asked(node->api));
+    api_refuse_publications(node->api);
+    assert_error(post_event(node, "x", 1), 503, EXIT_NO_NODE, "the event was not written");
+    assert_answer(request(node, "GET", "/v1/clock", none, PLAIN), 200, EXIT_OK, "{}\n");
+    destroy_world(world);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_publish),
+        cmocka_unit_test(test_requests_share_a_commit),
+        cmocka_unit_test(test_payload_limit),
+        cmocka_unit_test(test_results_that_fail),
+        cmocka_unit_test(test_log),
+        cmocka_unit_test(test_one_log_at_a_time),
+        cmocka_unit_test(test_long_log),
+        cmocka_unit_test(test_relations),
+        cmocka_unit_test(test_same_name),
+        cmocka_unit_test(test_errors),
+        cmocka_unit_test(test_status_and_peers),
+        cmocka_unit_test(test_stop),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
