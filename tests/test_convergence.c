@@ -97,6 +97,23 @@ static void step(struct story *story)
     }
 }
 
+static void show_fault(void *context, const char *line)
+{
+    print_message("n%u: %s\n", *(unsigned *)context + 1, line);
+}
+
+/* What is stored stands up to a check of every byte. */
+static void check_store(struct story *story, unsigned node)
+{
+    uint64_t events;
+    uint64_t published = 0;
+
+    for (unsigned i = 0; i < story->nodes; i++)
+        published += story->published[i];
+    assert_int_equal(gossip_verify(net_node(story->net, node), show_fault, &node, &events), 0);
+    assert_int_equal(events, published);
+}
+
 static void run_story(uint64_t seed)
 {
     struct story story = {.nodes = (unsigned)(2 + seed % 6)};
@@ -134,6 +151,7 @@ static void run_story(uint64_t seed)
 
             assert_int_equal(have, story.published[j]);
         }
+        check_store(&story, i);
     }
     net_destroy(story.net);
 }

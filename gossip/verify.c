@@ -1,0 +1,271 @@
+/*
+ * Everything in a store against itself: each event's bytes against its hash, its place in the
+ * chain, its seal and its context, and each author's clock against what the events make of it.
+ * Nothing that was computed while the node ran is believed.
+ */
+#include "gossip/service.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* What the events of one author, gone over again, come to. */
+struct retraced {
+    struct chain chain;
+    struct gossip_vclock context;
+    bool sealed; /* The newest event bears a seal. */
+};
+
+struct verification {
+    struct gossip *gossip;
+    gossip_verify_report *report;
+    void *report_context;
+    struct retraced *authors;
+    size_t author_count;
+    uint64_t delivery;
+    uint64_t events;
+    uint64_t faults;
+};
+
+enum { FAULTS_SHOWN = 1000 };
+
+__attribute__((format(printf, 2, 3))) static void fault(struct verification *verification,
+                                                        const char *format, ...)
+{
+    char line[256];
+    va_list arguments;
+
+    verification->faults++;
+    if (verification->report == NULL || verification->faults > FAULTS_SHOWN)
+        return;
+    va_start(arguments, format);
+    vsnprintf(line, sizeof(line), format, arguments);
+    va_end(arguments);
+    verification->report(verification->report_context, line);
+}
+
+/* An author's name in a report, where nothing else is at hand to tell two of one name apart. */
+static const char *name_of(const struct gossip_node *node, const struct author *author)
+{
+    uint32_t peer = peers_find_key(&node->peers, author->stored.key);
+
+    if (peer != NO_PEER)
+        return node->peers.items[peer]->certificate.name;
+    return memcmp(author->stored.key, node->identity->key, GOSSIP_KEY_SIZE) == 0
+               ? node->identity->certificate.name
+               : "?";
+}
+
+/* Raises the author's retraced context by what the frame tells, whose dots must have been delivered
+ * before. */
+static int follow_context(struct verification *verification, const struct author *author,
+                          struct retraced *retraced, const struct frame *frame,
+                          uint64_t mentions_before, uint64_t seq)
+{
+    const struct gossip_node *node = verification->gossip->node;
+    struct frame_entries entries = frame_entries(frame);
+    struct frame_entry entry;
+    uint64_t mention = mentions_before;
+
+    while (frame_next(&entries, &entry)) {
+        uint32_t other;
+        int error;
+
+        if (entry.id != NULL) {
+            mention++;
+            other = authors_find(&node->authors, entry.id);
+            if (other == NO_AUTHOR || mention > author->stored.mentions ||
+                author->mentioned[mention - 1] != other) {
+                fault(verification, "%s:%llu: a mention is not in the table of mentions",
+                      name_of(node, author), (unsigned long long)seq);
+                return GOSSIP_OK;
+            }
+        } else {
+            if (entry.mention > mentions_before || entry.mention > author->stored.mentions) {
+                fault(verification, "%s:%llu: its context names a mention that is not there",
+                      name_of(node, author), (unsigned long long)seq);
+                return GOSSIP_OK;
+            }
+            other = author->mentioned[entry.mention - 1];
+        }
+        if (other >= verification->author_count ||
+            verification->authors[other].chain.seq < entry.seq)
+            fault(verification, "%s:%llu: delivered before what its context names",
+                  name_of(node, author), (unsigned long long)seq);
+        error = gossip_vclock_raise(&retraced->context, other, entry.seq);
+        if (error < 0)
+            return error;
+    }
+    return GOSSIP_OK;
+}
+
+static int check_checkpoint(struct verification *verification, const struct author *author,
+                            const struct retraced *retraced,
+                            const struct gossip_event_record *event)
+{
+    const struct gossip_node *node = verification->gossip->node;
+    struct gossip_vclock stored = {0};
+    int error;
+
+    if ((event->seq % GOSSIP_CHECKPOINT_EVERY == 0) != (event->context != NULL)) {
+        fault(verification, "%s:%llu: a checkpoint is missing or misplaced", name_of(node, author),
+              (unsigned long long)event->seq);
+        return GOSSIP_OK;
+    }
+    if (event->context == NULL)
+        return GOSSIP_OK;
+    error =
+        context_decode(event->context, event->context_size, verification->author_count, &stored);
+    if (error == GOSSIP_ERR_DAMAGED ||
+        (error == GOSSIP_OK &&
+         gossip_vclock_compare(&stored, &retraced->context) != GOSSIP_EQUAL)) {
+        fault(verification, "%s:%llu: its checkpoint is not its context", name_of(node, author),
+              (unsigned long long)event->seq);
+        error = GOSSIP_OK;
+    }
+    gossip_vclock_clear(&stored);
+    return error;
+}
+
+static int check_event(void *context, const struct gossip_record *record)
+{
+    struct verification *verification = context;
+    const struct gossip_node *node = verification->gossip->node;
+    const struct gossip_event_record *event = &record->as.event;
+    const struct author *author;
+    struct retraced *retraced;
+    struct chain_owner owner;
+    struct frame frame;
+    uint64_t mentions_before;
+    bool requires_seal;
+    int error;
+
+    verification->events++;
+    if (event->delivery <= verification->delivery)
+        fault(verification, "delivery %llu: out of order", (unsigned long long)event->delivery);
+    verification->delivery = event->delivery;
+    if (event->author >= verification->author_count) {
+        fault(verification, "delivery %llu: its author is not known",
+              (unsigned long long)event->delivery);
+        return 0;
+    }
+    author = node->authors.items[event->author];
+    retraced = &verification->authors[event->author];
+    if (event->seq != retraced->chain.seq + 1) {
+        fault(verification, "%s:%llu: comes after %llu", name_of(node, author),
+              (unsigned long long)event->seq, (unsigned long long)retraced->chain.seq);
+        return 0; /* Its chain cannot be followed. */
+    }
+    if (!frame_read(event->body, event->body_size, &frame)) {
+        fault(verification, "%s:%llu: its body is not an event", name_of(node, author),
+              (unsigned long long)event->seq);
+        return 0;
+    }
+    mentions_before = retraced->chain.mentions;
+    owner = (struct chain_owner){node->identity->cluster, author->stored.key, author->stored.epoch};
+    requires_seal = chain_advance(&retraced->chain, node->crypto, &owner, event->body,
+                                  event->body_size, &frame);
+    if (memcmp(retraced->chain.hash, event->hash, GOSSIP_HASH_SIZE) != 0)
+        fault(verification, "%s:%llu: its bytes do not give its hash", name_of(node, author),
+              (unsigned long long)event->seq);
+    retraced->sealed = event->seal != NULL;
+    if (requires_seal && event->seal == NULL)
+        fault(verification, "%s:%llu: a seal is required and missing", name_of(node, author),
+              (unsigned long long)event->seq);
+    if (event->seal != NULL &&
+        !seal_verify(node->crypto, retraced->chain.hash, author->stored.key, event->seal))
+        fault(verification, "%s:%llu: its seal does not fit", name_of(node, author),
+              (unsigned long long)event->seq);
+    error = follow_context(verification, author, retraced, &frame, mentions_before, event->seq);
+    if (error < 0)
+        return error;
+    return check_checkpoint(verification, author, retraced, event);
+}
+
+static void check_author(struct verification *verification, uint32_t number)
+{
+    const struct gossip_node *node = verification->gossip->node;
+    const struct author *author = node->authors.items[number];
+    const struct retraced *retraced = &verification->authors[number];
+
+    if (author->stored.have != retraced->chain.seq)
+        fault(verification, "%s: its clock says %llu, its events %llu", name_of(node, author),
+              (unsigned long long)author->stored.have, (unsigned long long)retraced->chain.seq);
+    else if (memcmp(author->stored.head_hash, retraced->chain.hash, GOSSIP_HASH_SIZE) != 0 ||
+             author->stored.mentions != retraced->chain.mentions ||
+             memcmp(author->stored.mentions_hash, retraced->chain.mentions_hash,
+                    GOSSIP_HASH_SIZE) != 0 ||
+             author->stored.unsealed_size != retraced->chain.unsealed_size)
+        fault(verification, "%s: its row is not what its events come to", name_of(node, author));
+    if (number == node->self && author->stored.have > 0 && !retraced->sealed)
+        fault(verification, "%s:%llu: our own newest event bears no seal", name_of(node, author),
+              (unsigned long long)author->stored.have);
+}
+
+static bool issuer_read(const struct gossip_node *node, struct wire_arena *arena,
+                        const uint8_t *key, struct certificate *ret_issuer)
+{
+    for (size_t i = 0; i < node->records.count; i++) {
+        const struct signed_record *record = node->records.items[i];
+
+        if (certificate_read(node->crypto, arena, record->bytes, record->size, ret_issuer) &&
+            !ret_issuer->has_issuer && memcmp(ret_issuer->key, key, GOSSIP_KEY_SIZE) == 0)
+            return true;
+    }
+    return false;
+}
+
+static void check_records(struct verification *verification)
+{
+    struct gossip_node *node = verification->gossip->node;
+
+    for (size_t i = 0; i < node->records.count; i++) {
+        const struct signed_record *record = node->records.items[i];
+        struct certificate certificate;
+        struct certificate issuer;
+        bool has_issuer = false;
+
+        if (!certificate_read(node->crypto, &node->arena, record->bytes, record->size,
+                              &certificate)) {
+            fault(verification, "record %zu: not a certificate", i);
+            continue;
+        }
+        if (certificate.has_issuer)
+            has_issuer = issuer_read(node, &node->arena, certificate.issuer, &issuer);
+        if (!certificate_verify(node->crypto, node->identity->cluster, &certificate,
+                                has_issuer ? &issuer : NULL))
+            fault(verification, "certificate of %s: its signature does not fit", certificate.name);
+    }
+}
+
+int gossip_verify(struct gossip *gossip, gossip_verify_report *report, void *context,
+                  uint64_t *ret_events)
+{
+    struct gossip_store *store = gossip->options.store;
+    struct verification verification = {.gossip = gossip,
+                                        .report = report,
+                                        .report_context = context,
+                                        .author_count = gossip->node->authors.count};
+    int error;
+
+    verification.authors = calloc(verification.author_count + 1, sizeof(*verification.authors));
+    if (verification.authors == NULL)
+        return GOSSIP_ERR_NOMEM;
+    error = store->ops->follow(store, 0, check_event, &verification);
+    if (error >= 0) {
+        for (uint32_t i = 0; i < verification.author_count; i++)
+            check_author(&verification, i);
+        check_records(&verification);
+        if (verification.faults > FAULTS_SHOWN && report != NULL)
+            report(context, "and more faults than are shown");
+    }
+    for (size_t i = 0; i < verification.author_count; i++)
+        gossip_vclock_clear(&verification.authors[i].context);
+    free(verification.authors);
+    if (error < 0)
+        return error;
+    if (ret_events != NULL)
+        *ret_events = verification.events;
+    return verification.faults > 0 ? GOSSIP_ERR_DAMAGED : GOSSIP_OK;
+}
