@@ -1,6 +1,7 @@
 #include "cmd/names.h"
 
 #include <assert.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -79,12 +80,13 @@ static void show_name(struct name *name, const struct name *before, const struct
     }
     if (digits > strlen(name->digits))
         digits = strlen(name->digits);
-    strcpy(name->shown, missing ? "?" : name->base);
-    if (!missing && !shared)
-        return;
-    if (!missing)
-        strcat(name->shown, "#");
-    strncat(name->shown, name->digits, digits);
+    if (missing)
+        snprintf(name->shown, sizeof(name->shown), "?%.*s", (int)digits, name->digits);
+    else if (shared)
+        snprintf(name->shown, sizeof(name->shown), "%s#%.*s", name->base, (int)digits,
+                 name->digits);
+    else
+        strcpy(name->shown, name->base);
 }
 
 int names_create(const struct gossip_author *authors, size_t count, struct names **ret_names)
