@@ -3,6 +3,8 @@
 enum exit_code files_complain_of_start(const struct directory *directory,
                                        struct gossip_store *store, int error)
 {
+    const char *explanation = store->ops->explain(store);
+
     switch (error) {
     case GOSSIP_ERR_FOREIGN:
         complain("%s/%s belongs to another node than %s/%s; put back the files that belong "
@@ -22,9 +24,14 @@ enum exit_code files_complain_of_start(const struct directory *directory,
                  "`gossip node --help`",
                  directory->path);
         break;
+    case GOSSIP_ERR_DAMAGED:
+        complain("what is stored in %s/%s contradicts itself%s%s; leave its files as they are, and "
+                 "restore them from a backup",
+                 directory->path, DIRECTORY_STORE, *explanation ? ": " : "", explanation);
+        break;
     default:
-        complain("cannot start the node on %s: %s: %s", directory->path, gossip_strerror(error),
-                 store->ops->explain(store));
+        complain("cannot start the node on %s: %s%s%s; look at the disk, and try again",
+                 directory->path, gossip_strerror(error), *explanation ? ": " : "", explanation);
         break;
     }
     return exit_for(error);

@@ -86,7 +86,7 @@ static void show_name(struct name *name, const struct name *before, const struct
         snprintf(name->shown, sizeof(name->shown), "%s#%.*s", name->base, (int)digits,
                  name->digits);
     else
-        snprintf(name->shown, sizeof(name->shown), "%s", name->base);
+        strcpy(name->shown, name->base);
 }
 
 int names_create(const struct gossip_author *authors, size_t count, struct names **ret_names)

@@ -670,7 +670,7 @@ static void test_status_and_peers(void **state)
     assert_non_null(strstr(response.body.data, "clock        {n1:1 n2:1}\n"));
     api_response_clear(&response);
     response = request(node, "GET", "/v1/peers", none, JSON);
-    assert_memory_equal(response.body.data, "{\"name\":\"n2\",\"key\":\"", 21);
+    assert_memory_equal(response.body.data, "{\"name\":\"n2\",\"key\":\"", 20);
     assert_non_null(
         strstr(response.body.data, "\"address\":\"127.0.0.1:7002\",\"state\":\"alive\","));
     assert_string_equal(strchr(response.body.data, '\n'), "\n");
