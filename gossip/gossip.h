@@ -122,9 +122,10 @@ struct gossip_options {
 
 /*
  * Starts a node: prepares a new store or loads a used one, and counts a new boot (a commit).
- * Nothing is sent before gossip_run().
- * INVALID (options), FOREIGN (the store belongs to another key or cluster), FORGED (identity), and
- * what the store returns; then gossip_explain() of the store tells more.
+ * Without a transport nothing is counted, and a used store stays as it is until something is
+ * published. Nothing is sent before gossip_run(). INVALID (options), FOREIGN (the store belongs to
+ * another key or cluster), FORGED (identity), and what the store returns; then gossip_explain() of
+ * the store tells more.
  */
 int gossip_create(const struct gossip_options *options, struct gossip **ret_gossip);
 

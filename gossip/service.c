@@ -49,6 +49,7 @@ static int make_node(struct gossip *gossip, uint64_t boot_count)
         .joins = gossip->joins,
         .join_count = options->join_count,
         .boot_count = boot_count,
+        .is_offline = options->transport == NULL,
     };
     int error = options->time->ops->random(options->time, config.seed, sizeof(config.seed));
 
@@ -111,7 +112,7 @@ int gossip_create(const struct gossip_options *options, struct gossip **ret_goss
         error = make_node(gossip, 0);
     if (error >= 0)
         error = gossip_node_take(gossip->node, &effects);
-    if (error >= 0)
+    if (error >= 0 && effects.record_count > 0)
         error = gossip->options.store->ops->save(gossip->options.store, effects.records,
                                                  effects.record_count);
     if (error < 0) {
