@@ -1,6 +1,5 @@
 #include "gossip/arena.h"
 
-#include <stdalign.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -9,13 +8,13 @@ enum { BLOCK_SIZE = 65536 };
 struct arena_block {
     struct arena_block *next;
     size_t size;
-    alignas(max_align_t) unsigned char memory[];
+    _Alignas(max_align_t) unsigned char memory[];
 };
 
 void *arena_alloc(struct arena *arena, size_t size)
 {
     size_t aligned =
-        (size + alignof(max_align_t) - 1) / alignof(max_align_t) * alignof(max_align_t);
+        (size + _Alignof(max_align_t) - 1) / _Alignof(max_align_t) * _Alignof(max_align_t);
     void *memory;
 
     if (arena->blocks == NULL || arena->blocks->size - arena->used < aligned) {

@@ -2,13 +2,14 @@
  * The switchboard: what comes in goes to the file whose affair it is, and what comes out is
  * collected. docs/architecture.md follows one event through it.
  */
-#include "gossip/state.h"
+#include "gossip/node.h"
 
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "gossip/bytes.h"
+#include "gossip/state.h"
 
 int node_notice(struct gossip_node *node, enum gossip_notice_kind kind, uint32_t peer,
                 struct gossip_dot dot, uint64_t number)

@@ -15,6 +15,7 @@ struct loading {
     bool has_cluster;
     bool has_key;
     bool has_epoch;
+    bool is_ours; /* Checked. */
     uint8_t cluster[GOSSIP_KEY_SIZE];
     uint8_t key[GOSSIP_KEY_SIZE];
     uint8_t epoch[GOSSIP_EPOCH_SIZE];
@@ -120,10 +121,31 @@ static int load_peer(struct gossip_node *node, const struct gossip_peer_record *
     return error == GOSSIP_ERR_LIMIT ? GOSSIP_OK : error;
 }
 
+/* Whose store it is stands in its first records, before anything that could contradict it. */
+static int check_owner(const struct loading *loading)
+{
+    const struct gossip_identity *identity = loading->node->identity;
+
+    if (!loading->has_cluster || !loading->has_key || !loading->has_epoch)
+        return GOSSIP_ERR_DAMAGED;
+    if (memcmp(loading->cluster, identity->cluster, GOSSIP_KEY_SIZE) != 0 ||
+        memcmp(loading->key, identity->key, GOSSIP_KEY_SIZE) != 0)
+        return GOSSIP_ERR_FOREIGN;
+    return GOSSIP_OK;
+}
+
 static int load_record(void *context, const struct gossip_record *record)
 {
     struct loading *loading = context;
     struct gossip_node *node = loading->node;
+    int error;
+
+    if (record->kind != GOSSIP_RECORD_META && !loading->is_ours) {
+        error = check_owner(loading);
+        if (error < 0)
+            return error;
+        loading->is_ours = true;
+    }
 
     switch (record->kind) {
     case GOSSIP_RECORD_META:
@@ -319,11 +341,9 @@ int start_load(struct gossip_node *node, uint64_t boot_count)
         if (error < 0)
             return error;
     } else {
-        if (!loading.has_cluster || !loading.has_key || !loading.has_epoch)
-            return GOSSIP_ERR_DAMAGED;
-        if (memcmp(loading.cluster, node->identity->cluster, GOSSIP_KEY_SIZE) != 0 ||
-            memcmp(loading.key, node->identity->key, GOSSIP_KEY_SIZE) != 0)
-            return GOSSIP_ERR_FOREIGN;
+        error = check_owner(&loading);
+        if (error < 0)
+            return error;
         error = check_heads(node);
         if (error < 0)
             return error;

@@ -1,4 +1,4 @@
-#include "store_contract.h"
+#include "tests/store_contract.h"
 
 #include <inttypes.h>
 #include <setjmp.h>
