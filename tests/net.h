@@ -7,7 +7,7 @@
 
 #include "gossip/gossip.h"
 
-enum { NET_NODES_MAX = 16 };
+enum { NET_NODES_MAX = 64 };
 
 struct net;
 
