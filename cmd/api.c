@@ -13,7 +13,7 @@
 
 struct api {
     struct api_options options;
-    struct api_stream *stream; /* The log that is being read; a gossip has one at a time. */
+    size_t streams; /* Logs that are being read. */
     bool stop_asked;
     bool refuses_publications;
 };
@@ -44,7 +44,7 @@ int api_create(const struct api_options *options, struct api **ret_api)
 
 void api_destroy(struct api *api)
 {
-    assert(!api || !api->stream);
+    assert(!api || api->streams == 0);
     free(api);
 }
 
@@ -362,7 +362,7 @@ static int open_log(struct api *api, const struct view *view, const struct api_r
         free(stream);
         return error;
     }
-    api->stream = stream;
+    api->streams++;
     *ret_stream = stream;
     return GOSSIP_OK;
 }
@@ -370,14 +370,8 @@ static int open_log(struct api *api, const struct view *view, const struct api_r
 static void handle_log(struct api *api, const struct view *view, const struct api_request *request,
                        struct api_response *response)
 {
-    int error;
+    int error = open_log(api, view, request, &response->stream);
 
-    if (api->stream) {
-        answer_error(response, 503, EXIT_NO, "the log is being read by someone else",
-                     "try again when that has ended");
-        return;
-    }
-    error = open_log(api, view, request, &response->stream);
     if (error < 0) {
         answer_failure(response, error);
         return;
@@ -445,8 +439,7 @@ void api_stream_close(struct api_stream *stream)
 {
     if (!stream)
         return;
-    assert(stream->api->stream == stream);
-    stream->api->stream = NULL;
+    stream->api->streams--;
     gossip_log_close(stream->log);
     names_destroy(stream->names);
     text_clear(&stream->line);
