@@ -178,6 +178,11 @@ void api_result(struct api *api, const struct gossip_result *result, bool plain,
         answer_error(&response, 507, EXIT_NO, "the disk is full; the event was not written",
                      "free some space; the node then goes on by itself");
         break;
+    case GOSSIP_ERR_EXISTS:
+        answer_error(&response, 503, EXIT_NO,
+                     "events of this node that its store has lost are on their way back from peers",
+                     "try again in a moment");
+        break;
     case GOSSIP_ERR_LIMIT:
         answer_error(&response, 507, EXIT_NO,
                      "a limit of the protocol was reached; the event was not written",

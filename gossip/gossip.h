@@ -164,7 +164,9 @@ struct gossip_dot {
 
 struct gossip_result {
     uint64_t ticket;
-    int error;             /* GOSSIP_OK, or FULL, LIMIT or INVALID: then there is no event. */
+    int error; /* GOSSIP_OK; or, and then there is no event, FULL, LIMIT (payload_max), or
+                  EXISTS (events of ours that the store has lost are on their way back
+                  from peers; try again). */
     struct gossip_dot dot; /* The event, durable. */
 };
 

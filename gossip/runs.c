@@ -43,6 +43,20 @@ void runs_clear(struct runs *runs)
         runs_remove(runs, runs->first);
 }
 
+size_t runs_expire(struct runs *runs, uint64_t before_ms)
+{
+    size_t expired = 0;
+
+    for (struct run *run = runs->first, *next; run != NULL; run = next) {
+        next = run->next;
+        if (run->touched_ms < before_ms) {
+            runs_remove(runs, run);
+            expired++;
+        }
+    }
+    return expired;
+}
+
 bool run_is_whole(const struct run *run)
 {
     return run->piece_count == 1 && run->pieces[0].start == 0 && run->pieces[0].end == run->size &&

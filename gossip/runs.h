@@ -67,4 +67,7 @@ void runs_remove(struct runs *runs, struct run *run);
 void runs_remove_until(struct runs *runs, const uint8_t author[GOSSIP_ID_SIZE], uint64_t seq);
 void runs_clear(struct runs *runs);
 
+/* Lets go of those that nothing has come for since before_ms. Returns how many. */
+size_t runs_expire(struct runs *runs, uint64_t before_ms);
+
 #endif
