@@ -21,6 +21,7 @@
 
 #include "gossip/gossip.h"
 #include "store/schema.h"
+#include "tests/scratch.h"
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
@@ -286,8 +287,7 @@ static int setup(void **state)
 
     disarm();
     limit_memory(0, false);
-    snprintf(place.directory, sizeof(place.directory), "/tmp/gossip-sqlite-XXXXXX");
-    assert_non_null(mkdtemp(place.directory));
+    assert_true(scratch_directory("sqlite", place.directory, sizeof(place.directory)));
     snprintf(place.path, sizeof(place.path), "%s/store.db", place.directory);
     place.explanation[0] = '\0';
     *state = &place;
