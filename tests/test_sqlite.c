@@ -219,11 +219,14 @@ static struct {
     unsigned count;
     unsigned fail_at; /* 0: none. */
     bool sticky;
+    int size; /* Only allocations of this size; 0: any. */
     unsigned failures;
 } memory;
 
-static bool memory_fails(void)
+static bool memory_fails(int size)
 {
+    if (memory.size != 0 && size != memory.size)
+        return false;
     memory.count++;
     if (memory.fail_at == 0 || memory.count < memory.fail_at ||
         (memory.count > memory.fail_at && !memory.sticky))
@@ -234,12 +237,12 @@ static bool memory_fails(void)
 
 static void *shim_malloc(int size)
 {
-    return memory_fails() ? NULL : memory.real.xMalloc(size);
+    return memory_fails(size) ? NULL : memory.real.xMalloc(size);
 }
 
 static void *shim_realloc(void *old, int size)
 {
-    return memory_fails() ? NULL : memory.real.xRealloc(old, size);
+    return memory_fails(size) ? NULL : memory.real.xRealloc(old, size);
 }
 
 static void limit_memory(unsigned fail_at, bool sticky)
@@ -247,6 +250,7 @@ static void limit_memory(unsigned fail_at, bool sticky)
     memory.count = 0;
     memory.fail_at = fail_at;
     memory.sticky = sticky;
+    memory.size = 0;
     memory.failures = 0;
 }
 
@@ -1226,6 +1230,36 @@ static void test_no_memory_to_save(void **state)
     close_store(store);
 }
 
+/* SQLite's index of the log is in pages of 32 KiB, one for some 4,000 pages of the log. The second
+ * is wanted when a large commit has been written and synced: it is there after a restart. */
+static void test_no_memory_after_the_commit(void **state)
+{
+    enum { EVENTS = 17, INDEX_PAGE = 32768 };
+    struct place *place = *state;
+    struct gossip_store *store = open_store(place, GOSSIP_SQLITE_CREATE);
+    struct gossip_record records[2 * EVENTS];
+    uint8_t *body = calloc(1, GOSSIP_BODY_MAX);
+
+    assert_non_null(body);
+    for (uint64_t i = 0; i < EVENTS; i++) {
+        make_event(i + 1, &records[2 * i]);
+        records[2 * i].as.event.body = body;
+        records[2 * i].as.event.body_size = GOSSIP_BODY_MAX;
+    }
+    limit_memory(1, false);
+    memory.size = INDEX_PAGE;
+    assert_int_equal(store->ops->save(store, records, COUNT(records)), GOSSIP_ERR_IO);
+    assert_int_equal(memory.failures, 1);
+    limit_memory(0, false);
+    assert_non_null(strstr(store->ops->explain(store), "unknown"));
+    assert_int_equal(save_event(store, 1), GOSSIP_ERR_IO);
+    close_store(store);
+    store = open_store(place, GOSSIP_SQLITE_OPEN);
+    assert_true(count_events(store) == EVENTS);
+    close_store(store);
+    free(body);
+}
+
 static void test_no_memory_to_open_or_read(void **state)
 {
     static const enum gossip_sqlite_mode modes[] = {GOSSIP_SQLITE_CREATE, GOSSIP_SQLITE_OPEN};
@@ -1618,6 +1652,7 @@ int main(int count, char **arguments)
         TEST(test_failed_checkpoint_stops_the_store),
         TEST(test_failed_reads),
         TEST(test_no_memory_to_save),
+        TEST(test_no_memory_after_the_commit),
         TEST(test_no_memory_to_open_or_read),
         TEST(test_full_file_system),
         TEST(test_file_limit),
