@@ -147,6 +147,8 @@ static enum gossip_verdict receive_box(struct gossip_node *node,
     size = box_open(node->crypto, peer->pair_key, datagram->data, datagram->size, plain);
     if (size == 0)
         return GOSSIP_DATAGRAM_FORGED;
+    if (header.counter == 0)
+        return GOSSIP_DATAGRAM_MALFORMED; /* They count from 1. */
 
     if (!peer->has_boot || peer->boot_id != header.boot_id ||
         !address_equal(&peer->address, &datagram->address)) {

@@ -652,6 +652,22 @@ static void addresses_without_end(void **state)
     assert_true(inside(world, 0)->peers.target_count < 20);
 }
 
+/* Counters at their ends: of a box, and of what a welcome says. */
+static void counters_at_their_ends(void **state)
+{
+    struct world *world = *state;
+    const uint64_t counters[] = {0, 1, UINT64_MAX - 1, UINT64_MAX};
+
+    for (size_t i = 0; i < sizeof(counters) / sizeof(*counters); i++) {
+        uint8_t exchange[GOSSIP_NONCE_SIZE] = {9, (uint8_t)i};
+
+        evil_join_as(world->evil, 0, counters[i]);
+        evil_digest(world->evil, 0, exchange, 1, NULL, 0, NULL);
+        evil_digest(world->evil, 0, exchange, 1, NULL, 0, NULL);
+    }
+    check_honest(world);
+}
+
 /* The greatest number of authors that one member can be, each with an event that waits. */
 static void many_epochs(void **state)
 {
@@ -691,6 +707,7 @@ int main(int argc, char **argv)
         STORY(lists_that_are_none),
         STORY(records_that_are_none),
         STORY(addresses_without_end),
+        STORY(counters_at_their_ends),
         STORY(many_epochs),
     };
 
