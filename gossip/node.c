@@ -236,7 +236,8 @@ int gossip_node_step(struct gossip_node *node, const struct gossip_input *input)
 
 bool gossip_node_batch_is_full(const struct gossip_node *node)
 {
-    return !node->taken && node->batch.record_bytes >= GOSSIP_BATCH_BYTES;
+    return !node->taken && (node->batch.record_bytes >= GOSSIP_BATCH_BYTES ||
+                            node->batch.datagram_bytes >= GOSSIP_BATCH_BYTES);
 }
 
 static int save_authors(struct gossip_node *node)

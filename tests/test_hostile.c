@@ -554,6 +554,144 @@ static void lists_that_are_none(void **state)
     check_honest(world);
 }
 
+static void ask(struct world *world, struct wire_pull *pull)
+{
+    uint8_t message[GOSSIP_PLAIN_MAX];
+    size_t size = wire_encode_pull(pull, message, sizeof(message) - 1);
+
+    assert_true(size > 0);
+    evil_send(world->evil, 0, MESSAGE_PULL, message, size);
+}
+
+/* Pulls for everything at once, with holes anywhere: never more than a window. */
+static void pulls_for_everything(void **state)
+{
+    struct world *world = *state;
+    uint8_t honest[GOSSIP_ID_SIZE];
+    uint64_t random = 1;
+    char *text = malloc(60001);
+    uint64_t whole = 0;
+
+    assert_non_null(text);
+    memset(text, 'x', 60000);
+    text[60000] = '\0';
+    for (unsigned i = 0; i < 150; i++)
+        world->published[0] = net_publish(world->net, 0, i % 3 == 0 ? text : "small");
+    net_run(world->net, 20000);
+    assert_true(has_all(world));
+    evil_honest_id(world->net, 0, honest);
+    for (unsigned round = 0; round < 400; round++) {
+        struct wire_pull pull = {.request = round + 1, .events = UINT32_MAX, .size = UINT32_MAX};
+        uint64_t before = evil_bytes(world->net);
+        unsigned gaps = 0;
+
+        pull.want_count = 1 + net_random(world->net, GOSSIP_WANTS_MAX);
+        for (size_t i = 0; i < pull.want_count; i++) {
+            struct wire_want *want = &pull.wants[i];
+
+            want->author = honest;
+            want->first = round % 4 == 0 ? 1 : 1 + net_random(world->net, 160);
+            want->last = round % 4 == 0   ? GOSSIP_COUNTER_MAX
+                         : round % 4 == 1 ? want->first
+                                          : want->first + net_random(world->net, 70);
+            if (round % 2 == 0)
+                continue;
+            for (; want->gap_count < GOSSIP_GAPS_MAX && gaps < 30; gaps++) {
+                struct wire_gap *gap = &want->gaps[want->gap_count++];
+
+                gap->offset = (uint32_t)net_random(world->net, 3) == 0
+                                  ? 0
+                                  : (uint32_t)net_random(world->net, 70000);
+                gap->size = net_random(world->net, 2) == 0
+                                ? UINT32_MAX - gap->offset
+                                : (uint32_t)net_random(world->net, 70000);
+            }
+        }
+        ask(world, &pull);
+        /* A window, its parts' headers, and the last run past it. */
+        assert_true(evil_bytes(world->net) - before < GOSSIP_WINDOW_BYTES * 3 / 2);
+        if (evil_bytes(world->net) - before > GOSSIP_WINDOW_BYTES / 2)
+            whole++;
+        evil_forget(world->evil);
+    }
+    assert_true(whole > 0);
+    (void)random;
+
+    /* One run, whole, as often as a datagram can ask for it. */
+    for (unsigned zero = 0; zero < 2; zero++) {
+        struct wire_pull pull = {.request = 1, .events = UINT32_MAX, .size = UINT32_MAX};
+        uint64_t before = evil_bytes(world->net);
+        uint64_t size = 0;
+
+        for (uint64_t seq = 1; seq <= 1; seq++) {
+            struct gossip_event event;
+
+            assert_int_equal(
+                gossip_event_get(net_node(world->net, 0),
+                                 (struct gossip_dot){net_author(world->net, 0, 0), seq}, &event),
+                GOSSIP_OK);
+            size = event.size;
+        }
+        assert_int_equal(size, 60000);
+        pull.want_count = GOSSIP_WANTS_MAX;
+        for (size_t i = 0; i < GOSSIP_WANTS_MAX; i++) {
+            uint64_t sizes = 13 + 3 + 60000; /* Frame, payload field: nearly the stream. */
+
+            pull.wants[i] = (struct wire_want){.author = honest, .first = 1, .last = 1};
+            pull.wants[i].gap_count = 1;
+            pull.wants[i].gaps[0] = (struct wire_gap){0, (uint32_t)sizes};
+        }
+        if (zero == 1)
+            pull.size = 0;
+        ask(world, &pull);
+        assert_true(evil_bytes(world->net) - before < GOSSIP_WINDOW_BYTES * 3 / 2);
+        assert_true(evil_bytes(world->net) - before > 10000);
+        evil_forget(world->evil);
+    }
+    check_honest(world);
+    free(text);
+}
+
+/* Many pulls in one batch are answered in more than one: what waits to be sent is bounded. */
+static void pulls_in_one_batch(void **state)
+{
+    struct world *world = *state;
+    struct gossip_node *node;
+    uint8_t honest[GOSSIP_ID_SIZE];
+    char *text = malloc(60001);
+
+    assert_non_null(text);
+    memset(text, 'x', 60000);
+    text[60000] = '\0';
+    for (unsigned i = 0; i < 30; i++)
+        world->published[0] = net_publish(world->net, 0, text);
+    net_run(world->net, 20000);
+    evil_honest_id(world->net, 0, honest);
+    node = inside(world, 0);
+    for (unsigned i = 0; i < 10; i++) {
+        struct wire_pull pull = {
+            .request = 1, .events = UINT32_MAX, .size = UINT32_MAX, .want_count = 1};
+        struct gossip_input input = {
+            .kind = GOSSIP_INPUT_DATAGRAM, .now_ms = node->now_ms, .wall_ms = node->wall_ms};
+        uint8_t message[GOSSIP_PLAIN_MAX];
+        uint8_t data[GOSSIP_DATAGRAM_MAX];
+
+        pull.wants[0] =
+            (struct wire_want){.author = honest, .first = 1, .last = GOSSIP_COUNTER_MAX};
+        input.datagram.address = evil_address(world->evil);
+        input.datagram.data = data;
+        input.datagram.size = evil_box(world->evil, 0, MESSAGE_PULL, message,
+                                       wire_encode_pull(&pull, message, sizeof(message) - 1), data);
+        if (gossip_node_batch_is_full(node))
+            break;
+        assert_int_equal(gossip_node_step(node, &input), GOSSIP_OK);
+        assert_true(i < 2);
+    }
+    assert_true(gossip_node_batch_is_full(node));
+    check_honest(world);
+    free(text);
+}
+
 /* Records that are none, and certificates of another cluster, stay out. */
 static void records_that_are_none(void **state)
 {
@@ -705,6 +843,8 @@ int main(int argc, char **argv)
         STORY(many_entries),
         STORY(held_back_flood),
         STORY(lists_that_are_none),
+        STORY(pulls_for_everything),
+        STORY(pulls_in_one_batch),
         STORY(records_that_are_none),
         STORY(addresses_without_end),
         STORY(counters_at_their_ends),
