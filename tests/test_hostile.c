@@ -538,6 +538,131 @@ static void held_back_flood(void **state)
     free(text);
 }
 
+/* A flood of parts that come to nothing, in many runs and in large ones, goes on while honest
+ * nodes publish more than fits one part. */
+static void parts_flood(void **state)
+{
+    struct world *world = *state;
+    struct evil_author author;
+    char *text = malloc(200001);
+    uint64_t run = 1;
+
+    assert_non_null(text);
+    memset(text, 'x', 200000);
+    text[200000] = '\0';
+    evil_author_start(&author, world->evil, 1);
+    evil_publish(&author, NULL, 0, text);
+    text[60000] = '\0';
+    for (unsigned round = 0; round < 20; round++) {
+        if (round == 3)
+            world->published[0] = net_publish(world->net, 0, text);
+        for (unsigned i = 0; i < 300; i++, run++) {
+            /* Few bytes of a run that reaches far, and then many of one. */
+            evil_push(world->evil, 1, &author, 1, 1,
+                      &(struct evil_lies){.first = run * 64,
+                                          .last = run * 64 + 63,
+                                          .size = GOSSIP_RUN_SIZE_MAX,
+                                          .skip = 200000 - 600});
+            assert_true(stats_of(world, 1).runs_held <= GOSSIP_RUNS_HELD);
+        }
+        evil_push(world->evil, 1, &author, 1, 1,
+                  &(struct evil_lies){.first = run * 64,
+                                      .last = run * 64 + 63,
+                                      .size = GOSSIP_RUN_SIZE_MAX,
+                                      .part = 900});
+        assert_true(stats_of(world, 1).runs_bytes <= GOSSIP_RUNS_BYTES);
+        net_run(world->net, 100);
+    }
+    net_run(world->net, 3000);
+    assert_true(has_all(world));
+    check_honest(world);
+    evil_author_clear(&author);
+    free(text);
+}
+
+/* Parts of an honest author's runs, with bytes, sizes and introductions of the attacker's, come
+ * all the time: they must not keep the true ones out. */
+static void poisoned_runs(void **state)
+{
+    struct world *world = *state;
+    struct evil_author author;
+    uint8_t honest[GOSSIP_ID_SIZE];
+    uint8_t wrong[GOSSIP_SIGNATURE_SIZE] = {1};
+    char text[3001];
+
+    memset(text, 'x', 3000);
+    text[3000] = '\0';
+    evil_author_start(&author, world->evil, 1);
+    evil_publish(&author, NULL, 0, text);
+    evil_honest_id(world->net, 0, honest);
+    for (uint64_t seq = 1; seq <= 3; seq++) {
+        /* A body of as many bytes as the true one will have, and of others. */
+        for (unsigned round = 0; round < 100; round++) {
+            struct evil_lies lies = {
+                .author = honest, .first = seq, .last = seq, .seal = wrong, .part = 900};
+
+            for (unsigned i = 1; i < NODES; i++) {
+                lies.size = round % 3 == 0 ? 2000 : 0;
+                evil_push(world->evil, i, &author, 1, 1, &lies); /* Whole. */
+                lies.skip = 900;
+                evil_push(world->evil, i, &author, 1, 1, &lies); /* All but the beginning, */
+                lies.skip = 0;
+                lies.size = 4000;
+                evil_push(world->evil, i, &author, 1, 1, &lies); /* or the end. */
+            }
+            if (round == 5)
+                world->published[0] = net_publish(world->net, 0, text);
+            net_run(world->net, 20);
+        }
+        for (unsigned i = 0; i < NODES; i++)
+            assert_int_equal(have(world, i, honest), seq);
+        assert_true(has_all(world));
+    }
+    check_honest(world);
+    evil_author_clear(&author);
+}
+
+/* Digests move no clock, whatever they claim; claims that come to nothing do not keep a node from
+ * asking others. */
+static void digests_that_lie(void **state)
+{
+    struct world *world = *state;
+    uint8_t honest[GOSSIP_ID_SIZE];
+    uint8_t nobody[GOSSIP_ID_SIZE] = {0xee};
+    uint8_t exchange[GOSSIP_NONCE_SIZE] = {1};
+    struct evil_message message;
+    uint64_t before;
+    bool asked = false;
+
+    publish(world, 0);
+    net_run(world->net, 5000);
+    evil_honest_id(world->net, 0, honest);
+    before = stats_of(world, 0).commits;
+    for (unsigned round = 0; round < 60; round++) {
+        const uint8_t *id = round % 2 == 0 ? honest : nobody;
+        uint64_t claim = round % 3 == 0 ? GOSSIP_COUNTER_MAX : round % 3;
+
+        for (unsigned i = 0; i < NODES; i++) {
+            exchange[1] = (uint8_t)round;
+            evil_digest(world->evil, i, exchange, 1, NULL, 0, NULL);
+            evil_digest(world->evil, i, exchange, 3, id, claim, NULL);
+            evil_digest(world->evil, i, exchange, 2, id, claim, NULL); /* To nothing asked. */
+            assert_true(evil_claim(world->evil, i, id, claim, NULL) < 10);
+            assert_int_equal(have(world, i, honest), 1);
+        }
+        net_run(world->net, 500);
+    }
+    while (evil_take(world->evil, &message))
+        asked = asked || message.kind == MESSAGE_PULL;
+    assert_true(asked);
+    assert_int_equal(stats_of(world, 0).commits, before);
+    for (unsigned i = 0; i < NODES; i++) {
+        assert_true(counted(world, i, GOSSIP_DATAGRAM_UNASKED) > 0);
+        assert_true(has_notice(world, i, GOSSIP_NOTICE_DISAGREES)); /* The other head hash. */
+    }
+    check_honest(world);
+}
+
 /* A claim past what a counter can be is no digest; a list out of order neither. */
 static void lists_that_are_none(void **state)
 {
@@ -552,6 +677,51 @@ static void lists_that_are_none(void **state)
     evil_digest(world->evil, 0, exchange, 3, nobody, 0, NULL);
     assert_int_equal(counted(world, 0, GOSSIP_DATAGRAM_MALFORMED), 2);
     check_honest(world);
+}
+
+/* The attacker says it has an honest author's events, and answers pulls with drops that bring
+ * nothing, for ever. Another peer has them. */
+static void answers_that_bring_nothing(void **state)
+{
+    struct world *world = *state;
+    struct evil_author author;
+    uint8_t honest[GOSSIP_ID_SIZE];
+    uint64_t request = 0;
+
+    evil_honest_id(world->net, 0, honest);
+    evil_author_start(&author, world->evil, 1);
+    evil_publish(&author, NULL, 0, "e");
+    net_cut(world->net, 0, 2, true);
+    net_cut(world->net, 2, 0, true);
+    for (unsigned round = 0; round < 300; round++) {
+        struct evil_message message;
+
+        if (round == 20)
+            world->published[0] = net_publish(world->net, 0, "for all");
+        evil_claim(world->evil, 2, honest, 1, NULL);
+        while (evil_take(world->evil, &message)) {
+            static struct wire_arena arena;
+            struct wire_pull pull;
+
+            if (message.kind == MESSAGE_PULL && message.from == 2 &&
+                wire_decode_pull(&arena, message.data, message.size, &pull))
+                request = pull.request;
+        }
+        if (request != 0) {
+            struct wire_part part = {
+                .has_request = true, .request = request, .index = round % 1000, .count = 1000};
+            uint8_t bytes[GOSSIP_PLAIN_MAX];
+
+            evil_send(world->evil, 2, MESSAGE_PART, bytes,
+                      wire_encode_part(&part, bytes, sizeof(bytes) - 1));
+        }
+        net_run(world->net, 100);
+    }
+    assert_int_equal(have(world, 1, honest), 1);
+    assert_int_equal(have(world, 2, honest), 1);
+    net_heal(world->net);
+    check_honest(world);
+    evil_author_clear(&author);
 }
 
 static void ask(struct world *world, struct wire_pull *pull)
@@ -842,7 +1012,11 @@ int main(int argc, char **argv)
         STORY(circles_are_held),
         STORY(many_entries),
         STORY(held_back_flood),
+        STORY(parts_flood),
+        STORY(poisoned_runs),
+        STORY(digests_that_lie),
         STORY(lists_that_are_none),
+        STORY(answers_that_bring_nothing),
         STORY(pulls_for_everything),
         STORY(pulls_in_one_batch),
         STORY(records_that_are_none),
