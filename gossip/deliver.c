@@ -491,7 +491,7 @@ enum gossip_verdict deliver_part(struct gossip_node *node, uint32_t peer,
         return GOSSIP_DATAGRAM_NO_ROOM;
     case RUNS_CONFLICT:
         /* Two peers tell two sizes of one run: one of them is wrong, and which cannot be told
-         * before there is a seal. It is all asked for again. */
+         * before there is a seal. Or it comes in crumbs. It is all asked for again. */
         runs_remove(&node->runs, run);
         return GOSSIP_DATAGRAM_FORGED;
     case RUNS_DUPLICATE:

@@ -8,6 +8,10 @@
 
 #include "gossip/wire.h"
 
+/* Pieces of one run. Honest parts have room for more than 512 bytes, so the longest run never comes
+ * in as many; what comes in crumbs would cost more to keep track of than it brings. */
+enum { RUN_PIECES_MAX = 4096 };
+
 struct run_piece {
     uint32_t start;
     uint32_t end;
@@ -44,8 +48,8 @@ struct runs {
 enum runs_outcome {
     RUNS_NEW,       /* The part brought something. */
     RUNS_DUPLICATE, /* It did not. */
-    RUNS_CONFLICT,  /* Its run is held with another size. */
-    RUNS_NO_MEMORY,
+    RUNS_CONFLICT,  /* Its run is held with another size, or in too many pieces already. */
+    RUNS_NO_MEMORY, /* Nothing has changed. */
 };
 
 /* Takes in a part. *ret_run is the run it belongs to. When too much is held, the runs touched
