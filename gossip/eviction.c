@@ -91,7 +91,8 @@ bool eviction_verify(const struct gossip_crypto *crypto, const uint8_t cluster[G
     size_t signed_size = signed_bytes(cluster, eviction->bytes + 1, body_size, buffer);
 
     if (eviction->has_issuer) {
-        if (issuer == NULL || issuer->has_issuer || !(issuer->rights & GOSSIP_RIGHT_EVICT) ||
+        /* A certificate that itself names an issuer does not pass without that one's. */
+        if (issuer == NULL || !(issuer->rights & GOSSIP_RIGHT_EVICT) ||
             memcmp(issuer->key, eviction->issuer, GOSSIP_KEY_SIZE) != 0 ||
             !certificate_verify(crypto, cluster, issuer, NULL))
             return false;

@@ -27,9 +27,11 @@ static struct pair alice;    /* May evict. */
 static struct pair bob;      /* May admit, and not evict. */
 static struct pair carol;    /* May evict, but bob has admitted her. */
 static struct pair dave;     /* Is evicted. */
+static struct pair erin;     /* May evict, as alice. */
 static struct certificate alice_certificate;
 static struct certificate bob_certificate;
 static struct certificate carol_certificate;
+static struct certificate erin_certificate;
 static struct eviction_last last[GOSSIP_EVICTION_EPOCHS_MAX];
 
 static void make_pair(uint8_t number, struct pair *ret_pair)
@@ -50,12 +52,15 @@ static int start(void **state)
     make_pair(4, &bob);
     make_pair(5, &carol);
     make_pair(6, &dave);
+    make_pair(7, &erin);
     certificate_make(crypto, cluster.key, alice.key, "alice", GOSSIP_RIGHT_EVICT, NULL,
                      cluster.secret, &alice_certificate);
     certificate_make(crypto, cluster.key, bob.key, "bob", GOSSIP_RIGHT_ADMIT, NULL, cluster.secret,
                      &bob_certificate);
     certificate_make(crypto, cluster.key, carol.key, "carol", GOSSIP_RIGHT_EVICT, bob.key,
                      bob.secret, &carol_certificate);
+    certificate_make(crypto, cluster.key, erin.key, "erin", GOSSIP_RIGHT_EVICT, NULL,
+                     cluster.secret, &erin_certificate);
     assert_true(certificate_verify(crypto, cluster.key, &carol_certificate, &bob_certificate));
     for (size_t i = 0; i < COUNT(last); i++) {
         put_fixed(last[i].epoch, 1000 + 7 * i, GOSSIP_EPOCH_SIZE);
@@ -178,6 +183,10 @@ static void test_issuer(void **state)
     assert_false(eviction_verify(crypto, cluster.key, &eviction, &alice_certificate));
     eviction_make(crypto, cluster.key, dave.key, last, 2, alice.key, cluster.secret, &eviction);
     assert_false(eviction_verify(crypto, cluster.key, &eviction, &alice_certificate));
+
+    /* Who has signed may evict, but is not whom it names. */
+    eviction_make(crypto, cluster.key, dave.key, last, 2, alice.key, erin.secret, &eviction);
+    assert_false(eviction_verify(crypto, cluster.key, &eviction, &erin_certificate));
 
     /* Without the right; with it, but admitted by a node. */
     eviction_make(crypto, cluster.key, dave.key, last, 2, bob.key, bob.secret, &eviction);
