@@ -14,6 +14,7 @@
 struct api {
     struct api_options options;
     size_t streams; /* Logs that are being read. */
+    int failed;     /* The error that has stopped the node. */
     bool stop_asked;
     bool refuses_publications;
 };
@@ -56,6 +57,11 @@ bool api_stop_asked(const struct api *api)
 void api_refuse_publications(struct api *api)
 {
     api->refuses_publications = true;
+}
+
+void api_fail(struct api *api, int error)
+{
+    api->failed = error;
 }
 
 void api_response_clear(struct api_response *response)
@@ -492,6 +498,11 @@ void api_handle(struct api *api, const struct api_request *request,
     struct api_response response = {0};
     const char *allow = NULL;
 
+    if (api->failed < 0) {
+        answer_failure(&response, api->failed);
+        *ret_response = response;
+        return;
+    }
     for (size_t i = 0; i < sizeof(routes) / sizeof(routes[0]); i++) {
         if (strcmp(routes[i].path, request->path) != 0)
             continue;

@@ -81,4 +81,8 @@ bool api_stop_asked(const struct api *api);
 /* From now on nothing is published. */
 void api_refuse_publications(struct api *api);
 
+/* The node has stopped with error (of enum gossip_error): what it holds may not be what is stored,
+ * so from now on every request is answered with that error. */
+void api_fail(struct api *api, int error);
+
 #endif

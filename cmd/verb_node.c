@@ -425,6 +425,8 @@ static enum exit_code finish_node(struct node *node, int error)
         api_refuse_publications(node->api);
         error = run_gossip(node);
     }
+    if (error < 0)
+        api_fail(node->api, error);
     if (error == GOSSIP_ERR_DAMAGED)
         log_failure(node, error, "run gossip verify");
     else if (error < 0)

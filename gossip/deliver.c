@@ -340,6 +340,10 @@ static int judge_run(struct gossip_node *node, const struct run *run, uint32_t *
             *ret_outcome = RUN_FORGED;
             return GOSSIP_OK;
         }
+        if (memcmp(run->previous, chain.hash, GOSSIP_HASH_SIZE) != 0) {
+            *ret_outcome = RUN_MALFORMED; /* Before the first event there is nothing. */
+            return GOSSIP_OK;
+        }
         owner = owner_of(node, run->key, run->epoch);
     }
     if (run->first > chain.seq + 1) {
@@ -471,6 +475,9 @@ enum gossip_verdict deliver_part(struct gossip_node *node, uint32_t peer,
 
     if (node->read_only)
         return GOSSIP_DATAGRAM_NO_ROOM;
+    /* A seal is required at each multiple of 64, and none within a run. */
+    if ((run_part->first - 1) / GOSSIP_SEAL_EVERY != (run_part->last - 1) / GOSSIP_SEAL_EVERY)
+        return GOSSIP_DATAGRAM_MALFORMED;
     if (number != NO_AUTHOR) {
         const struct author *author = node->authors.items[number];
 

@@ -92,12 +92,12 @@ struct list {
 };
 
 /* A slice of our authors, as much as fits; the next list goes on where this one ends. */
-static void list_authors(struct gossip_node *node, const uint8_t *exchange, size_t room,
-                         uint8_t *bytes, struct wire_list *ret_list)
+static void list_authors(struct gossip_node *node, struct peer *peer, const uint8_t *exchange,
+                         size_t room, uint8_t *bytes, struct wire_list *ret_list)
 {
     const struct authors *authors = &node->authors;
     struct wire_list list = {.present = true, .entries = {bytes, 0}};
-    size_t place = node->list_place < authors->count ? node->list_place : 0;
+    size_t place = peer->list_place < authors->count ? peer->list_place : 0;
 
     if (place > 0)
         list.first = authors->items[authors->by_id[place]]->stored.id;
@@ -113,18 +113,19 @@ static void list_authors(struct gossip_node *node, const uint8_t *exchange, size
     }
     if (place < authors->count) {
         list.last = authors->items[authors->by_id[place - 1]]->stored.id;
-        node->list_place = (uint32_t)place;
+        peer->list_place = place;
     } else {
-        node->list_place = 0;
+        peer->list_place = 0;
     }
     *ret_list = list;
 }
 
-static void list_records(struct gossip_node *node, uint8_t *bytes, struct wire_list *ret_list)
+static void list_records(struct gossip_node *node, struct peer *peer, uint8_t *bytes,
+                         struct wire_list *ret_list)
 {
     const struct records *records = &node->records;
     struct wire_list list = {.present = true, .entries = {bytes, 0}};
-    size_t place = node->records_place < records->count ? node->records_place : 0;
+    size_t place = peer->records_place < records->count ? peer->records_place : 0;
 
     if (place > 0)
         list.first = records->items[place]->id;
@@ -134,9 +135,9 @@ static void list_records(struct gossip_node *node, uint8_t *bytes, struct wire_l
     }
     if (place < records->count) {
         list.last = records->items[place - 1]->id;
-        node->records_place = (uint32_t)place;
+        peer->records_place = place;
     } else {
-        node->records_place = 0;
+        peer->records_place = 0;
     }
     *ret_list = list;
 }
@@ -321,10 +322,10 @@ static int answer(struct gossip_node *node, uint32_t number, const struct wire_d
     if (!peer->in_step) {
         node_wake(node);
         if (memcmp(own.records_root, opening->records_root, sizeof(own.records_root)) != 0) {
-            list_records(node, list.records, &digest.records);
+            list_records(node, peer, list.records, &digest.records);
             room -= digest.records.entries.size;
         }
-        list_authors(node, opening->exchange, room, list.authors, &digest.authors);
+        list_authors(node, peer, opening->exchange, room, list.authors, &digest.authors);
         peer->answered = true;
         memcpy(peer->answered_exchange, opening->exchange, GOSSIP_NONCE_SIZE);
     }
@@ -377,6 +378,9 @@ enum gossip_verdict exchange_receive(struct gossip_node *node, uint32_t number,
     if (digest->step == STEP_ANSWER) {
         if (!take_exchange(peer, digest->exchange))
             return GOSSIP_DATAGRAM_UNASKED;
+        /* Only the last one's time is known. */
+        if (peer->asking && peer->asked_ms <= node->now_ms)
+            peer_note_rtt(peer, node->now_ms - peer->asked_ms);
         peer->asking = false;
         peer->answers++;
         roots(node, digest->exchange, &own);
@@ -428,6 +432,15 @@ static int fall_silent(struct gossip_node *node, uint32_t number)
     return node_notice(node, GOSSIP_NOTICE_PEER_SILENT, number, (struct gossip_dot){0}, 0);
 }
 
+/* How long an exchange may stay without an answer: a period, or longer where the way is. */
+static uint64_t patience(const struct gossip_node *node, const struct peer *peer)
+{
+    uint64_t patience = peer_patience(peer);
+
+    /* Of a path not measured yet nothing is assumed. */
+    return patience > node->period_ms && peer->answers > 0 ? patience : node->period_ms;
+}
+
 /* Exchanges that stayed without an answer are tried again; too many, and the peer is silent. */
 static int look_for_silence(struct gossip_node *node)
 {
@@ -436,7 +449,7 @@ static int look_for_silence(struct gossip_node *node)
         int error;
 
         if (peer->state != GOSSIP_PEER_ALIVE || !peer->asking ||
-            node->now_ms - peer->asked_ms < node->period_ms)
+            node->now_ms - peer->asked_ms < patience(node, peer))
             continue;
         peer->asking = false;
         peer->missed++;
@@ -538,8 +551,8 @@ uint64_t exchange_deadline(const struct gossip_node *node)
 
         if (peer->state != GOSSIP_PEER_ALIVE)
             continue;
-        if (peer->asking && peer->asked_ms + node->period_ms < deadline)
-            deadline = peer->asked_ms + node->period_ms;
+        if (peer->asking && peer->asked_ms + patience(node, peer) < deadline)
+            deadline = peer->asked_ms + patience(node, peer);
         else if (peer->wanted && !peer->asking)
             deadline = node->now_ms;
     }

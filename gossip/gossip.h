@@ -144,7 +144,8 @@ int gossip_timeout_ms(struct gossip *gossip);
  * Does all that waits: takes in datagrams and publications, commits once, then sends.
  * OK while the node can go on, also when the disk is full (see gossip_stats.read_only). After IO,
  * DAMAGED or, three times in a row, NOMEM the node has stopped for good: end the process and start
- * again, and the file tells what was committed.
+ * again, and the file tells what was committed. Until then nothing can be read: whatever returns an
+ * error returns that one, the clock is empty, and there are no authors.
  */
 int gossip_run(struct gossip *gossip);
 

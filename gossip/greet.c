@@ -79,19 +79,20 @@ static int admit(struct gossip_node *node, const struct certificate *certificate
                        (struct gossip_dot){0}, 0);
 }
 
-/* Finds the certificate of a key that the cluster itself has signed. */
-static bool known_issuer(struct gossip_node *node, const uint8_t *key,
-                         struct certificate *ret_issuer)
+bool greet_known_issuer(const struct gossip_node *node, const uint8_t *key,
+                        struct certificate *ret_issuer)
 {
-    uint32_t number = peers_find_key(&node->peers, key);
+    struct wire_arena arena;
 
-    if (is_self(node, key))
-        *ret_issuer = node->identity->certificate;
-    else if (number != NO_PEER)
-        *ret_issuer = node->peers.items[number]->certificate;
-    else
-        return false;
-    return !ret_issuer->has_issuer;
+    for (size_t i = 0; i < node->records.count; i++) {
+        const struct signed_record *record = node->records.items[i];
+
+        if (certificate_read(node->crypto, &arena, record->bytes, record->size, ret_issuer) &&
+            !ret_issuer->has_issuer && (ret_issuer->rights & GOSSIP_RIGHT_ADMIT) != 0 &&
+            memcmp(ret_issuer->key, key, GOSSIP_KEY_SIZE) == 0)
+            return true;
+    }
+    return false;
 }
 
 enum gossip_verdict greet_admit(struct gossip_node *node, struct wire_bytes bytes,
@@ -114,7 +115,7 @@ enum gossip_verdict greet_admit(struct gossip_node *node, struct wire_bytes byte
                     return GOSSIP_DATAGRAM_MALFORMED;
                 has_issuer = true;
             } else {
-                has_issuer = known_issuer(node, certificate.issuer, &issuer);
+                has_issuer = greet_known_issuer(node, certificate.issuer, &issuer);
                 if (!has_issuer)
                     return GOSSIP_DATAGRAM_NO_ROOM; /* Asked for again, when the issuer is known. */
             }
@@ -156,9 +157,12 @@ static int send_hello(struct gossip_node *node, struct target *target)
     struct wire_hello message;
     size_t size;
 
-    random_bytes(&node->random, target->nonce, sizeof(target->nonce));
-    target->waiting = true;
-    message = own_hello(node, target->nonce);
+    struct sent_hello *hello = &target->hellos[target->sent++ % HELLOS_KEPT];
+
+    random_bytes(&node->random, hello->nonce, sizeof(hello->nonce));
+    hello->waiting = true;
+    hello->sent_ms = node->now_ms;
+    message = own_hello(node, hello->nonce);
     size = greeting_write(node->crypto, node->identity, DATAGRAM_HELLO, &message, NULL, data);
     return batch_send(&node->batch, &target->address, data, size);
 }
@@ -175,7 +179,7 @@ static int send_welcome(struct gossip_node *node, uint32_t number,
 
     random_bytes(&node->random, nonce, sizeof(nonce));
     token_make(node->crypto, node->token_key, address, peer->certificate.node, hello->boot_id,
-               node->now_ms / GOSSIP_TOKEN_SLOT_MS, token);
+               peer->boots, node->now_ms / GOSSIP_TOKEN_SLOT_MS, token);
     message = own_hello(node, nonce);
     message.echo = hello->nonce;
     message.token = token;
@@ -194,7 +198,8 @@ bool greet_token_fits(struct gossip_node *node, uint32_t number,
 
     for (unsigned age = 0; age <= 1 && age <= slot; age++) {
         token_make(node->crypto, node->token_key, address,
-                   node->peers.items[number]->certificate.node, boot_id, slot - age, expected);
+                   node->peers.items[number]->certificate.node, boot_id,
+                   node->peers.items[number]->boots, slot - age, expected);
         if (gossip_equal(expected, token, sizeof(expected)))
             return true;
     }
@@ -256,6 +261,17 @@ static int introduce(struct gossip_node *node, uint32_t number)
     return send_entries(node, number, entries, size);
 }
 
+/* A peer has moved: where it was is no longer tried for ever. */
+static void forget_address(struct gossip_node *node, const struct gossip_address *address)
+{
+    struct target *target = targets_find(&node->peers, address);
+
+    if (target != NULL && !target->configured) {
+        target->kept = false;
+        target->tries = 0;
+    }
+}
+
 int greet_proven(struct gossip_node *node, uint32_t number, const struct gossip_address *address,
                  uint64_t boot_id, uint64_t counter)
 {
@@ -270,7 +286,10 @@ int greet_proven(struct gossip_node *node, uint32_t number, const struct gossip_
         peer->has_boot = true;
         peer->boot_id = boot_id;
         peer->pull.open = false;
+        peer->boots++;
     }
+    if (!address_equal(&peer->address, address))
+        forget_address(node, &peer->address);
     peer->address = *address;
     peer->heard = true;
     peer->heard_ms = node->now_ms;
@@ -317,13 +336,21 @@ int greet_unproven(struct gossip_node *node, uint32_t number, const struct gossi
     return GOSSIP_OK;
 }
 
-static struct target *target_by_nonce(struct gossip_node *node, const uint8_t *nonce)
+/* The hello of ours with this nonce, and the target that got it; NULL if none waits. */
+static struct sent_hello *hello_by_nonce(struct gossip_node *node, const uint8_t *nonce,
+                                         struct target **ret_target)
 {
     for (size_t i = 0; i < node->peers.target_count; i++) {
         struct target *target = &node->peers.targets[i];
 
-        if (target->waiting && gossip_equal(target->nonce, nonce, GOSSIP_NONCE_SIZE))
-            return target;
+        for (size_t j = 0; j < HELLOS_KEPT; j++) {
+            struct sent_hello *hello = &target->hellos[j];
+
+            if (hello->waiting && gossip_equal(hello->nonce, nonce, GOSSIP_NONCE_SIZE)) {
+                *ret_target = target;
+                return hello;
+            }
+        }
     }
     return NULL;
 }
@@ -373,10 +400,13 @@ static enum gossip_verdict receive_hello(struct gossip_node *node,
                           greeting->message.certificate.size, &certificate))
         return GOSSIP_DATAGRAM_MALFORMED;
     if (is_self(node, certificate.key)) {
-        /* An address that was given to us leads back to ourselves. */
-        target = target_by_nonce(node, greeting->message.nonce);
-        if (target != NULL)
-            targets_remove(&node->peers, target);
+        /* An address that was given to us leads back to ourselves, or somebody has sent our hello
+         * back: it is tried as slowly as can be. */
+        if (hello_by_nonce(node, greeting->message.nonce, &target) != NULL &&
+            address_equal(&target->address, &datagram->address)) {
+            target->interval_ms = GOSSIP_HELLO_MAX_MS;
+            target->due_ms = node->now_ms + GOSSIP_HELLO_MAX_MS;
+        }
         return GOSSIP_DATAGRAM_MISDIRECTED;
     }
     if (!greeting_verify(node->crypto, node->identity->cluster, DATAGRAM_HELLO, greeting,
@@ -400,14 +430,15 @@ static enum gossip_verdict receive_welcome(struct gossip_node *node,
                                            const struct gossip_datagram *datagram,
                                            const struct greeting *greeting, int *ret_error)
 {
-    struct target *target = target_by_nonce(node, greeting->message.echo);
+    struct target *target = NULL;
+    struct sent_hello *hello = hello_by_nonce(node, greeting->message.echo, &target);
     struct wire_arena arena;
     struct certificate certificate;
     enum gossip_verdict verdict;
     struct peer *peer;
     uint32_t number;
 
-    if (target == NULL)
+    if (hello == NULL)
         return GOSSIP_DATAGRAM_UNASKED;
     if (!certificate_read(node->crypto, &arena, greeting->message.certificate.data,
                           greeting->message.certificate.size, &certificate))
@@ -421,12 +452,13 @@ static enum gossip_verdict receive_welcome(struct gossip_node *node,
                           ret_error);
     if (verdict != GOSSIP_DATAGRAM_ACCEPTED || *ret_error < 0)
         return verdict;
-    target->waiting = false;
+    hello->waiting = false;
     target->urgent = false;
     target->tries = 0;
     target->interval_ms = node->period_ms;
     target->peer = number;
     peer = node->peers.items[number];
+    peer_note_rtt(peer, node->now_ms - hello->sent_ms);
     peer->has_token = true;
     peer->token_ms = node->now_ms;
     memcpy(peer->token, greeting->message.token, GOSSIP_TOKEN_SIZE);
@@ -587,7 +619,7 @@ int greet_time(struct gossip_node *node)
             i++;
             continue;
         }
-        if (!target->kept && target->tries >= HELLOS_TO_HEARSAY) {
+        if (!target->configured && !target->kept && target->tries >= HELLOS_TO_HEARSAY) {
             targets_remove(&node->peers, target);
             continue;
         }

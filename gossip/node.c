@@ -324,6 +324,21 @@ uint64_t gossip_node_boot(const struct gossip_node *node)
     return node->boot_count;
 }
 
+/* Configured addresses come first: the stored ones have what room is left. */
+static int add_joins(struct gossip_node *node, const struct gossip_node_config *config)
+{
+    for (size_t i = 0; i < config->join_count; i++) {
+        struct target *target;
+        int error = targets_add(&node->peers, &config->joins[i], NO_PEER, config->now_ms,
+                                config->period_ms, &target);
+
+        if (error < 0)
+            return error;
+        target->configured = true;
+    }
+    return GOSSIP_OK;
+}
+
 int gossip_node_create(const struct gossip_node_config *config, struct gossip_node **ret_node)
 {
     struct gossip_node *node;
@@ -358,15 +373,9 @@ int gossip_node_create(const struct gossip_node_config *config, struct gossip_no
     node->hello_refill_ms = config->now_ms;
     contexts_start(&node->contexts, node->store, &node->authors, &node->batch);
 
-    error = start_load(node, config);
-    for (size_t i = 0; i < config->join_count && error >= 0; i++) {
-        struct target *target;
-
-        error = targets_add(&node->peers, &config->joins[i], NO_PEER, config->now_ms,
-                            config->period_ms, &target);
-        if (error >= 0)
-            target->kept = true;
-    }
+    error = add_joins(node, config);
+    if (error >= 0)
+        error = start_load(node, config);
     if (error < 0) {
         gossip_node_destroy(node);
         return error;

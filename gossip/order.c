@@ -36,8 +36,12 @@ struct gossip_log {
 int gossip_log_open(struct gossip *gossip, struct gossip_log **ret_log)
 {
     const struct authors *authors = &gossip->node->authors;
-    struct gossip_log *log = calloc(1, sizeof(*log));
+    struct gossip_log *log;
+    int error = check_readable(gossip);
 
+    if (error < 0)
+        return error;
+    log = calloc(1, sizeof(*log));
     if (log == NULL)
         return GOSSIP_ERR_NOMEM;
     log->gossip = gossip;
@@ -142,7 +146,10 @@ int gossip_log_next(struct gossip_log *log, struct gossip_event *ret_event)
     uint32_t first = NO_AUTHOR;
     bool waits = false;
     struct event_copy taken;
-    int error;
+    int error = check_readable(log->gossip);
+
+    if (error < 0)
+        return error;
 
     for (uint32_t i = 0; i < log->count; i++) {
         struct head *head = &log->heads[i];

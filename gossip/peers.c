@@ -3,6 +3,18 @@
 #include <stdlib.h>
 #include <string.h>
 
+void peer_note_rtt(struct peer *peer, uint64_t rtt_ms)
+{
+    peer->rtt_ms = rtt_ms > peer->rtt_ms ? rtt_ms : (3 * peer->rtt_ms + rtt_ms) / 4;
+}
+
+uint64_t peer_patience(const struct peer *peer)
+{
+    uint64_t patience = 2 * peer->rtt_ms + 200;
+
+    return patience < PATIENCE_MAX_MS ? patience : PATIENCE_MAX_MS;
+}
+
 void peers_clear(struct peers *peers)
 {
     for (size_t i = 0; i < peers->count; i++) {
@@ -34,6 +46,7 @@ int peers_add(struct peers *peers, const struct certificate *certificate, uint32
     peer->certificate = *certificate;
     peer->state = GOSSIP_PEER_UNREACHED;
     peer->window_bytes = GOSSIP_WINDOW_BYTES / 16;
+    peer->rtt_ms = RTT_UNKNOWN_MS;
     *ret_peer = (uint32_t)peers->count;
     peers->items[peers->count++] = peer;
     return GOSSIP_OK;

@@ -14,8 +14,12 @@ enum {
     TARGETS_MAX = 1024,
     /* At one a second, answers that took a quarter of a minute still count. */
     EXCHANGES_KEPT = 16,
+    /* So many hellos to one address may wait for their welcome: on a slow path it comes late. */
+    HELLOS_KEPT = 16,
     /* After so many hellos an address we only heard of is forgotten. */
     HELLOS_TO_HEARSAY = 10,
+    RTT_UNKNOWN_MS = 400,
+    PATIENCE_MAX_MS = 30000,
 };
 
 /* What we have asked a peer for and not got whole yet. */
@@ -57,6 +61,10 @@ struct peer {
     uint8_t token[GOSSIP_TOKEN_SIZE];
     bool heard;
     uint64_t heard_ms;
+    uint64_t rtt_ms; /* How long it takes to answer, as of late. */
+    uint64_t boots; /* How many boots or addresses of it were proven: tokens are good until then. */
+    size_t list_place; /* Where the next list it gets begins, */
+    size_t records_place;
 
     bool asking; /* An exchange of ours is open. */
     uint64_t asked_ms;
@@ -80,13 +88,18 @@ struct peer {
 /* An address that gets our hello. */
 struct target {
     struct gossip_address address;
-    uint32_t peer; /* Who is thought to be there, or NO_PEER. */
-    bool kept;     /* Configured, or once proven: tried for ever. */
-    bool urgent;   /* Somebody there speaks whom we know under another boot or address. */
-    bool waiting;  /* A hello with this nonce is out. */
-    uint8_t nonce[GOSSIP_NONCE_SIZE];
-    unsigned tries;
-    uint64_t due_ms; /* Not before. */
+    uint32_t peer;   /* Who is thought to be there, or NO_PEER. */
+    bool configured; /* Tried for ever, */
+    bool kept;       /* as is the last address at which a peer was proven. */
+    bool urgent;     /* Somebody there speaks whom we know under another boot or address. */
+    struct sent_hello {
+        bool waiting; /* For its welcome. */
+        uint8_t nonce[GOSSIP_NONCE_SIZE];
+        uint64_t sent_ms;
+    } hellos[HELLOS_KEPT]; /* The last of them, in a ring. */
+    unsigned sent;         /* How many there have been, */
+    unsigned tries;        /* and since something was heard from there. */
+    uint64_t due_ms;       /* Not before. */
     uint64_t interval_ms;
 };
 
@@ -98,6 +111,12 @@ struct peers {
     size_t target_count;
     size_t target_capacity;
 };
+
+/* Notes how long an answer of peer has taken. */
+void peer_note_rtt(struct peer *peer, uint64_t rtt_ms);
+
+/* How long to wait for peer before what was sent counts as lost. */
+uint64_t peer_patience(const struct peer *peer);
 
 void peers_clear(struct peers *peers);
 

@@ -9,11 +9,10 @@
 #include <string.h>
 
 enum {
-    /* After so long without a part, the rest of a window is not coming. */
-    QUIET_MS = 1000,
-    /* And after so long it is given up whatever comes: bytes that prove to be nothing can be told
-     * apart from others only at the end of a run. */
-    PULL_MAX_MS = 10 * QUIET_MS,
+    /* A pull is given up after so many times the patience, whatever comes: bytes that prove to be
+     * nothing can be told apart from others only at the end of a run. */
+    PULL_PATIENCES = 20,
+    REPAIR_MS = 1000,
     /* Bytes that a want and a gap take at most, and what there is for all of them. */
     WANT_SIZE = 44,
     GAP_SIZE = 14,
@@ -120,7 +119,7 @@ int pull_begin(struct gossip_node *node, uint32_t number, const struct need *nee
             plan_author(node, number, &needs[i], &plan);
             if (plan.message.want_count > before && !peer->failed) {
                 asked->asked_peer = number;
-                asked->asked_until = node->now_ms + QUIET_MS;
+                asked->asked_until = node->now_ms + peer_patience(peer);
             }
         } else {
             plan_author(node, number, &needs[i], &plan);
@@ -150,7 +149,7 @@ int pull_begin(struct gossip_node *node, uint32_t number, const struct need *nee
     peer->pull.brought = false;
     peer->pull.again = false;
     peer->pull.begun_ms = node->now_ms;
-    peer->pull.deadline_ms = node->now_ms + QUIET_MS;
+    peer->pull.deadline_ms = node->now_ms + peer_patience(peer);
     node->stats.pulls++;
     return node_send(node, number, MESSAGE_PULL, message, size);
 }
@@ -225,9 +224,10 @@ static bool mark_part(struct pull *pull, const struct wire_part *part)
 static void postpone(struct gossip_node *node, uint32_t number)
 {
     struct pull *pull = &node->peers.items[number]->pull;
-    uint64_t end = pull->begun_ms + PULL_MAX_MS;
+    uint64_t patience = peer_patience(node->peers.items[number]);
+    uint64_t end = pull->begun_ms + PULL_PATIENCES * patience;
 
-    pull->deadline_ms = node->now_ms + QUIET_MS < end ? node->now_ms + QUIET_MS : end;
+    pull->deadline_ms = node->now_ms + patience < end ? node->now_ms + patience : end;
     for (size_t i = 0; i < pull->want_count; i++) {
         uint32_t author = authors_find(&node->authors, pull->wants[i].author);
 
@@ -320,7 +320,7 @@ static int repair(struct gossip_node *node)
     /* Who should have it may not; then any other peer is as good, by way of digests. */
     node->repair_ms = UINT64_MAX;
     if (is_waiting) {
-        node->repair_ms = node->now_ms + QUIET_MS;
+        node->repair_ms = node->now_ms + REPAIR_MS;
         node_wake(node);
     } else if (node->runs.count > 0) {
         pull_plan_repair(node);

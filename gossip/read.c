@@ -8,6 +8,13 @@
 
 #include "gossip/hlc.h"
 
+int check_readable(const struct gossip *gossip)
+{
+    if (gossip->failed < 0)
+        return gossip->failed;
+    return gossip->is_stale ? GOSSIP_ERR_NOMEM : GOSSIP_OK;
+}
+
 int event_copy_take(struct event_copy *copy, const struct gossip_event_record *record)
 {
     if (copy->capacity < record->body_size) {
@@ -78,7 +85,10 @@ static int take_one(void *context, const struct gossip_record *record)
 int gossip_event_pop(struct gossip *gossip, struct gossip_event *ret_event)
 {
     struct gossip_store *store = gossip->options.store;
+    int error = check_readable(gossip);
 
+    if (error < 0)
+        return error;
     for (;;) {
         int found = store->ops->follow(store, gossip->after, take_one, &gossip->popped);
 
@@ -96,8 +106,10 @@ int gossip_event_pop(struct gossip *gossip, struct gossip_event *ret_event)
 int gossip_event_get(struct gossip *gossip, struct gossip_dot dot, struct gossip_event *ret_event)
 {
     const struct gossip_node *node = gossip->node;
-    int found;
+    int found = check_readable(gossip);
 
+    if (found < 0)
+        return found;
     if (dot.author >= node->authors.count || dot.seq == 0 ||
         dot.seq > node->authors.items[dot.author]->stored.have)
         return GOSSIP_ERR_NOT_FOUND;
@@ -111,7 +123,7 @@ int gossip_event_get(struct gossip *gossip, struct gossip_dot dot, struct gossip
 
 size_t gossip_author_count(const struct gossip *gossip)
 {
-    return gossip->node->authors.count;
+    return check_readable(gossip) < 0 ? 0 : gossip->node->authors.count;
 }
 
 static const char *name_of(const struct gossip_node *node, const uint8_t *key)
@@ -129,7 +141,10 @@ int gossip_author(const struct gossip *gossip, uint32_t number, struct gossip_au
 {
     const struct gossip_node *node = gossip->node;
     const struct author *author;
+    int error = check_readable(gossip);
 
+    if (error < 0)
+        return error;
     if (number >= node->authors.count)
         return GOSSIP_ERR_NOT_FOUND;
     author = node->authors.items[number];
@@ -152,7 +167,9 @@ uint32_t gossip_self(const struct gossip *gossip)
 
 const struct gossip_vclock *gossip_clock(const struct gossip *gossip)
 {
-    return &gossip->node->have;
+    static const struct gossip_vclock nothing;
+
+    return check_readable(gossip) < 0 ? &nothing : &gossip->node->have;
 }
 
 /* Whether a dot is held, and its event with it. */
@@ -193,8 +210,10 @@ int gossip_relation(struct gossip *gossip, struct gossip_dot a, struct gossip_do
     bool a_pruned = false;
     bool b_pruned = false;
     bool before = false;
-    int error = check_dot(gossip->node, a, &a_pruned);
+    int error = check_readable(gossip);
 
+    if (error >= 0)
+        error = check_dot(gossip->node, a, &a_pruned);
     if (error >= 0)
         error = check_dot(gossip->node, b, &b_pruned);
     if (error < 0)
@@ -226,6 +245,8 @@ size_t gossip_held(const struct gossip *gossip, struct gossip_held *ret_held, si
     const struct authors *authors = &gossip->node->authors;
     size_t count = 0;
 
+    if (check_readable(gossip) < 0)
+        return 0;
     for (size_t i = 0; i < authors->count; i++) {
         const struct author *author = authors->items[i];
 

@@ -123,6 +123,27 @@ static int offer_collect(struct gossip_node *node, struct offer *offer)
     return events_read(&node->contexts, offer->author, start + 1, last, collect, offer);
 }
 
+/* At least one run, however large it is: the one that was delivered first. */
+static void choose_one_run(struct window *window)
+{
+    struct offer *chosen = NULL;
+
+    for (size_t i = 0; i < window->offer_count; i++) {
+        struct offer *offer = &window->offers[i];
+        size_t end = 0;
+
+        while (end < offer->count && !offer->facts[end].is_sealed)
+            end++;
+        if (end == offer->count ||
+            (chosen != NULL && chosen->facts[0].delivery < offer->facts[0].delivery))
+            continue;
+        if (chosen != NULL)
+            chosen->chosen = 0;
+        chosen = offer;
+        chosen->chosen = end + 1;
+    }
+}
+
 /* Chooses what goes into the window: in the order of delivery, until it is full; of each author up
  * to a seal. Returns how many bytes that is at most. */
 static size_t choose_events(struct window *window, uint32_t events_max, uint32_t bytes_max)
@@ -159,17 +180,8 @@ static size_t choose_events(struct window *window, uint32_t events_max, uint32_t
             offer->chosen--;
         any = any || offer->chosen > 0 || offer->want->gap_count > 0;
     }
-    /* At least one run, however large it is. */
-    for (size_t i = 0; i < window->offer_count && !any; i++) {
-        struct offer *offer = &window->offers[i];
-
-        for (size_t j = 0; j < offer->count && !any; j++) {
-            if (offer->facts[j].is_sealed) {
-                offer->chosen = j + 1;
-                any = true;
-            }
-        }
-    }
+    if (!any)
+        choose_one_run(window);
     return bytes;
 }
 

@@ -122,7 +122,8 @@ int gossip_create(const struct gossip_options *options, struct gossip **ret_goss
     return GOSSIP_OK;
 }
 
-static void pop_publication(struct gossip *gossip)
+/* The first publication has become its result. */
+static void finish_publication(struct gossip *gossip, const struct gossip_result *result)
 {
     struct publication *publication = gossip->first;
 
@@ -131,20 +132,34 @@ static void pop_publication(struct gossip *gossip)
         gossip->last = NULL;
     gossip->waiting--;
     gossip->waiting_bytes -= publication->size;
-    free(publication);
+
+    assert(publication->result.ticket == result->ticket);
+    publication->result = *result;
+    publication->next = NULL;
+    if (gossip->last_result == NULL)
+        gossip->first_result = publication;
+    else
+        gossip->last_result->next = publication;
+    gossip->last_result = publication;
+}
+
+static void free_publications(struct publication *first)
+{
+    while (first != NULL) {
+        struct publication *publication = first;
+
+        first = publication->next;
+        free(publication);
+    }
 }
 
 void gossip_destroy(struct gossip *gossip)
 {
-    struct gossip_result result;
-
     if (gossip == NULL)
         return;
     gossip_node_destroy(gossip->node);
-    while (gossip->first != NULL)
-        pop_publication(gossip);
-    while (gossip_result_pop(gossip, &result) > 0)
-        ;
+    free_publications(gossip->first);
+    free_publications(gossip->first_result);
     event_copy_clear(&gossip->popped);
     event_copy_clear(&gossip->shown);
     gossip_vclock_clear(&gossip->clock);
@@ -166,7 +181,7 @@ int gossip_timeout_ms(struct gossip *gossip)
 
     if (gossip->failed < 0)
         return -1;
-    if (gossip->next != NULL)
+    if (gossip->next != NULL || gossip->is_stale)
         return 0;
     if (gossip->options.transport == NULL)
         deadline = UINT64_MAX; /* There is nobody to be asked. */
@@ -190,7 +205,7 @@ int gossip_publish(struct gossip *gossip, const void *data, size_t size, uint64_
     if (publication == NULL)
         return GOSSIP_ERR_NOMEM;
     publication->next = NULL;
-    publication->ticket = ++gossip->ticket;
+    publication->result = (struct gossip_result){.ticket = ++gossip->ticket};
     publication->size = size;
     if (size > 0)
         memcpy(publication->payload, data, size);
@@ -203,28 +218,13 @@ int gossip_publish(struct gossip *gossip, const void *data, size_t size, uint64_
         gossip->next = publication;
     gossip->waiting++;
     gossip->waiting_bytes += size;
-    *ret_ticket = publication->ticket;
-    return GOSSIP_OK;
-}
-
-static int push_result(struct gossip *gossip, const struct gossip_result *result)
-{
-    struct result_node *place = malloc(sizeof(*place));
-
-    if (place == NULL)
-        return GOSSIP_ERR_NOMEM;
-    *place = (struct result_node){.result = *result};
-    if (gossip->last_result == NULL)
-        gossip->first_result = place;
-    else
-        gossip->last_result->next = place;
-    gossip->last_result = place;
+    *ret_ticket = publication->result.ticket;
     return GOSSIP_OK;
 }
 
 int gossip_result_pop(struct gossip *gossip, struct gossip_result *ret_result)
 {
-    struct result_node *first = gossip->first_result;
+    struct publication *first = gossip->first_result;
 
     if (first == NULL)
         return 0;
@@ -290,7 +290,7 @@ static int step_waiting(struct gossip *gossip, bool *ret_more)
 
         if (gossip->next != NULL) {
             input = input_now(gossip, GOSSIP_INPUT_PUBLISH);
-            input.ticket = gossip->next->ticket;
+            input.ticket = gossip->next->result.ticket;
             input.payload = gossip->next->payload;
             input.payload_size = gossip->next->size;
             gossip->next = gossip->next->next;
@@ -317,29 +317,23 @@ static int step_waiting(struct gossip *gossip, bool *ret_more)
 }
 
 /* The batch is committed: what it brought forth may be seen. */
-static int show(struct gossip *gossip, const struct gossip_effects *effects)
+static void show(struct gossip *gossip, const struct gossip_effects *effects)
 {
     struct gossip_transport *transport = gossip->options.transport;
 
     if (transport != NULL && effects->datagram_count > 0)
         transport->ops->send(transport, effects->datagrams, effects->datagram_count);
-    while (gossip->first != gossip->next)
-        pop_publication(gossip);
     for (size_t i = 0; i < effects->notice_count; i++)
         push_notice(gossip, &effects->notices[i]);
-    for (size_t i = 0; i < effects->result_count; i++) {
-        int error = push_result(gossip, &effects->results[i]);
-
-        if (error < 0)
-            return error;
-    }
-    return GOSSIP_OK;
+    for (size_t i = 0; i < effects->result_count; i++)
+        finish_publication(gossip, &effects->results[i]);
+    assert(gossip->first == gossip->next); /* Each publication has one result. */
 }
 
 /* Counters go on when a node is made again. */
-static void keep_stats(struct gossip *gossip)
+static void keep_stats(struct gossip *gossip, const struct gossip_node *node)
 {
-    const struct gossip_stats *stats = &gossip->node->stats;
+    const struct gossip_stats *stats = &node->stats;
     struct gossip_stats *past = &gossip->past;
 
     for (size_t i = 0; i < GOSSIP_DATAGRAM_VERDICTS; i++)
@@ -359,33 +353,36 @@ static void keep_stats(struct gossip *gossip)
 }
 
 /* The node is ahead of its disk: it is thrown away and made again of what the store holds. Nothing
- * of its batch is seen by anybody. */
+ * of its batch is seen by anybody. Where that fails, the old one stays, stale. */
 static int make_again(struct gossip *gossip)
 {
-    uint64_t boot = gossip_node_boot(gossip->node);
+    struct gossip_node *stale = gossip->node;
+    int error;
 
-    keep_stats(gossip);
-    gossip_node_destroy(gossip->node);
-    gossip->node = NULL;
-    return make_node(gossip, boot);
+    gossip->is_stale = true;
+    error = make_node(gossip, gossip_node_boot(stale));
+    if (error < 0) {
+        gossip->node = stale;
+        return error;
+    }
+    keep_stats(gossip, stale);
+    gossip_node_destroy(stale);
+    gossip->is_stale = false;
+    return GOSSIP_OK;
 }
 
 static int fall_read_only(struct gossip *gossip)
 {
-    int error = GOSSIP_OK;
-
     if (!gossip->read_only) {
         gossip->read_only = true;
         gossip->retry_after_ms = RETRY_MS;
         push_own_notice(gossip, GOSSIP_NOTICE_DISK_FULL);
     }
     gossip->retry_ms = now_ms(gossip) + gossip->retry_after_ms;
-    while (gossip->first != gossip->next && error >= 0) {
-        error = push_result(gossip, &(struct gossip_result){.ticket = gossip->first->ticket,
-                                                            .error = GOSSIP_ERR_FULL});
-        pop_publication(gossip);
-    }
-    return error < 0 ? error : make_again(gossip);
+    while (gossip->first != gossip->next)
+        finish_publication(gossip, &(struct gossip_result){.ticket = gossip->first->result.ticket,
+                                                           .error = GOSSIP_ERR_FULL});
+    return make_again(gossip);
 }
 
 /* Tries whether there is room again, by saving what is saved already. */
@@ -435,17 +432,20 @@ static int run_batch(struct gossip *gossip, bool *ret_more)
             return error;
     }
     gossip->deadline_ms = effects.deadline_ms;
-    return show(gossip, &effects);
+    show(gossip, &effects);
+    return GOSSIP_OK;
 }
 
+/* Out of memory twice in a row is survivable: the batch is dropped, what was to be published waits,
+ * and the node is made again, now or at the next run. */
 static int survive(struct gossip *gossip, int error)
 {
     if (error == GOSSIP_ERR_NOMEM && ++gossip->no_memory < NO_MEMORY_MAX) {
         gossip->next = gossip->first; /* What was taken is taken again. */
         push_own_notice(gossip, GOSSIP_NOTICE_NO_MEMORY);
-        error = make_again(gossip);
-        if (error >= 0)
-            return GOSSIP_OK;
+        gossip->is_stale = true;
+        gossip->deadline_ms = 0;
+        return GOSSIP_OK;
     }
     gossip->failed = error;
     return error;
@@ -458,7 +458,9 @@ int gossip_run(struct gossip *gossip)
 
     if (gossip->failed < 0)
         return gossip->failed;
-    error = try_writing(gossip);
+    error = gossip->is_stale ? make_again(gossip) : GOSSIP_OK;
+    if (error >= 0)
+        error = try_writing(gossip);
     if (error < 0)
         return survive(gossip, error);
     for (unsigned i = 0; i < BATCHES_AT_ONCE && more; i++) {

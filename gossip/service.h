@@ -9,17 +9,13 @@
 
 enum { NOTICES_MAX = 256 };
 
-/* A publication that waits, or whose batch is not committed yet. */
+/* A publication: first it waits, then its batch is not committed yet, and then it is its result. So
+ * telling what became of it needs no memory and cannot fail. */
 struct publication {
     struct publication *next;
-    uint64_t ticket;
+    struct gossip_result result; /* From the start with its ticket. */
     size_t size;
     uint8_t payload[];
-};
-
-struct result_node {
-    struct result_node *next;
-    struct gossip_result result;
 };
 
 /* A copy of a stored event. */
@@ -36,6 +32,7 @@ struct gossip {
     struct gossip_node *node;
     int failed;         /* The error that has stopped it for good. */
     unsigned no_memory; /* Batches in a row that were dropped. */
+    bool is_stale;      /* The node is ahead of the store: it is to be made again. */
     uint64_t deadline_ms;
 
     struct publication *first; /* Those taken into the batch at hand come first. */
@@ -44,8 +41,8 @@ struct gossip {
     size_t waiting;
     size_t waiting_bytes;
     uint64_t ticket;
-    struct result_node *first_result;
-    struct result_node *last_result;
+    struct publication *first_result;
+    struct publication *last_result;
 
     struct gossip_notice notices[NOTICES_MAX];
     size_t notice_start;
@@ -62,6 +59,10 @@ struct gossip {
     struct gossip_vclock clock; /* Of whichever was shown last. */
     struct gossip_stats past;   /* Of nodes that were thrown away. */
 };
+
+/* Whether what the node holds may be shown: it may not after a failed commit, whose outcome is
+ * unknown, nor while the node is to be made again. Returns the error to give instead. */
+int check_readable(const struct gossip *gossip);
 
 /* Copies the record of an event. NOMEM. */
 int event_copy_take(struct event_copy *copy, const struct gossip_event_record *record);

@@ -83,7 +83,6 @@ static int load_certificate(struct gossip_node *node, const struct gossip_signed
 {
     struct certificate certificate;
     struct certificate issuer;
-    uint32_t number;
 
     if (!certificate_read(node->crypto, &node->arena, record->bytes, record->size, &certificate) ||
         memcmp(certificate.id, record->id, GOSSIP_HASH_SIZE) != 0)
@@ -91,11 +90,8 @@ static int load_certificate(struct gossip_node *node, const struct gossip_signed
     /* Issuers may come later in the order of ids; gossip_verify() checks every signature. Here the
      * key must be fit, as everywhere, and a certificate of the cluster itself is checked. */
     if (certificate.has_issuer) {
-        number = peers_find_key(&node->peers, certificate.issuer);
-        if (number != NO_PEER)
-            issuer = node->peers.items[number]->certificate;
         if (!node->crypto->key_valid(certificate.key) ||
-            (number != NO_PEER && !issuer.has_issuer &&
+            (greet_known_issuer(node, certificate.issuer, &issuer) &&
              !certificate_verify(node->crypto, node->identity->cluster, &certificate, &issuer)))
             return GOSSIP_ERR_DAMAGED;
     } else if (!certificate_verify(node->crypto, node->identity->cluster, &certificate, NULL)) {

@@ -58,8 +58,6 @@ struct gossip_node {
     uint64_t exchange_ms; /* When the next exchange begins ... */
     uint64_t interval_ms; /* ... and how long after it the one after. */
     uint32_t next_peer;   /* Round robin. */
-    uint32_t list_place;  /* Where the next slice of a list begins. */
-    uint32_t records_place;
     bool trie_fits;
     uint8_t trie[GOSSIP_HASH_SIZE];
     uint8_t set[GOSSIP_HASH_SIZE]; /* Hash of the set of records. */
@@ -76,6 +74,10 @@ enum gossip_verdict greet_receive(struct gossip_node *node, enum datagram_kind k
  * NO_PEER if it is our own. FORGED or MALFORMED where it is not accepted. */
 enum gossip_verdict greet_admit(struct gossip_node *node, struct wire_bytes certificate,
                                 struct wire_bytes issuer, uint32_t *ret_peer, int *ret_error);
+
+/* Finds a certificate of a key that the cluster itself has signed, with the right to admit. */
+bool greet_known_issuer(const struct gossip_node *node, const uint8_t *key,
+                        struct certificate *ret_issuer);
 
 /* Makes a peer of a certificate that was verified and is not yet known. */
 int greet_add_member(struct gossip_node *node, const struct certificate *certificate);

@@ -515,6 +515,21 @@ static void test_several_logs(void **state)
     destroy_world(world);
 }
 
+/* After a failed commit nobody is shown what may not be stored. */
+static void test_failed_node(void **state)
+{
+    struct world *world = make_world("n1", "n2");
+    struct node *node = &world->nodes[0];
+
+    (void)state;
+    publish_text(node, "x");
+    api_fail(node->api, GOSSIP_ERR_IO);
+    assert_error(request(node, "GET", "/v1/clock", none, JSON), 500, EXIT_INPUT_OUTPUT, "store");
+    assert_error(request(node, "GET", "/v1/log", none, JSON), 500, EXIT_INPUT_OUTPUT, "store");
+    assert_error(post_event(node, "y", 1), 500, EXIT_INPUT_OUTPUT, "store");
+    destroy_world(world);
+}
+
 static void test_long_log(void **state)
 {
     struct world *world = make_world("n1", "n2");
@@ -709,17 +724,12 @@ static void test_stop(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_publish),
-        cmocka_unit_test(test_requests_share_a_commit),
-        cmocka_unit_test(test_payload_limit),
-        cmocka_unit_test(test_results_that_fail),
-        cmocka_unit_test(test_log),
-        cmocka_unit_test(test_several_logs),
-        cmocka_unit_test(test_long_log),
-        cmocka_unit_test(test_relations),
-        cmocka_unit_test(test_same_name),
-        cmocka_unit_test(test_errors),
-        cmocka_unit_test(test_status_and_peers),
+        cmocka_unit_test(test_publish),       cmocka_unit_test(test_requests_share_a_commit),
+        cmocka_unit_test(test_payload_limit), cmocka_unit_test(test_results_that_fail),
+        cmocka_unit_test(test_log),           cmocka_unit_test(test_several_logs),
+        cmocka_unit_test(test_failed_node),   cmocka_unit_test(test_long_log),
+        cmocka_unit_test(test_relations),     cmocka_unit_test(test_same_name),
+        cmocka_unit_test(test_errors),        cmocka_unit_test(test_status_and_peers),
         cmocka_unit_test(test_stop),
     };
 

@@ -92,6 +92,19 @@ static void test_slow_network(void **state)
     net_destroy(net);
 }
 
+/* Nodes meet, and go on, over a path on which every answer takes ten seconds. */
+static void test_long_path(void **state)
+{
+    struct net *net = net_create(&(struct net_options){
+        .seed = 6, .nodes = 2, .latency_ms_min = 5000, .latency_ms_max = 5200});
+
+    (void)state;
+    for (unsigned i = 0; i < 20; i++)
+        net_publish(net, i % 2, "x");
+    assert_true(net_run_until(net, net_in_step, 300000));
+    net_destroy(net);
+}
+
 /* Only the first node reaches everybody: what others say goes through it. */
 static void test_hub(void **state)
 {
@@ -118,6 +131,7 @@ int main(void)
         cmocka_unit_test(test_late_joiner),
         cmocka_unit_test(test_large_bodies_over_a_bad_network),
         cmocka_unit_test(test_slow_network),
+        cmocka_unit_test(test_long_path),
         cmocka_unit_test(test_hub),
     };
 

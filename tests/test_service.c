@@ -200,6 +200,7 @@ static void test_failed_commit_is_an_unknown_commit(void **state)
     struct net *net = two_nodes(4);
     struct gossip *gossip = net_node(net, 0);
     struct gossip_result result;
+    struct gossip_event event;
     uint64_t sent = 0;
     uint64_t ticket;
 
@@ -209,6 +210,9 @@ static void test_failed_commit_is_an_unknown_commit(void **state)
     assert_int_equal(gossip_publish(gossip, "perhaps", 7, &ticket), 0);
     assert_int_equal(gossip_run(gossip), GOSSIP_ERR_IO);
     assert_int_equal(gossip_result_pop(gossip, &result), 0);
+    assert_string_equal(net_have_text(net, 0), "{}");
+    assert_int_equal(gossip_event_get(gossip, (struct gossip_dot){gossip_self(gossip), 1}, &event),
+                     GOSSIP_ERR_IO);
     net_fail_saves(net, 0, 0, 0);
     assert_int_equal(gossip_run(gossip), GOSSIP_ERR_IO);
     assert_int_equal(gossip_timeout_ms(gossip), -1);
