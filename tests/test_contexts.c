@@ -308,7 +308,9 @@ static void test_contexts_as_tables(void **state)
                 assert_int_equal(error, GOSSIP_ERR_NOMEM);
                 assert_null(context);
                 failures++;
-                /* It did not leave anything half-done behind. */
+                /* It did not leave anything half-done behind, of this event or one before. */
+                if (seq > 1 && random_below(&seed, 2) == 0)
+                    seq--;
                 assert_int_equal(context_of(&world.contexts, number, seq, &context), GOSSIP_OK);
             }
             check_context(context, world.full[number][seq]);
