@@ -18,6 +18,7 @@ void batch_start(struct batch *batch, struct authors *authors)
     batch->record_bytes = 0;
     batch->event_count = 0;
     batch->datagram_count = 0;
+    batch->datagram_bytes = 0;
     batch->notice_count = 0;
     batch->result_count = 0;
     arena_reset(&batch->arena);
@@ -107,6 +108,7 @@ int batch_send(struct batch *batch, const struct gossip_address *to, const uint8
         return GOSSIP_ERR_NOMEM;
     assert(size <= GOSSIP_DATAGRAM_MAX && to->port != 0);
     *place = (struct gossip_datagram){.address = *to, .data = copy, .size = size};
+    batch->datagram_bytes += size;
     return GOSSIP_OK;
 }
 

@@ -27,6 +27,7 @@ struct batch {
     struct gossip_datagram *datagrams;
     size_t datagram_count;
     size_t datagram_capacity;
+    size_t datagram_bytes;
     struct gossip_notice *notices;
     size_t notice_count;
     size_t notice_capacity;

@@ -391,7 +391,7 @@ static int take_run(struct gossip_node *node, struct run *run, enum gossip_verdi
     bool is_first = true;
 
     memcpy(id, run->author, GOSSIP_ID_SIZE);
-    while (run != NULL && run_is_whole(run)) {
+    while (run != NULL) {
         enum gossip_verdict verdict = GOSSIP_DATAGRAM_ACCEPTED;
         enum run_outcome outcome;
         uint32_t number = NO_AUTHOR;
@@ -437,9 +437,11 @@ static int take_run(struct gossip_node *node, struct run *run, enum gossip_verdi
         if (is_first)
             *ret_verdict = verdict;
         is_first = false;
-        if (outcome != RUN_TAKEN)
+        number = authors_find(&node->authors, id);
+        if (number == NO_AUTHOR)
             break;
-        run = runs_at(&node->runs, id, node->authors.items[number]->tail.seq + 1);
+        /* Of several that claim to be the next, one may be true. */
+        run = runs_whole_at(&node->runs, id, node->authors.items[number]->tail.seq + 1);
     }
     return GOSSIP_OK;
 }
@@ -490,8 +492,8 @@ enum gossip_verdict deliver_part(struct gossip_node *node, uint32_t peer,
         *ret_error = GOSSIP_ERR_NOMEM;
         return GOSSIP_DATAGRAM_NO_ROOM;
     case RUNS_CONFLICT:
-        /* Two peers tell two sizes of one run: one of them is wrong, and which cannot be told
-         * before there is a seal. Or it comes in crumbs. It is all asked for again. */
+        /* Two sizes of one run: which is wrong cannot be told before there is a seal. Or it comes
+         * in crumbs. It is all asked for again. */
         runs_remove(&node->runs, run);
         return GOSSIP_DATAGRAM_FORGED;
     case RUNS_DUPLICATE:

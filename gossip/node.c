@@ -147,6 +147,8 @@ static enum gossip_verdict receive_box(struct gossip_node *node,
     size = box_open(node->crypto, peer->pair_key, datagram->data, datagram->size, plain);
     if (size == 0)
         return GOSSIP_DATAGRAM_FORGED;
+    if (header.counter == 0)
+        return GOSSIP_DATAGRAM_MALFORMED; /* They count from 1. */
 
     if (!peer->has_boot || peer->boot_id != header.boot_id ||
         !address_equal(&peer->address, &datagram->address)) {
@@ -234,7 +236,8 @@ int gossip_node_step(struct gossip_node *node, const struct gossip_input *input)
 
 bool gossip_node_batch_is_full(const struct gossip_node *node)
 {
-    return !node->taken && node->batch.record_bytes >= GOSSIP_BATCH_BYTES;
+    return !node->taken && (node->batch.record_bytes >= GOSSIP_BATCH_BYTES ||
+                            node->batch.datagram_bytes >= GOSSIP_BATCH_BYTES);
 }
 
 static int save_authors(struct gossip_node *node)

@@ -25,6 +25,7 @@ struct pull {
     struct pull_want {
         uint8_t author[GOSSIP_ID_SIZE];
         uint64_t last;
+        uint64_t tail; /* Where the author's chain stood when it was asked for. */
     } wants[GOSSIP_WANTS_MAX];
     size_t want_count;
     bool known_count;  /* A part has told how many there are ... */
@@ -33,8 +34,10 @@ struct pull {
     uint8_t *seen;     /* ... and which, a bit each. */
     size_t seen_size;
     bool more;
-    bool brought;         /* Something new has come. */
-    uint64_t deadline_ms; /* Given up when nothing comes until then. */
+    bool brought; /* Something new has come. */
+    bool again;   /* There was more to ask for when it was out. */
+    uint64_t begun_ms;
+    uint64_t deadline_ms; /* Given up when nothing new comes until then. */
 };
 
 struct peer {
@@ -70,6 +73,8 @@ struct peer {
 
     struct pull pull;
     size_t window_bytes; /* Of the next pull. */
+    bool failed;         /* It did not bring what it said it had: others are asked as well. */
+    bool passed_over;    /* Not asked for what somebody else was bringing. */
 };
 
 /* An address that gets our hello. */

@@ -11,10 +11,15 @@
 enum {
     /* After so long without a part, the rest of a window is not coming. */
     QUIET_MS = 1000,
+    /* And after so long it is given up whatever comes: bytes that prove to be nothing can be told
+     * apart from others only at the end of a run. */
+    PULL_MAX_MS = 10 * QUIET_MS,
     /* Bytes that a want and a gap take at most, and what there is for all of them. */
     WANT_SIZE = 44,
     GAP_SIZE = 14,
     WANTS_ROOM = 1000,
+    /* A run that nothing comes for any more is let go; digests will tell of it again. */
+    RUN_PATIENCE_MS = 60000,
 };
 
 struct plan {
@@ -40,9 +45,10 @@ static void plan_range(struct plan *plan, const uint8_t *author, uint64_t first,
         memcpy(want->gaps, gaps, gap_count * sizeof(*gaps));
 }
 
-/* Plans to ask for what is missing of an author up to last: not what is held already, and of an
- * unfinished run only its holes. */
-static void plan_author(struct gossip_node *node, const struct need *need, struct plan *plan)
+/* Plans to ask peer for what is missing of an author up to last: not what it has brought already,
+ * and of an unfinished run only its holes. */
+static void plan_author(struct gossip_node *node, uint32_t peer, const struct need *need,
+                        struct plan *plan)
 {
     uint32_t number = authors_find(&node->authors, need->author);
     uint64_t seq = 1;
@@ -51,7 +57,7 @@ static void plan_author(struct gossip_node *node, const struct need *need, struc
         seq = node->authors.items[number]->tail.seq + 1;
     while (seq <= need->last && plan->message.want_count < GOSSIP_WANTS_MAX) {
         struct wire_gap gaps[GOSSIP_GAPS_MAX];
-        struct run *run = runs_at(&node->runs, need->author, seq);
+        struct run *run = runs_at(&node->runs, need->author, seq, peer);
         size_t gap_count;
 
         if (run == NULL || run->first > need->last) {
@@ -70,6 +76,13 @@ static void plan_author(struct gossip_node *node, const struct need *need, struc
     }
 }
 
+static uint64_t tail_of(const struct gossip_node *node, const uint8_t *id)
+{
+    uint32_t number = authors_find(&node->authors, id);
+
+    return number == NO_AUTHOR ? 0 : node->authors.items[number]->tail.seq;
+}
+
 int pull_begin(struct gossip_node *node, uint32_t number, const struct need *needs, size_t count,
                const uint8_t *records, size_t record_count)
 {
@@ -81,7 +94,7 @@ int pull_begin(struct gossip_node *node, uint32_t number, const struct need *nee
     if (node->read_only || peer->state != GOSSIP_PEER_ALIVE)
         return GOSSIP_OK;
     if (peer->pull.open) {
-        peer->wanted = true; /* When this one is done. */
+        peer->pull.again = true;
         return GOSSIP_OK;
     }
     peer->pull.want_count = 0;
@@ -100,21 +113,24 @@ int pull_begin(struct gossip_node *node, uint32_t number, const struct need *nee
 
             if (asked->refused != 0)
                 continue;
-            if (asked->asked_until > node->now_ms && asked->asked_peer != number)
-                continue; /* Somebody else is bringing it. */
-            plan_author(node, &needs[i], &plan);
-            if (plan.message.want_count > before) {
+            if (asked->asked_until > node->now_ms && asked->asked_peer != number) {
+                peer->passed_over = true; /* Somebody else is bringing it. */
+                continue;
+            }
+            plan_author(node, number, &needs[i], &plan);
+            if (plan.message.want_count > before && !peer->failed) {
                 asked->asked_peer = number;
                 asked->asked_until = node->now_ms + QUIET_MS;
             }
         } else {
-            plan_author(node, &needs[i], &plan);
+            plan_author(node, number, &needs[i], &plan);
         }
         if (plan.message.want_count > before) {
             struct pull_want *want = &peer->pull.wants[peer->pull.want_count++];
 
             memcpy(want->author, needs[i].author, GOSSIP_ID_SIZE);
             want->last = needs[i].last;
+            want->tail = tail_of(node, needs[i].author);
         }
     }
     if (plan.message.want_count == 0 && record_count == 0)
@@ -132,9 +148,41 @@ int pull_begin(struct gossip_node *node, uint32_t number, const struct need *nee
     peer->pull.received = 0;
     peer->pull.more = false;
     peer->pull.brought = false;
+    peer->pull.again = false;
+    peer->pull.begun_ms = node->now_ms;
     peer->pull.deadline_ms = node->now_ms + QUIET_MS;
     node->stats.pulls++;
     return node_send(node, number, MESSAGE_PULL, message, size);
+}
+
+/* A pull is over: others may be asked for the same, and at once where they have been passed over
+ * for a peer that brought nothing of what it said it had. */
+static void end_pull(struct gossip_node *node, uint32_t number)
+{
+    struct peer *peer = node->peers.items[number];
+    size_t moved = 0;
+
+    peer->pull.open = false;
+    for (size_t i = 0; i < peer->pull.want_count; i++) {
+        const struct pull_want *want = &peer->pull.wants[i];
+        uint32_t author = authors_find(&node->authors, want->author);
+
+        moved += tail_of(node, want->author) > want->tail;
+        if (author != NO_AUTHOR && node->authors.items[author]->asked_peer == number)
+            node->authors.items[author]->asked_until = 0;
+    }
+    if (moved == peer->pull.want_count) {
+        peer->failed = false;
+        return;
+    }
+    if (moved == 0)
+        peer->failed = true;
+    for (size_t i = 0; i < node->peers.count; i++) {
+        struct peer *other = node->peers.items[i];
+
+        other->wanted = other->wanted || (other->passed_over && i != number);
+        other->passed_over = false;
+    }
 }
 
 /* A window has come whole: the next one may be larger, and there may be more to ask for. */
@@ -144,8 +192,9 @@ static int window_whole(struct gossip_node *node, uint32_t number)
     struct need needs[GOSSIP_WANTS_MAX];
     size_t count = peer->pull.want_count;
 
-    peer->pull.open = false;
+    end_pull(node, number);
     node->stats.pulls_whole++;
+    peer->wanted = peer->wanted || peer->pull.again;
     peer->window_bytes =
         peer->window_bytes * 2 < GOSSIP_WINDOW_BYTES ? peer->window_bytes * 2 : GOSSIP_WINDOW_BYTES;
     if (!peer->pull.brought)
@@ -155,12 +204,8 @@ static int window_whole(struct gossip_node *node, uint32_t number)
         return GOSSIP_OK;
     }
     for (size_t i = 0; i < count; i++) {
-        uint32_t author = authors_find(&node->authors, peer->pull.wants[i].author);
-
         memcpy(needs[i].author, peer->pull.wants[i].author, GOSSIP_ID_SIZE);
         needs[i].last = peer->pull.wants[i].last;
-        if (author != NO_AUTHOR)
-            node->authors.items[author]->asked_until = 0;
     }
     return pull_begin(node, number, needs, count, NULL, 0);
 }
@@ -176,6 +221,22 @@ static bool mark_part(struct pull *pull, const struct wire_part *part)
     return true;
 }
 
+/* Something new has come: more is on its way. */
+static void postpone(struct gossip_node *node, uint32_t number)
+{
+    struct pull *pull = &node->peers.items[number]->pull;
+    uint64_t end = pull->begun_ms + PULL_MAX_MS;
+
+    pull->deadline_ms = node->now_ms + QUIET_MS < end ? node->now_ms + QUIET_MS : end;
+    for (size_t i = 0; i < pull->want_count; i++) {
+        uint32_t author = authors_find(&node->authors, pull->wants[i].author);
+
+        if (author != NO_AUTHOR && node->authors.items[author]->asked_peer == number &&
+            node->authors.items[author]->asked_until > 0)
+            node->authors.items[author]->asked_until = pull->deadline_ms;
+    }
+}
+
 int pull_note_part(struct gossip_node *node, uint32_t number, const struct wire_part *part,
                    bool new_data)
 {
@@ -183,13 +244,8 @@ int pull_note_part(struct gossip_node *node, uint32_t number, const struct wire_
 
     if (!pull->open || !part->has_request || part->request != pull->request)
         return GOSSIP_OK;
-    pull->deadline_ms = node->now_ms + QUIET_MS;
-    for (size_t i = 0; i < pull->want_count; i++) {
-        uint32_t author = authors_find(&node->authors, pull->wants[i].author);
-
-        if (author != NO_AUTHOR && node->authors.items[author]->asked_peer == number)
-            node->authors.items[author]->asked_until = pull->deadline_ms;
-    }
+    if (new_data)
+        postpone(node, number);
     if (part->count == 0)
         return window_whole(node, number);
     if (!pull->known_count) {
@@ -245,6 +301,8 @@ static int repair(struct gossip_node *node)
 {
     bool is_waiting = false;
 
+    if (node->now_ms > RUN_PATIENCE_MS)
+        node->stats.dropped += runs_expire(&node->runs, node->now_ms - RUN_PATIENCE_MS);
     for (uint32_t i = 0; i < node->peers.count; i++) {
         struct need needs[NEEDS_MAX];
         size_t count = find_needs(node, i, needs);
@@ -277,7 +335,7 @@ int pull_time(struct gossip_node *node)
 
         if (!peer->pull.open || peer->pull.deadline_ms > node->now_ms)
             continue;
-        peer->pull.open = false;
+        end_pull(node, i);
         peer->window_bytes = peer->window_bytes / 2 > GOSSIP_WINDOW_BYTES_MIN
                                  ? peer->window_bytes / 2
                                  : GOSSIP_WINDOW_BYTES_MIN;

@@ -43,6 +43,20 @@ void runs_clear(struct runs *runs)
         runs_remove(runs, runs->first);
 }
 
+size_t runs_expire(struct runs *runs, uint64_t before_ms)
+{
+    size_t expired = 0;
+
+    for (struct run *run = runs->first, *next; run != NULL; run = next) {
+        next = run->next;
+        if (run->touched_ms < before_ms) {
+            runs_remove(runs, run);
+            expired++;
+        }
+    }
+    return expired;
+}
+
 bool run_is_whole(const struct run *run)
 {
     return run->piece_count == 1 && run->pieces[0].start == 0 && run->pieces[0].end == run->size &&
@@ -68,12 +82,25 @@ size_t run_gaps(const struct run *run, struct wire_gap *ret_gaps, size_t capacit
     return count;
 }
 
-struct run *runs_at(const struct runs *runs, const uint8_t author[GOSSIP_ID_SIZE], uint64_t seq)
+struct run *runs_whole_at(const struct runs *runs, const uint8_t author[GOSSIP_ID_SIZE],
+                          uint64_t seq)
+{
+    for (struct run *run = runs->first; run != NULL; run = run->next) {
+        if (run->first <= seq && run->last >= seq && run_is_whole(run) &&
+            memcmp(run->author, author, GOSSIP_ID_SIZE) == 0)
+            return run;
+    }
+    return NULL;
+}
+
+struct run *runs_at(const struct runs *runs, const uint8_t author[GOSSIP_ID_SIZE], uint64_t seq,
+                    uint32_t source)
 {
     struct run *found = NULL;
 
     for (struct run *run = runs->first; run != NULL; run = run->next) {
-        if (run->last < seq || memcmp(run->author, author, GOSSIP_ID_SIZE) != 0)
+        if (run->source != source || run->last < seq ||
+            memcmp(run->author, author, GOSSIP_ID_SIZE) != 0)
             continue;
         if (found == NULL || run->first < found->first)
             found = run;
@@ -164,27 +191,52 @@ static struct run *run_create(struct runs *runs, const struct wire_run_part *par
     return run;
 }
 
-static struct run *run_find(const struct runs *runs, const struct wire_run_part *part)
+static struct run *run_find(const struct runs *runs, const struct wire_run_part *part,
+                            uint32_t source)
 {
     for (struct run *run = runs->first; run != NULL; run = run->next) {
-        if (run->first == part->first && run->last == part->last &&
+        if (run->source == source && run->first == part->first && run->last == part->last &&
             memcmp(run->author, part->author, GOSSIP_ID_SIZE) == 0)
             return run;
     }
     return NULL;
 }
 
-/* Lets go of what was touched longest ago, but never of kept. */
+/* What all runs of one peer come to, by whichever bound is broken. */
+static size_t held_of(const struct runs *runs, uint32_t source)
+{
+    size_t held = 0;
+
+    for (const struct run *run = runs->first; run != NULL; run = run->next) {
+        if (run->source == source)
+            held += runs->count > GOSSIP_RUNS_HELD ? 1 : run_bytes(run);
+    }
+    return held;
+}
+
+/* Lets go of what was touched longest ago by whoever holds the most, but never of kept. */
 static size_t runs_trim(struct runs *runs, const struct run *kept)
 {
     size_t dropped = 0;
 
     while (runs->count > GOSSIP_RUNS_HELD || runs->bytes > GOSSIP_RUNS_BYTES) {
         struct run *oldest = NULL;
+        size_t most = 0;
 
         for (struct run *run = runs->first; run != NULL; run = run->next) {
-            if (run != kept)
+            size_t held;
+
+            if (run == kept)
+                continue;
+            if (oldest != NULL && run->source == oldest->source) {
                 oldest = run;
+                continue;
+            }
+            held = held_of(runs, run->source);
+            if (held > most) {
+                most = held;
+                oldest = run;
+            }
         }
         if (oldest == NULL)
             break; /* One run is less than all the room there is. */
@@ -197,7 +249,7 @@ static size_t runs_trim(struct runs *runs, const struct run *kept)
 enum runs_outcome runs_take(struct runs *runs, const struct wire_run_part *part, uint32_t source,
                             uint64_t now_ms, struct run **ret_run, size_t *ret_dropped)
 {
-    struct run *run = run_find(runs, part);
+    struct run *run = run_find(runs, part, source);
     uint32_t end = part->offset + (uint32_t)part->data.size;
     bool is_new;
 
@@ -232,9 +284,6 @@ enum runs_outcome runs_take(struct runs *runs, const struct wire_run_part *part,
         memcpy(run->data + part->offset, part->data.data, part->data.size);
         if (part->previous != NULL)
             memcpy(run->previous, part->previous, GOSSIP_HASH_SIZE);
-        if (run->source != source)
-            run->mixed = true;
-        run->source = source;
         run->touched_ms = now_ms;
         *place_of(runs, run) = run->next;
         run->next = runs->first;

@@ -1,7 +1,8 @@
 /*
  * Runs on their way in: parts are put together until the stream is whole, and whole ones that are
  * ahead of what is here wait for what comes before them. Nothing in here has been verified; it is
- * bounded, and what is let go will be asked for again.
+ * bounded, and what is let go will be asked for again. What one peer brings is kept apart from what
+ * others do, so that none can spoil the run of another.
  */
 #ifndef GOSSIP_RUNS_H
 #define GOSSIP_RUNS_H
@@ -34,9 +35,8 @@ struct run {
     bool has_introduction;
     uint8_t key[GOSSIP_KEY_SIZE];
     uint8_t epoch[GOSSIP_EPOCH_SIZE];
-    uint32_t source;     /* Number of the peer the last new part came from. */
-    bool mixed;          /* Parts came from more than one peer. */
-    uint64_t touched_ms; /* When it came. */
+    uint32_t source;     /* Number of the peer that brings it. */
+    uint64_t touched_ms; /* When the last new part came. */
 };
 
 struct runs {
@@ -48,12 +48,13 @@ struct runs {
 enum runs_outcome {
     RUNS_NEW,       /* The part brought something. */
     RUNS_DUPLICATE, /* It did not. */
-    RUNS_CONFLICT,  /* Its run is held with another size, or in too many pieces already. */
+    RUNS_CONFLICT,  /* The same peer has told another size of it, or it is in too many pieces. */
     RUNS_NO_MEMORY, /* Nothing has changed. */
 };
 
-/* Takes in a part. *ret_run is the run it belongs to. When too much is held, the runs touched
- * longest ago are let go; *ret_dropped counts them. */
+/* Takes in a part that the peer source has sent. *ret_run is the run it belongs to. When too much
+ * is held, the peer that holds the most lets go of the run touched longest ago; *ret_dropped
+ * counts. */
 enum runs_outcome runs_take(struct runs *runs, const struct wire_run_part *part, uint32_t source,
                             uint64_t now_ms, struct run **ret_run, size_t *ret_dropped);
 
@@ -62,13 +63,21 @@ bool run_is_whole(const struct run *run);
 /* Up to capacity holes of a run, ascending; returns how many there are. */
 size_t run_gaps(const struct run *run, struct wire_gap *ret_gaps, size_t capacity);
 
-/* The held run of author that covers seq and, of several, begins first; else the one that begins
- * first after seq; NULL where there is none. */
-struct run *runs_at(const struct runs *runs, const uint8_t author[GOSSIP_ID_SIZE], uint64_t seq);
+/* The run of author from source that covers seq and, of several, begins first; else the one that
+ * begins first after seq; NULL where there is none. */
+struct run *runs_at(const struct runs *runs, const uint8_t author[GOSSIP_ID_SIZE], uint64_t seq,
+                    uint32_t source);
+
+/* A whole run of author, from whomever, that covers seq; NULL where there is none. */
+struct run *runs_whole_at(const struct runs *runs, const uint8_t author[GOSSIP_ID_SIZE],
+                          uint64_t seq);
 
 /* Lets go of one run, or of all those of an author up to and including seq. */
 void runs_remove(struct runs *runs, struct run *run);
 void runs_remove_until(struct runs *runs, const uint8_t author[GOSSIP_ID_SIZE], uint64_t seq);
 void runs_clear(struct runs *runs);
+
+/* Lets go of those that nothing has come for since before_ms. Returns how many. */
+size_t runs_expire(struct runs *runs, uint64_t before_ms);
 
 #endif

@@ -20,6 +20,9 @@ enum {
     RECORD_ROOM = GOSSIP_PLAIN_MAX - 64,
     /* A new event larger than this is announced, and pulled by whoever wants it. */
     PUSH_MAX = 8 * PART_ROOM,
+    /* Once so much waits to be sent, pulls go unanswered: a datagram of a few bytes brings forth a
+     * whole window, and they may come faster than batches end. */
+    SENDING_MAX = 4 * GOSSIP_WINDOW_BYTES,
 };
 
 /* What there is of one event, for choosing. */
@@ -121,8 +124,8 @@ static int offer_collect(struct gossip_node *node, struct offer *offer)
 }
 
 /* Chooses what goes into the window: in the order of delivery, until it is full; of each author up
- * to a seal. */
-static void choose_events(struct window *window, uint32_t events_max, uint32_t bytes_max)
+ * to a seal. Returns how many bytes that is at most. */
+static size_t choose_events(struct window *window, uint32_t events_max, uint32_t bytes_max)
 {
     size_t bytes = 0;
     uint32_t events = 0;
@@ -167,6 +170,7 @@ static void choose_events(struct window *window, uint32_t events_max, uint32_t b
             }
         }
     }
+    return bytes;
 }
 
 static int add_cut(struct window *window, const struct cut *cut)
@@ -264,8 +268,9 @@ static int cut_offer(struct window *window, const struct offer *offer)
     return GOSSIP_OK;
 }
 
-/* Cuts what is asked for of the one run first..last, if that is a run. */
-static int cut_gaps(struct window *window, const struct offer *offer)
+/* Cuts what is asked for of the one run first..last, if that is a run, up to *room bytes: what is
+ * asked for may overlap. */
+static int cut_gaps(struct window *window, const struct offer *offer, uint32_t *room)
 {
     const struct wire_want *want = offer->want;
     uint32_t size = 0;
@@ -286,6 +291,11 @@ static int cut_gaps(struct window *window, const struct offer *offer)
 
         if (start >= size || end > size || end <= start)
             continue;
+        if (end - start > *room) {
+            window->more = true;
+            end = start + *room;
+        }
+        *room -= end - start;
         error = cut_stream(window, offer->author, want->first, want->last, size, start, end);
         if (error < 0)
             return error;
@@ -472,6 +482,7 @@ static int answer_pull(struct gossip_node *node, uint32_t peer, const struct wir
 {
     uint32_t bytes_max = pull->size < GOSSIP_WINDOW_BYTES ? pull->size : GOSSIP_WINDOW_BYTES;
     uint32_t events_max = pull->events < GOSSIP_WINDOW_EVENTS ? pull->events : GOSSIP_WINDOW_EVENTS;
+    uint32_t gaps_room;
     int error = cut_records(window, &pull->records);
 
     for (size_t i = 0; i < pull->want_count && error >= 0; i++) {
@@ -487,11 +498,13 @@ static int answer_pull(struct gossip_node *node, uint32_t peer, const struct wir
     }
     if (error < 0)
         return error;
-    choose_events(window, events_max, bytes_max);
+    gaps_room = bytes_max - (uint32_t)choose_events(window, events_max, bytes_max);
+    if (gaps_room < GOSSIP_WINDOW_BYTES_MIN)
+        gaps_room = GOSSIP_WINDOW_BYTES_MIN;
     qsort(window->offers, window->offer_count, sizeof(*window->offers), by_delivery);
     for (size_t i = 0; i < window->offer_count && error >= 0; i++) {
         if (window->offers[i].want->gap_count > 0)
-            error = cut_gaps(window, &window->offers[i]);
+            error = cut_gaps(window, &window->offers[i], &gaps_room);
         else
             error = cut_offer(window, &window->offers[i]);
     }
@@ -507,6 +520,8 @@ enum gossip_verdict serve_pull(struct gossip_node *node, uint32_t peer,
 {
     struct window window = {.node = node};
 
+    if (node->batch.datagram_bytes >= SENDING_MAX)
+        return GOSSIP_DATAGRAM_LIMITED;
     *ret_error = answer_pull(node, peer, pull, &window);
     window_clear(&window);
     return GOSSIP_DATAGRAM_ACCEPTED;

@@ -19,7 +19,6 @@ enum {
     WAITING_BYTES_MAX = 64 << 20,
     PERIOD_MIN_MS = 10,
     PERIOD_MAX_MS = 60000,
-    PAYLOAD_MAX = 1000000,
 };
 
 static uint64_t now_ms(struct gossip *gossip)
@@ -66,7 +65,7 @@ static int check_options(const struct gossip_options *options)
 {
     if (options->size < sizeof(*options) || options->store == NULL || options->time == NULL ||
         options->identity == NULL || (options->joins == NULL && options->join_count > 0) ||
-        options->fanout > GOSSIP_FANOUT_MAX || options->payload_max > PAYLOAD_MAX ||
+        options->fanout > GOSSIP_FANOUT_MAX || options->payload_max > GOSSIP_PAYLOAD_MAX ||
         options->choice > GOSSIP_CHOOSE_MOST_RELIABLE)
         return GOSSIP_ERR_INVALID;
     if (options->period_ms != 0 &&

@@ -264,11 +264,12 @@ static bool column_blob(sqlite3_stmt *row, int column, const uint8_t **ret_bytes
 {
     static const uint8_t empty[1];
     const uint8_t *bytes = sqlite3_column_blob(row, column);
+    size_t size = (size_t)sqlite3_column_bytes(row, column);
 
-    if (sqlite3_column_type(row, column) != SQLITE_BLOB)
+    if (sqlite3_column_type(row, column) != SQLITE_BLOB || (bytes == NULL && size > 0))
         return false;
     *ret_bytes = bytes == NULL ? empty : bytes;
-    *ret_size = (size_t)sqlite3_column_bytes(row, column);
+    *ret_size = size;
     return true;
 }
 
@@ -384,12 +385,13 @@ static int read_record(struct sqlite_store *store, sqlite3_stmt *statement,
                        enum gossip_record_kind kind, struct gossip_record *ret_record)
 {
     struct gossip_record record = {.kind = kind};
+    bool valid = kinds[kind].read(statement, &record);
 
-    /* A column that could not be shown for want of memory looks like an empty one. */
-    if (!kinds[kind].read(statement, &record))
-        return damaged_row(store, kinds[kind].table);
-    if (sqlite3_errcode(store->db) == SQLITE_NOMEM)
+    /* A column that could not be shown for want of memory looks like one of the wrong form. */
+    if ((sqlite3_errcode(store->db) & 0xff) == SQLITE_NOMEM)
         return failed(store, READING, SQLITE_NOMEM);
+    if (!valid)
+        return damaged_row(store, kinds[kind].table);
     *ret_record = record;
     return GOSSIP_OK;
 }

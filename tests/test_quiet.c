@@ -15,6 +15,7 @@
 #include <cmocka.h>
 
 #include "store/sqlite.h"
+#include "tests/scratch.h"
 
 enum { NODES = 5, PERIODS = 60 };
 
@@ -59,7 +60,7 @@ static void sum(struct net *net, struct gossip_stats *ret_sum)
 /* A period is what lies between two exchanges of a node: at most half a minute. */
 static void test_in_step_for_sixty_periods(void **state)
 {
-    char directory[] = "/tmp/gossip-quiet-XXXXXX";
+    char directory[64];
     uint64_t changes[NODES];
     uint64_t pages[NODES];
     struct gossip_stats before;
@@ -68,7 +69,7 @@ static void test_in_step_for_sixty_periods(void **state)
     struct net *net;
 
     (void)state;
-    assert_non_null(mkdtemp(directory));
+    assert_true(scratch_directory("quiet", directory, sizeof(directory)));
     net = net_create(&(struct net_options){.seed = 1,
                                            .nodes = NODES,
                                            .latency_ms_min = 1,
