@@ -236,6 +236,7 @@ static void test_issuers(void **state)
     struct certificate of_admitter;
     struct certificate of_evicter;
     struct certificate of_second;
+    struct certificate of_second_by_cluster;
     struct certificate direct;
     struct certificate by_admitter;
     struct certificate by_evicter;
@@ -253,6 +254,8 @@ static void test_issuers(void **state)
                      NULL, cluster.secret, &of_evicter);
     certificate_make(crypto, cluster.key, second.key, "second", GOSSIP_RIGHT_ADMIT, admitter.key,
                      admitter.secret, &of_second);
+    certificate_make(crypto, cluster.key, second.key, "second", GOSSIP_RIGHT_ADMIT, admitter.key,
+                     cluster.secret, &of_second_by_cluster);
     certificate_make(crypto, cluster.key, node.key, "node", 0, NULL, cluster.secret, &direct);
     certificate_make(crypto, cluster.key, node.key, "node", 0, admitter.key, admitter.secret,
                      &by_admitter);
@@ -283,6 +286,7 @@ static void test_issuers(void **state)
             {"another issuer", &by_admitter, &of_evicter, false},
             {"an issuer with every right but that", &by_evicter, &of_evicter, false},
             {"a chain of two", &by_second, &of_second, false},
+            {"the same, whoever has signed", &by_second, &of_second_by_cluster, false},
             {"the middle of it alone", &of_second, &of_admitter, true},
             {"a node that admits itself", &by_itself, &by_itself, false},
             {"itself, of the cluster", &by_itself, &direct, false},
@@ -302,7 +306,7 @@ static void test_issuers(void **state)
     assert_false(certificate_verify(crypto, other_cluster.key, &by_admitter, &of_admitter));
 }
 
-/* A key unfit for a member is refused, however well signed; that of an issuer likewise. */
+/* A key unfit for a member is refused, however well signed. */
 static void test_unfit_keys(void **state)
 {
     static const uint8_t unfit[][GOSSIP_KEY_SIZE] = {
@@ -314,19 +318,46 @@ static void test_unfit_keys(void **state)
          0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x7f}, /* Of order 2. */
     };
     const struct pair cluster = pair_of(1);
-    const struct pair node = pair_of(2);
     struct certificate certificate;
-    struct certificate issuer;
 
     (void)state;
     for (size_t i = 0; i < sizeof(unfit) / sizeof(unfit[0]); i++) {
         certificate_make(crypto, cluster.key, unfit[i], "unfit", GOSSIP_RIGHT_ADMIT, NULL,
-                         cluster.secret, &issuer);
-        assert_false(certificate_verify(crypto, cluster.key, &issuer, NULL));
-        certificate_make(crypto, cluster.key, node.key, "node", 0, unfit[i], node.secret,
-                         &certificate);
-        assert_false(certificate_verify(crypto, cluster.key, &certificate, &issuer));
+                         cluster.secret, &certificate);
+        assert_false(certificate_verify(crypto, cluster.key, &certificate, NULL));
     }
+}
+
+static uint8_t refused_key[GOSSIP_KEY_SIZE];
+
+static bool is_not_refused(const uint8_t key[GOSSIP_KEY_SIZE])
+{
+    return memcmp(key, refused_key, GOSSIP_KEY_SIZE) != 0;
+}
+
+/* Both keys of a chain are asked about: of an unfit one, signatures may mean anything. */
+static void test_keys_are_asked_about(void **state)
+{
+    const struct pair cluster = pair_of(1);
+    const struct pair issuer = pair_of(2);
+    const struct pair node = pair_of(3);
+    const struct pair other = pair_of(4);
+    struct gossip_crypto strict = *crypto;
+    struct certificate of_issuer;
+    struct certificate of_node;
+
+    (void)state;
+    strict.key_valid = is_not_refused;
+    certificate_make(crypto, cluster.key, issuer.key, "issuer", GOSSIP_RIGHT_ADMIT, NULL,
+                     cluster.secret, &of_issuer);
+    certificate_make(crypto, cluster.key, node.key, "node", 0, issuer.key, issuer.secret, &of_node);
+    memcpy(refused_key, other.key, GOSSIP_KEY_SIZE);
+    assert_true(certificate_verify(&strict, cluster.key, &of_node, &of_issuer));
+    memcpy(refused_key, node.key, GOSSIP_KEY_SIZE);
+    assert_false(certificate_verify(&strict, cluster.key, &of_node, &of_issuer));
+    memcpy(refused_key, issuer.key, GOSSIP_KEY_SIZE);
+    assert_false(certificate_verify(&strict, cluster.key, &of_node, &of_issuer));
+    assert_false(certificate_verify(&strict, cluster.key, &of_issuer, NULL));
 }
 
 int main(void)
@@ -339,6 +370,7 @@ int main(void)
         cmocka_unit_test(test_a_name_that_is_none),
         cmocka_unit_test(test_issuers),
         cmocka_unit_test(test_unfit_keys),
+        cmocka_unit_test(test_keys_are_asked_about),
     };
 
     crypto = gossip_crypto_sodium();

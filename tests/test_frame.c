@@ -415,9 +415,11 @@ static void test_payload(void **state)
         {"9a00 01 70", NULL},      /* Not the shortest tag. */
         {"1a01 70 28 8000", NULL}, /* Not the shortest value. */
         {"1a01 70 00", NULL},      /* There is no field 0. */
-        {"1a01 70 2b 2c", NULL},   /* A group, */
-        {"1a01 70 2c", NULL},      /* its end, */
-        {"1a01 70 2e", NULL},      /* and types that no version knows. */
+        {"00 05 1a01 70", NULL},
+        {"02 00 1a01 70", NULL},
+        {"1a01 70 2b 2c", NULL}, /* A group, */
+        {"1a01 70 2c", NULL},    /* its end, */
+        {"1a01 70 2e", NULL},    /* and types that no version knows. */
         {"1a01 70 2f", NULL},
         {"1a01 70 28", NULL},
         {"1a01 70 29 01020304050607", NULL},
