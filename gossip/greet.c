@@ -266,9 +266,7 @@ int greet_proven(struct gossip_node *node, uint32_t number, const struct gossip_
     int error;
 
     if (!peer->has_boot || peer->boot_id != boot_id) {
-        replay_reset(&peer->window, counter);
-        peer->has_boot = true;
-        peer->boot_id = boot_id;
+        peer_set_boot(peer, boot_id, counter);
         peer->pull.open = false;
     }
     peer->address = *address;
@@ -373,10 +371,13 @@ static enum gossip_verdict receive_hello(struct gossip_node *node,
                           greeting->message.certificate.size, &certificate))
         return GOSSIP_DATAGRAM_MALFORMED;
     if (is_self(node, certificate.key)) {
-        /* An address that was given to us leads back to ourselves. */
+        /* An address that was given to us leads back to ourselves, or somebody wants us to think
+         * so: whom we join we do not give up for that, but are in no hurry either. */
         target = target_by_nonce(node, greeting->message.nonce);
-        if (target != NULL)
+        if (target != NULL && !target->kept)
             targets_remove(&node->peers, target);
+        else if (target != NULL)
+            target->interval_ms = GOSSIP_HELLO_MAX_MS;
         return GOSSIP_DATAGRAM_MISDIRECTED;
     }
     if (!greeting_verify(node->crypto, node->identity->cluster, DATAGRAM_HELLO, greeting,
@@ -407,7 +408,9 @@ static enum gossip_verdict receive_welcome(struct gossip_node *node,
     struct peer *peer;
     uint32_t number;
 
-    if (target == NULL)
+    /* Only the address that the hello went to has been proven by the nonce: a welcome that was
+     * caught and sent on from another must not lead us there. */
+    if (target == NULL || !address_equal(&target->address, &datagram->address))
         return GOSSIP_DATAGRAM_UNASKED;
     if (!certificate_read(node->crypto, &arena, greeting->message.certificate.data,
                           greeting->message.certificate.size, &certificate))

@@ -13,6 +13,8 @@ enum {
     TARGETS_MAX = 1024,
     /* At one a second, answers that took a quarter of a minute still count. */
     EXCHANGES_KEPT = 16,
+    /* A token is good for two minutes; hardly anybody starts more often in them. */
+    PAST_BOOTS_KEPT = 8,
     /* After so many hellos an address we only heard of is forgotten. */
     HELLOS_TO_HEARSAY = 10,
 };
@@ -49,6 +51,8 @@ struct peer {
 
     bool has_boot; /* Its boot and address are proven. */
     uint64_t boot_id;
+    uint64_t past_boots[PAST_BOOTS_KEPT]; /* That others have followed. */
+    size_t past_boot_count;               /* How many there have been. */
     struct replay_window window;
     uint64_t counter;  /* The last one we used to it. */
     bool has_token;    /* To be sent back to it, */
@@ -106,6 +110,12 @@ int peers_add(struct peers *peers, const struct certificate *certificate, uint32
 /* The number of a peer by node id or key, or NO_PEER. */
 uint32_t peers_find_node(const struct peers *peers, const uint8_t node[GOSSIP_ID_SIZE]);
 uint32_t peers_find_key(const struct peers *peers, const uint8_t key[GOSSIP_KEY_SIZE]);
+
+/* Takes up a boot that has been proven. */
+void peer_set_boot(struct peer *peer, uint64_t boot_id, uint64_t counter);
+
+/* Whether another boot has followed this one. */
+bool peer_boot_is_past(const struct peer *peer, uint64_t boot_id);
 
 /* The target at address, or NULL; lent until one is added or removed. */
 struct target *targets_find(struct peers *peers, const struct gossip_address *address);
