@@ -13,7 +13,7 @@
 
 struct api {
     struct api_options options;
-    struct api_stream *stream; /* The log that is being read; a gossip has one at a time. */
+    size_t streams; /* Logs that are being read. */
     bool stop_asked;
     bool refuses_publications;
 };
@@ -44,7 +44,7 @@ int api_create(const struct api_options *options, struct api **ret_api)
 
 void api_destroy(struct api *api)
 {
-    assert(!api || !api->stream);
+    assert(!api || api->streams == 0);
     free(api);
 }
 
@@ -177,6 +177,11 @@ void api_result(struct api *api, const struct gossip_result *result, bool plain,
     case GOSSIP_ERR_FULL:
         answer_error(&response, 507, EXIT_NO, "the disk is full; the event was not written",
                      "free some space; the node then goes on by itself");
+        break;
+    case GOSSIP_ERR_EXISTS:
+        answer_error(&response, 503, EXIT_NO,
+                     "events of this node that its store has lost are on their way back from peers",
+                     "try again in a moment");
         break;
     case GOSSIP_ERR_LIMIT:
         answer_error(&response, 507, EXIT_NO,
@@ -362,7 +367,7 @@ static int open_log(struct api *api, const struct view *view, const struct api_r
         free(stream);
         return error;
     }
-    api->stream = stream;
+    api->streams++;
     *ret_stream = stream;
     return GOSSIP_OK;
 }
@@ -370,14 +375,8 @@ static int open_log(struct api *api, const struct view *view, const struct api_r
 static void handle_log(struct api *api, const struct view *view, const struct api_request *request,
                        struct api_response *response)
 {
-    int error;
+    int error = open_log(api, view, request, &response->stream);
 
-    if (api->stream) {
-        answer_error(response, 503, EXIT_NO, "the log is being read by someone else",
-                     "try again when that has ended");
-        return;
-    }
-    error = open_log(api, view, request, &response->stream);
     if (error < 0) {
         answer_failure(response, error);
         return;
@@ -445,8 +444,7 @@ void api_stream_close(struct api_stream *stream)
 {
     if (!stream)
         return;
-    assert(stream->api->stream == stream);
-    stream->api->stream = NULL;
+    stream->api->streams--;
     gossip_log_close(stream->log);
     names_destroy(stream->names);
     text_clear(&stream->line);

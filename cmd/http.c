@@ -223,7 +223,8 @@ static void complete(void *context, struct MHD_Connection *connection, void **st
     *state = NULL;
 }
 
-static void log_daemon(void *context, const char *format, va_list arguments)
+__attribute__((format(printf, 2, 0))) static void log_daemon(void *context, const char *format,
+                                                             va_list arguments)
 {
     struct http *http = context;
     char line[256];

@@ -26,8 +26,7 @@ enum {
     JOIN_ADDRESSES_MAX = 16, /* Of one name. */
     PERIOD_MIN_MS = 10,
     PERIOD_LAST_MS = 60000,
-    PAYLOAD_LAST = 1000000, /* gossip_options.payload_max */
-    DRAIN_MS = 1000,        /* For last answers to be read, before the node ends. */
+    DRAIN_MS = 1000, /* For last answers to be read, before the node ends. */
     EXPLANATION_SIZE = 1024,
     /* A verb that looks into the files of a stopped node holds the store for a moment. */
     LOCKED_TRIES = 10,
@@ -119,7 +118,7 @@ static void read_option(struct command_line *line, int option, struct node_optio
         read_number(line, "--fanout", 1, GOSSIP_FANOUT_MAX, &options->fanout);
         break;
     case 'M':
-        read_number(line, "--payload-max", 1, PAYLOAD_LAST, &options->payload_max);
+        read_number(line, "--payload-max", 1, GOSSIP_PAYLOAD_MAX, &options->payload_max);
         break;
     default:
         read_choice(line, &options->choice);

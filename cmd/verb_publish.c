@@ -7,14 +7,13 @@
 #include <unistd.h>
 
 #include "cmd/ask.h"
+#include "gossip/limits.h"
 
-/* No node publishes more at once, however it was started (gossip_options.payload_max). */
-enum { PAYLOAD_MAX = 1000000 };
-
-/* Reads standard input to its end. *ret_data is the caller's. */
+/* Reads standard input to its end, but no more than any node would publish at once. *ret_data is
+ * the caller's. */
 static enum exit_code read_input(char **ret_data, size_t *ret_size)
 {
-    char *data = malloc(PAYLOAD_MAX + 1);
+    char *data = malloc(GOSSIP_PAYLOAD_MAX + 1);
     size_t size = 0;
     ssize_t count;
 
@@ -23,10 +22,10 @@ static enum exit_code read_input(char **ret_data, size_t *ret_size)
         return EXIT_MEMORY;
     }
     do {
-        count = read(STDIN_FILENO, data + size, PAYLOAD_MAX + 1 - size);
+        count = read(STDIN_FILENO, data + size, GOSSIP_PAYLOAD_MAX + 1 - size);
         if (count > 0)
             size += (size_t)count;
-    } while ((count > 0 && size <= PAYLOAD_MAX) || (count < 0 && errno == EINTR));
+    } while ((count > 0 && size <= GOSSIP_PAYLOAD_MAX) || (count < 0 && errno == EINTR));
     if (count < 0) {
         enum exit_code code =
             complain_of_system("cannot read", "standard input", "nothing was published");
@@ -34,10 +33,10 @@ static enum exit_code read_input(char **ret_data, size_t *ret_size)
         free(data);
         return code;
     }
-    if (size > PAYLOAD_MAX) {
+    if (size > GOSSIP_PAYLOAD_MAX) {
         complain("publish: the payload is larger than %d bytes, which no node publishes at once; "
                  "split it",
-                 PAYLOAD_MAX);
+                 GOSSIP_PAYLOAD_MAX);
         free(data);
         return EXIT_NO;
     }

@@ -10,7 +10,9 @@
 
 struct held_event;
 
-enum { NO_AUTHOR = UINT32_MAX, NO_INDEX = -1 };
+#define NO_AUTHOR UINT32_MAX
+
+enum { NO_INDEX = -1 };
 
 struct author {
     struct gossip_author_record stored; /* As it is, or will be with this batch, on disk. */

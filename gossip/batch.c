@@ -72,15 +72,18 @@ int batch_save_event(struct batch *batch, struct author *author,
                      const struct gossip_event_record *event)
 {
     struct gossip_record record = {.kind = GOSSIP_RECORD_EVENT, .as.event = *event};
-    struct batch_event *place;
+    struct batch_event *place =
+        append(&batch->events, &batch->event_count, &batch->event_capacity, sizeof(*place));
     ptrdiff_t index;
-    int error = batch_save(batch, &record);
+    int error;
 
-    if (error < 0)
-        return error;
-    place = append(&batch->events, &batch->event_count, &batch->event_capacity, sizeof(*place));
     if (place == NULL)
         return GOSSIP_ERR_NOMEM;
+    error = batch_save(batch, &record);
+    if (error < 0) {
+        batch->event_count--;
+        return error;
+    }
     *place = (struct batch_event){.record = batch->record_count - 1, .next = NO_INDEX};
     index = (ptrdiff_t)batch->event_count - 1;
     if (author->batch_last == NO_INDEX)

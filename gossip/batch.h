@@ -40,7 +40,8 @@ struct batch {
 void batch_start(struct batch *batch, struct authors *authors);
 void batch_clear(struct batch *batch);
 
-/* Each appends one; NOMEM. Records' memory must be lent as long as the batch (arena). */
+/* Each appends one; NOMEM, and nothing has changed. Records' memory must be lent as long as the
+ * batch (arena). */
 int batch_save(struct batch *batch, const struct gossip_record *record);
 int batch_save_event(struct batch *batch, struct author *author,
                      const struct gossip_event_record *event);

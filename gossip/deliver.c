@@ -492,8 +492,8 @@ enum gossip_verdict deliver_part(struct gossip_node *node, uint32_t peer,
         *ret_error = GOSSIP_ERR_NOMEM;
         return GOSSIP_DATAGRAM_NO_ROOM;
     case RUNS_CONFLICT:
-        /* Two sizes of one run: which is wrong cannot be told before there is a seal. It is all
-         * asked for again. */
+        /* Two sizes of one run: which is wrong cannot be told before there is a seal. Or it comes
+         * in crumbs. It is all asked for again. */
         runs_remove(&node->runs, run);
         return GOSSIP_DATAGRAM_FORGED;
     case RUNS_DUPLICATE:

@@ -41,6 +41,35 @@ static void mention(struct chain *chain, const struct gossip_crypto *crypto, con
     chain->mentions++;
 }
 
+void event_inner(const struct gossip_crypto *crypto, const uint8_t mentions_hash[GOSSIP_HASH_SIZE],
+                 const uint8_t *body, size_t body_size, uint8_t ret_inner[GOSSIP_HASH_SIZE])
+{
+    crypto->hash(
+        ret_inner,
+        (const struct gossip_piece[]){{mentions_hash, GOSSIP_HASH_SIZE}, {body, body_size}}, 2);
+}
+
+void event_hash(const struct gossip_crypto *crypto, const struct chain_owner *owner, uint64_t seq,
+                const uint8_t previous[GOSSIP_HASH_SIZE], uint32_t body_size,
+                const uint8_t inner[GOSSIP_HASH_SIZE], uint8_t ret_hash[GOSSIP_HASH_SIZE])
+{
+    uint8_t number[8];
+    uint8_t size[4];
+
+    put_fixed(number, seq, sizeof(number));
+    put_fixed(size, body_size, sizeof(size));
+    crypto->hash(ret_hash,
+                 (const struct gossip_piece[]){{GOSSIP_DOMAIN_EVENT, sizeof(GOSSIP_DOMAIN_EVENT)},
+                                               {owner->cluster, GOSSIP_KEY_SIZE},
+                                               {owner->key, GOSSIP_KEY_SIZE},
+                                               {owner->epoch, GOSSIP_EPOCH_SIZE},
+                                               {number, sizeof(number)},
+                                               {previous, GOSSIP_HASH_SIZE},
+                                               {size, sizeof(size)},
+                                               {inner, GOSSIP_HASH_SIZE}},
+                 8);
+}
+
 bool chain_advance(struct chain *chain, const struct gossip_crypto *crypto,
                    const struct chain_owner *owner, const uint8_t *body, size_t body_size,
                    const struct frame *frame)
@@ -48,31 +77,15 @@ bool chain_advance(struct chain *chain, const struct gossip_crypto *crypto,
     struct frame_entries entries = frame_entries(frame);
     struct frame_entry entry;
     uint8_t inner[GOSSIP_HASH_SIZE];
-    uint8_t seq[8];
-    uint8_t size[4];
 
     assert(body_size <= GOSSIP_BODY_MAX && chain->seq < GOSSIP_COUNTER_MAX);
     while (frame_next(&entries, &entry)) {
         if (entry.id != NULL)
             mention(chain, crypto, entry.id);
     }
-    crypto->hash(
-        inner,
-        (const struct gossip_piece[]){{chain->mentions_hash, GOSSIP_HASH_SIZE}, {body, body_size}},
-        2);
+    event_inner(crypto, chain->mentions_hash, body, body_size, inner);
     chain->seq++;
-    put_fixed(seq, chain->seq, sizeof(seq));
-    put_fixed(size, body_size, sizeof(size));
-    crypto->hash(chain->hash,
-                 (const struct gossip_piece[]){{GOSSIP_DOMAIN_EVENT, sizeof(GOSSIP_DOMAIN_EVENT)},
-                                               {owner->cluster, GOSSIP_KEY_SIZE},
-                                               {owner->key, GOSSIP_KEY_SIZE},
-                                               {owner->epoch, GOSSIP_EPOCH_SIZE},
-                                               {seq, sizeof(seq)},
-                                               {chain->hash, GOSSIP_HASH_SIZE},
-                                               {size, sizeof(size)},
-                                               {inner, sizeof(inner)}},
-                 8);
+    event_hash(crypto, owner, chain->seq, chain->hash, (uint32_t)body_size, inner, chain->hash);
     chain->unsealed_size += body_size;
     if (chain->seq % GOSSIP_SEAL_EVERY != 0 && chain->unsealed_size < GOSSIP_SEAL_BYTES)
         return false;

@@ -30,6 +30,17 @@ void node_id(const struct gossip_crypto *crypto, const uint8_t key[GOSSIP_KEY_SI
 void author_id(const struct gossip_crypto *crypto, const uint8_t key[GOSSIP_KEY_SIZE],
                const uint8_t epoch[GOSSIP_EPOCH_SIZE], uint8_t ret_id[GOSSIP_ID_SIZE]);
 
+/* What an event's hash holds of its body, and of the authors named so far, those it names itself
+ * included. */
+void event_inner(const struct gossip_crypto *crypto, const uint8_t mentions_hash[GOSSIP_HASH_SIZE],
+                 const uint8_t *body, size_t body_size, uint8_t ret_inner[GOSSIP_HASH_SIZE]);
+
+/* The hash of event seq, of the hash of the event before it, the size of its body and its inner
+ * hash. ret_hash may be previous. */
+void event_hash(const struct gossip_crypto *crypto, const struct chain_owner *owner, uint64_t seq,
+                const uint8_t previous[GOSSIP_HASH_SIZE], uint32_t body_size,
+                const uint8_t inner[GOSSIP_HASH_SIZE], uint8_t ret_hash[GOSSIP_HASH_SIZE]);
+
 /* Moves chain past the event with this body, whose frame has been read. Returns whether that event
  * requires a seal. */
 bool chain_advance(struct chain *chain, const struct gossip_crypto *crypto,

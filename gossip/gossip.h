@@ -114,7 +114,8 @@ struct gossip_options {
     const struct gossip_address *joins;     /* Whom to say hello to at start. */
     size_t join_count;
     uint32_t period_ms;   /* Between exchanges; default 1000, 10 to 60000. */
-    uint32_t payload_max; /* Bytes of payload we publish; default 65536, at most 1,000,000. */
+    uint32_t payload_max; /* Bytes of payload we publish; default GOSSIP_PAYLOAD_DEFAULT, at most
+                             GOSSIP_PAYLOAD_MAX. */
     uint32_t fanout;      /* Peers asked in a period; default 1, at most 3. */
     enum gossip_peer_choice choice;
     uint64_t after; /* gossip_event_pop starts past this delivery number. */
@@ -122,9 +123,10 @@ struct gossip_options {
 
 /*
  * Starts a node: prepares a new store or loads a used one, and counts a new boot (a commit).
- * Nothing is sent before gossip_run().
- * INVALID (options), FOREIGN (the store belongs to another key or cluster), FORGED (identity), and
- * what the store returns; then gossip_explain() of the store tells more.
+ * Without a transport nothing is counted, and a used store stays as it is until something is
+ * published. Nothing is sent before gossip_run(). INVALID (options), FOREIGN (the store belongs to
+ * another key or cluster), FORGED (identity), and what the store returns; then gossip_explain() of
+ * the store tells more.
  */
 int gossip_create(const struct gossip_options *options, struct gossip **ret_gossip);
 
@@ -162,7 +164,9 @@ struct gossip_dot {
 
 struct gossip_result {
     uint64_t ticket;
-    int error;             /* GOSSIP_OK, or FULL, LIMIT or INVALID: then there is no event. */
+    int error; /* GOSSIP_OK; or, and then there is no event, FULL, LIMIT (payload_max), or
+                  EXISTS (events of ours that the store has lost are on their way back
+                  from peers; try again). */
     struct gossip_dot dot; /* The event, durable. */
 };
 
@@ -203,7 +207,8 @@ int gossip_event_get(struct gossip *gossip, struct gossip_dot dot, struct gossip
 /*
  * The displayed order of all events held: of those whose context has been shown, the one with the
  * least (hlc, author id, seq) comes next. It depends on the set of events only, so nodes in step
- * show the same. One log may be open at a time; events that arrive meanwhile are not in it.
+ * show the same. Events that arrive after it was opened are not in it. It is closed before the
+ * gossip is destroyed; what it shows is lent until its next call.
  */
 struct gossip_log;
 int gossip_log_open(struct gossip *gossip, struct gossip_log **ret_log);     /* NOMEM. */

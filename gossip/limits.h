@@ -45,6 +45,7 @@ enum gossip_limit {
 
     /* What one node publishes, unless it is configured otherwise. */
     GOSSIP_PAYLOAD_DEFAULT = 65536,
+    GOSSIP_PAYLOAD_MAX = 1000000, /* What it can be configured to: a frame fits a body beside it. */
 
     /* Decoding: whatever the bytes, a datagram's message takes no more than this. */
     GOSSIP_ARENA_SIZE = 65536,

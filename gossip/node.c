@@ -361,7 +361,7 @@ int gossip_node_create(const struct gossip_node_config *config, struct gossip_no
     node->hello_refill_ms = config->now_ms;
     contexts_start(&node->contexts, node->store, &node->authors, &node->batch);
 
-    error = start_load(node, config->boot_count);
+    error = start_load(node, config);
     for (size_t i = 0; i < config->join_count && error >= 0; i++) {
         struct target *target;
 

@@ -26,6 +26,7 @@ struct gossip_node_config {
     const struct gossip_address *joins;
     size_t join_count;
     uint64_t boot_count; /* 0: this is a new boot. Else the node is made again in this one. */
+    bool is_offline;     /* No boot: it will never send anything. */
 };
 
 enum gossip_input_kind {

@@ -8,8 +8,9 @@
 #include "gossip/datagram.h"
 #include "gossip/replay.h"
 
+#define NO_PEER UINT32_MAX
+
 enum {
-    NO_PEER = UINT32_MAX,
     TARGETS_MAX = 1024,
     /* At one a second, answers that took a quarter of a minute still count. */
     EXCHANGES_KEPT = 16,

@@ -118,6 +118,10 @@ int publish_event(struct gossip_node *node, uint64_t ticket, const uint8_t *payl
         return result(node, ticket, GOSSIP_ERR_FULL, 0);
     if (size > node->payload_max)
         return result(node, ticket, GOSSIP_ERR_LIMIT, 0);
+    /* Peers are bringing back events of ours that this store has lost: to write now would be to
+     * give one of their dots a second content. */
+    if (node->authors.items[node->self]->held_first != NULL)
+        return result(node, ticket, GOSSIP_ERR_EXISTS, 0);
     error = find_growth(node, &growth);
     if (error < 0)
         return error;

@@ -18,6 +18,8 @@ enum {
     WANT_SIZE = 44,
     GAP_SIZE = 14,
     WANTS_ROOM = 1000,
+    /* A run that nothing comes for any more is let go; digests will tell of it again. */
+    RUN_PATIENCE_MS = 60000,
 };
 
 struct plan {
@@ -299,6 +301,8 @@ static int repair(struct gossip_node *node)
 {
     bool is_waiting = false;
 
+    if (node->now_ms > RUN_PATIENCE_MS)
+        node->stats.dropped += runs_expire(&node->runs, node->now_ms - RUN_PATIENCE_MS);
     for (uint32_t i = 0; i < node->peers.count; i++) {
         struct need needs[NEEDS_MAX];
         size_t count = find_needs(node, i, needs);

@@ -43,6 +43,20 @@ void runs_clear(struct runs *runs)
         runs_remove(runs, runs->first);
 }
 
+size_t runs_expire(struct runs *runs, uint64_t before_ms)
+{
+    size_t expired = 0;
+
+    for (struct run *run = runs->first, *next; run != NULL; run = next) {
+        next = run->next;
+        if (run->touched_ms < before_ms) {
+            runs_remove(runs, run);
+            expired++;
+        }
+    }
+    return expired;
+}
+
 bool run_is_whole(const struct run *run)
 {
     return run->piece_count == 1 && run->pieces[0].start == 0 && run->pieces[0].end == run->size &&
@@ -119,6 +133,16 @@ static bool run_reserve(struct runs *runs, struct run *run, size_t end)
         runs->bytes += (capacity - run->piece_capacity) * sizeof(*pieces);
         run->pieces = pieces;
         run->piece_capacity = capacity;
+    }
+    return true;
+}
+
+/* Whether start..end would be a piece apart from all that are there. */
+static bool run_is_apart(const struct run *run, uint32_t start, uint32_t end)
+{
+    for (size_t i = 0; i < run->piece_count; i++) {
+        if (run->pieces[i].start <= end && run->pieces[i].end >= start)
+            return false;
     }
     return true;
 }
@@ -234,12 +258,16 @@ enum runs_outcome runs_take(struct runs *runs, const struct wire_run_part *part,
         run = run_create(runs, part, source);
     if (run == NULL)
         return RUNS_NO_MEMORY;
-    if (run->size != part->size) {
+    if (run->size != part->size ||
+        (run->piece_count == RUN_PIECES_MAX && run_is_apart(run, part->offset, end))) {
         *ret_run = run;
         return RUNS_CONFLICT;
     }
-    if (!run_reserve(runs, run, end))
+    if (!run_reserve(runs, run, end)) {
+        if (run->piece_count == 0)
+            runs_remove(runs, run); /* It was made for this part. */
         return RUNS_NO_MEMORY;
+    }
     is_new = run_mark(run, part->offset, end);
     if (part->seal != NULL && !run->has_seal) {
         run->has_seal = true;

@@ -9,6 +9,10 @@
 
 #include "gossip/wire.h"
 
+/* Pieces of one run. Honest parts have room for more than 512 bytes, so the longest run never comes
+ * in as many; what comes in crumbs would cost more to keep track of than it brings. */
+enum { RUN_PIECES_MAX = 4096 };
+
 struct run_piece {
     uint32_t start;
     uint32_t end;
@@ -44,8 +48,8 @@ struct runs {
 enum runs_outcome {
     RUNS_NEW,       /* The part brought something. */
     RUNS_DUPLICATE, /* It did not. */
-    RUNS_CONFLICT,  /* The same peer has told another size of its run. */
-    RUNS_NO_MEMORY,
+    RUNS_CONFLICT,  /* The same peer has told another size of it, or it is in too many pieces. */
+    RUNS_NO_MEMORY, /* Nothing has changed. */
 };
 
 /* Takes in a part that the peer source has sent. *ret_run is the run it belongs to. When too much
@@ -72,5 +76,8 @@ struct run *runs_whole_at(const struct runs *runs, const uint8_t author[GOSSIP_I
 void runs_remove(struct runs *runs, struct run *run);
 void runs_remove_until(struct runs *runs, const uint8_t author[GOSSIP_ID_SIZE], uint64_t seq);
 void runs_clear(struct runs *runs);
+
+/* Lets go of those that nothing has come for since before_ms. Returns how many. */
+size_t runs_expire(struct runs *runs, uint64_t before_ms);
 
 #endif

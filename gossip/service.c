@@ -19,7 +19,6 @@ enum {
     WAITING_BYTES_MAX = 64 << 20,
     PERIOD_MIN_MS = 10,
     PERIOD_MAX_MS = 60000,
-    PAYLOAD_MAX = 1000000,
 };
 
 static uint64_t now_ms(struct gossip *gossip)
@@ -49,6 +48,7 @@ static int make_node(struct gossip *gossip, uint64_t boot_count)
         .joins = gossip->joins,
         .join_count = options->join_count,
         .boot_count = boot_count,
+        .is_offline = options->transport == NULL,
     };
     int error = options->time->ops->random(options->time, config.seed, sizeof(config.seed));
 
@@ -65,7 +65,7 @@ static int check_options(const struct gossip_options *options)
 {
     if (options->size < sizeof(*options) || options->store == NULL || options->time == NULL ||
         options->identity == NULL || (options->joins == NULL && options->join_count > 0) ||
-        options->fanout > GOSSIP_FANOUT_MAX || options->payload_max > PAYLOAD_MAX ||
+        options->fanout > GOSSIP_FANOUT_MAX || options->payload_max > GOSSIP_PAYLOAD_MAX ||
         options->choice > GOSSIP_CHOOSE_MOST_RELIABLE)
         return GOSSIP_ERR_INVALID;
     if (options->period_ms != 0 &&
@@ -111,7 +111,7 @@ int gossip_create(const struct gossip_options *options, struct gossip **ret_goss
         error = make_node(gossip, 0);
     if (error >= 0)
         error = gossip_node_take(gossip->node, &effects);
-    if (error >= 0)
+    if (error >= 0 && effects.record_count > 0)
         error = gossip->options.store->ops->save(gossip->options.store, effects.records,
                                                  effects.record_count);
     if (error < 0) {

@@ -329,7 +329,7 @@ static int seal_own_tail(struct gossip_node *node)
                                   reseal, node);
 }
 
-int start_load(struct gossip_node *node, uint64_t boot_count)
+int start_load(struct gossip_node *node, const struct gossip_node_config *config)
 {
     struct loading loading = {.node = node};
     int error = node->store->ops->load(node->store, load_record, &loading);
@@ -357,12 +357,12 @@ int start_load(struct gossip_node *node, uint64_t boot_count)
     if (error < 0)
         return error;
     node->saved_hlc = node->hlc;
-    if (boot_count > 0) {
-        node->boot_count = boot_count;
-        node->stats.boot = boot_count;
-        return GOSSIP_OK;
-    }
-    node->boot_count++;
+    if (config->boot_count > 0)
+        node->boot_count = config->boot_count;
+    else if (!config->is_offline)
+        node->boot_count++;
     node->stats.boot = node->boot_count;
+    if (config->boot_count > 0 || config->is_offline)
+        return GOSSIP_OK;
     return save_meta(node, "boot", NULL, 0, node->boot_count);
 }

@@ -156,7 +156,6 @@ int publish_event(struct gossip_node *node, uint64_t ticket, const uint8_t *payl
 int publish_seal(struct gossip_node *node); /* Seals the last of our events in this batch. */
 
 /* start.c: what a node does before its first step. */
-/* boot_count is 0 in a new boot. */
-int start_load(struct gossip_node *node, uint64_t boot_count);
+int start_load(struct gossip_node *node, const struct gossip_node_config *config);
 
 #endif

@@ -106,6 +106,7 @@ typedef int gossip_record_visit(void *context, const struct gossip_record *recor
  *   GOSSIP_ERR_IO       a read or write failed; after a write the outcome is unknown
  *   GOSSIP_ERR_DAMAGED  what is stored contradicts itself; files are left untouched
  *   GOSSIP_ERR_NOMEM    nothing has changed
+ * After IO or DAMAGED every later save fails. A visit calls no function of the store it visits.
  */
 struct gossip_store_ops {
     /* Shows every meta, author (ascending by number), mention (ascending by author and index),
@@ -114,9 +115,11 @@ struct gossip_store_ops {
 
     /* Makes all of records durable before it returns, or none. A record replaces the one of equal
      * key, but for events: of an event that is there only the seal may be added or the same event
-     * saved again (else EXISTS). An event whose delivery number is not past the last one stored,
-     * and that is not already there, is INVALID.
-     * FULL: no room; nothing has changed and the store is usable. */
+     * saved again, without its seal too, which it keeps (else EXISTS, also where its dot or its
+     * delivery number is another's). An event whose delivery number is not past the last one
+     * stored, and that is not already there, is INVALID, as are numbers past 2^63 - 1, a seq,
+     * delivery or index of 0 and a meta record without a name. FULL: no room; nothing has changed
+     * and the store is usable. */
     int (*save)(struct gossip_store *store, const struct gossip_record *records, size_t count);
 
     /* Shows the events of author from seq first to seq last, both included, ascending, as far as

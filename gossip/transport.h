@@ -2,7 +2,8 @@
  * Transports: what carries datagrams, perhaps. They may be lost, doubled, late or altered.
  * And the third small table: what tells the time and draws lots.
  *
- * Calls never overlap and never block.
+ * Calls never overlap and never block, but for the two that look up names, and for randomness in
+ * the machine's first moments.
  */
 #ifndef GOSSIP_TRANSPORT_H
 #define GOSSIP_TRANSPORT_H
@@ -33,8 +34,8 @@ struct gossip_transport_stats {
         send_failed; /* The system refused: no route, no permission, no room. Not sent again. */
     uint64_t received;
     uint64_t received_bytes;
-    uint64_t receive_failed;
-    uint64_t overrun; /* The kernel dropped them because we were too slow (SO_RXQ_OVFL). */
+    uint64_t receive_failed; /* Reading failed, or what came has no address to answer to. */
+    uint64_t overrun; /* The kernel dropped them: we were too slow, or their checksum was wrong. */
 };
 
 struct gossip_transport_ops {
@@ -42,9 +43,10 @@ struct gossip_transport_ops {
     int (*poll_fd)(struct gossip_transport *transport);
 
     /* Shows up to capacity waiting datagrams in ret_datagrams, their data lent until the next
-     * receive. A datagram longer than GOSSIP_DATAGRAM_MAX is shown with its first
-     * GOSSIP_DATAGRAM_MAX + 1 bytes. Returns how many, 0 if none waits; an error of the network is
-     * counted and never returned. IO only if the transport can never work again. */
+     * receive; one call may show fewer than wait. A datagram longer than GOSSIP_DATAGRAM_MAX is
+     * shown with its first GOSSIP_DATAGRAM_MAX + 1 bytes. Returns how many, 0 if none waits; an
+     * error of the network is counted and never returned. IO only if the transport can never work
+     * again. */
     int (*receive)(struct gossip_transport *transport, struct gossip_datagram *ret_datagrams,
                    size_t capacity);
 
@@ -52,7 +54,8 @@ struct gossip_transport_ops {
     void (*send)(struct gossip_transport *transport, const struct gossip_datagram *datagrams,
                  size_t count);
 
-    /* The address it is bound to (with the port the system chose, if it chose). */
+    /* The address it is bound to (with the port the system chose, if it chose); of several the
+     * first. It may be one of all addresses, which nobody can be told to join. */
     void (*address)(struct gossip_transport *transport, struct gossip_address *ret_address);
 
     void (*stats)(struct gossip_transport *transport, struct gossip_transport_stats *ret_stats);
@@ -66,11 +69,12 @@ struct gossip_transport {
 };
 
 /*
- * Opens UDP sockets on listen, "ADDR:PORT", "[ADDR]:PORT", "NAME:PORT" or ":PORT" (every address of
- * both families); port 0 lets the system choose. On failure ret_explanation (unless NULL) tells in
- * one line what is wrong and what to do next.
- * INVALID (not an address), NOT_FOUND (the name has no address), IN_USE (port taken), PERMISSION
- * (the port is reserved), IO, NOMEM.
+ * Opens UDP sockets on listen: "ADDR:PORT", "[ADDR]:PORT", "NAME:PORT" (which asks the system's
+ * resolver and so may wait), or ":PORT", every address of both families ("0.0.0.0" and "[::]" mean
+ * one family alone); port 0 lets the system choose. On failure ret_explanation (unless NULL) tells
+ * in one line what is wrong and what to do next. INVALID (not an address), NOT_FOUND (the name has
+ * no address, or this machine has none of them), IN_USE (port taken), PERMISSION (the port is
+ * reserved), IO, NOMEM.
  */
 int gossip_udp_open(const char *listen, char *ret_explanation, size_t size,
                     struct gossip_transport **ret_transport);
@@ -78,7 +82,7 @@ int gossip_udp_open(const char *listen, char *ret_explanation, size_t size,
 /*
  * Looks up all addresses of "ADDR:PORT", "[ADDR]:PORT" or "NAME:PORT". Asks the system's resolver
  * and so may wait: call it before the loop runs. Returns how many (at least 1, at most capacity).
- * INVALID, NOT_FOUND.
+ * INVALID (also port 0, or no name), NOT_FOUND, IO (the resolver cannot be asked), NOMEM.
  */
 int gossip_udp_resolve(const char *text, struct gossip_address *ret_addresses, size_t capacity,
                        char *ret_explanation, size_t size);

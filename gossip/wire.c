@@ -231,8 +231,7 @@ static bool is_range(uint64_t first, uint64_t last)
 /* Whether data at offset lies within size bytes, of which there may be at most size_max. */
 static bool is_slice(uint32_t size, size_t size_max, uint32_t offset, const struct wire_bytes *data)
 {
-    return size >= 1 && size <= size_max && data->size >= 1 && offset <= size &&
-           data->size <= size - offset;
+    return size <= size_max && data->size >= 1 && offset <= size && data->size <= size - offset;
 }
 
 static bool digest_is_valid(const struct wire_digest *digest)

@@ -74,7 +74,14 @@ int file_remove(const char *path, struct explanation *explanation)
     return GOSSIP_OK;
 }
 
-static int sync_directory_of(const char *path, struct explanation *explanation)
+int file_rename(const char *from, const char *to, struct explanation *explanation)
+{
+    if (rename(from, to) < 0)
+        return failed(explanation, from, "rename it");
+    return GOSSIP_OK;
+}
+
+int file_sync_directory(const char *path, struct explanation *explanation)
 {
     char *copy = strdup(path);
     const char *directory;
@@ -91,13 +98,6 @@ static int sync_directory_of(const char *path, struct explanation *explanation)
         close(descriptor);
     free(copy);
     return error;
-}
-
-int file_rename(const char *from, const char *to, struct explanation *explanation)
-{
-    if (rename(from, to) < 0)
-        return failed(explanation, from, "rename it");
-    return sync_directory_of(to, explanation);
 }
 
 char *file_beside(const char *path, const char *ending)

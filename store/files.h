@@ -29,8 +29,11 @@ int file_make(const char *path, struct explanation *explanation);
 /* Removes path if it is there. PERMISSION, IO. */
 int file_remove(const char *path, struct explanation *explanation);
 
-/* Renames, and makes the new name durable. PERMISSION, FULL, IO. */
+/* Renames inside a directory. PERMISSION, FULL, IO. */
 int file_rename(const char *from, const char *to, struct explanation *explanation);
+
+/* Makes the names in the directory of path durable. NOMEM, PERMISSION, IO. */
+int file_sync_directory(const char *path, struct explanation *explanation);
 
 /* A new string, path with ending behind it; NULL when there is no memory. */
 char *file_beside(const char *path, const char *ending);

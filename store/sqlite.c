@@ -44,6 +44,7 @@ enum phase {
 enum statement {
     BEGIN,
     COMMIT,
+    ROLLBACK,
     PUT_META,
     PUT_AUTHOR,
     PUT_MENTION,
@@ -72,6 +73,7 @@ enum statement {
 static const char *const statement_texts[STATEMENTS] = {
     [BEGIN] = "BEGIN IMMEDIATE",
     [COMMIT] = "COMMIT",
+    [ROLLBACK] = "ROLLBACK",
     [PUT_META] = "INSERT INTO meta (name, value) VALUES (?1, ?2) "
                  "ON CONFLICT (name) DO UPDATE SET value = excluded.value",
     [PUT_AUTHOR] =
@@ -107,7 +109,8 @@ static const char *const statement_texts[STATEMENTS] = {
 struct sqlite_store {
     struct gossip_store base;
     char *path;
-    int lock; /* Descriptor of the lock file, or -1. */
+    int lock;     /* Descriptor of the lock file, or -1. */
+    bool created; /* By this call: to be removed if the rest fails. */
     sqlite3 *db;
     sqlite3_stmt *statements[STATEMENTS];
     uint64_t last_delivery; /* Committed. */
@@ -261,11 +264,12 @@ static bool column_blob(sqlite3_stmt *row, int column, const uint8_t **ret_bytes
 {
     static const uint8_t empty[1];
     const uint8_t *bytes = sqlite3_column_blob(row, column);
+    size_t size = (size_t)sqlite3_column_bytes(row, column);
 
-    if (sqlite3_column_type(row, column) != SQLITE_BLOB)
+    if (sqlite3_column_type(row, column) != SQLITE_BLOB || (bytes == NULL && size > 0))
         return false;
     *ret_bytes = bytes == NULL ? empty : bytes;
-    *ret_size = (size_t)sqlite3_column_bytes(row, column);
+    *ret_size = size;
     return true;
 }
 
@@ -381,12 +385,13 @@ static int read_record(struct sqlite_store *store, sqlite3_stmt *statement,
                        enum gossip_record_kind kind, struct gossip_record *ret_record)
 {
     struct gossip_record record = {.kind = kind};
+    bool valid = kinds[kind].read(statement, &record);
 
-    /* A column that could not be shown for want of memory looks like an empty one. */
-    if (!kinds[kind].read(statement, &record))
-        return damaged_row(store, kinds[kind].table);
-    if (sqlite3_errcode(store->db) == SQLITE_NOMEM)
+    /* A column that could not be shown for want of memory looks like one of the wrong form. */
+    if ((sqlite3_errcode(store->db) & 0xff) == SQLITE_NOMEM)
         return failed(store, READING, SQLITE_NOMEM);
+    if (!valid)
+        return damaged_row(store, kinds[kind].table);
     *ret_record = record;
     return GOSSIP_OK;
 }
@@ -684,9 +689,7 @@ static int roll_back(struct sqlite_store *store, int error)
     /* Some failures make SQLite roll back by itself. */
     if (sqlite3_get_autocommit(store->db))
         return error;
-    /* Not one of the prepared statements: those could fail for want of memory, this allocates
-     * before it has begun and can be tried again. */
-    code = sqlite3_exec(store->db, "ROLLBACK", NULL, NULL, NULL);
+    code = run_statement(store, ROLLBACK);
     if (code != SQLITE_OK && !sqlite3_get_autocommit(store->db)) {
         failed(store, SAVING, code);
         store->failure = GOSSIP_ERR_IO;
@@ -729,14 +732,16 @@ static int sqlite_save(struct gossip_store *base, const struct gossip_record *re
         return GOSSIP_OK;
     code = run_statement(store, BEGIN);
     if (code != SQLITE_OK)
-        return roll_back(store, failed(store, SAVING, code));
+        error = failed(store, SAVING, code);
     for (size_t i = 0; i < count && error == GOSSIP_OK; i++)
         error = put_record(store, &records[i], &last_delivery);
+    if (error == GOSSIP_OK) {
+        code = run_statement(store, COMMIT);
+        if (code != SQLITE_OK)
+            error = failed(store, COMMITTING, code);
+    }
     if (error < 0)
         return roll_back(store, error);
-    code = run_statement(store, COMMIT);
-    if (code != SQLITE_OK)
-        return roll_back(store, failed(store, COMMITTING, code));
     store->last_delivery = last_delivery;
     return checkpoint_if_due(store);
 }
@@ -828,7 +833,10 @@ static int ask(struct sqlite_store *store, const char *sql, char *ret_answer, si
         if (code == SQLITE_ROW) {
             const unsigned char *text = sqlite3_column_text(statement, 0);
 
-            snprintf(ret_answer, size, "%s", text == NULL ? "" : (const char *)text);
+            if (text == NULL)
+                code = SQLITE_NOMEM;
+            else
+                snprintf(ret_answer, size, "%s", (const char *)text);
         }
     }
     if (code == SQLITE_ROW || code == SQLITE_DONE)
@@ -1004,6 +1012,9 @@ static int create(struct sqlite_store *store)
             error = file_remove(wal, &store->explanation); /* Truncated. */
         if (error == GOSSIP_OK)
             error = file_rename(creating, store->path, &store->explanation);
+        store->created = error == GOSSIP_OK;
+        if (error == GOSSIP_OK)
+            error = file_sync_directory(store->path, &store->explanation);
         if (error < 0)
             remove_all(creating, &ignored); /* If it stays, the next attempt removes it. */
     }
@@ -1022,18 +1033,19 @@ static int read_header(struct sqlite_store *store, uint8_t ret_header[HEADER_SIZ
     sqlite3_file *file = calloc(1, (size_t)vfs->szOsFile);
     int flags = SQLITE_OPEN_READONLY | SQLITE_OPEN_MAIN_DB;
     int error = GOSSIP_OK;
-    int code;
+    int code = SQLITE_NOMEM;
 
-    if (name == NULL || file == NULL) {
-        error = failed(store, OPENING, SQLITE_NOMEM);
-    } else if (vfs->xOpen(vfs, name, file, flags, &flags) != SQLITE_OK) {
+    if (name != NULL && file != NULL)
+        code = vfs->xOpen(vfs, name, file, flags, &flags);
+    if ((code & 0xff) == SQLITE_CANTOPEN) {
         int number = vfs->xGetLastError(vfs, 0, NULL);
 
         explanation_set(&store->explanation, "%s: cannot open it: %s", store->path,
                         strerror(number));
         error = file_error(number);
     } else {
-        code = file->pMethods->xRead(file, ret_header, HEADER_SIZE, 0);
+        if (code == SQLITE_OK)
+            code = file->pMethods->xRead(file, ret_header, HEADER_SIZE, 0);
         if (code != SQLITE_OK && code != SQLITE_IOERR_SHORT_READ)
             error = failed(store, OPENING, code);
     }
@@ -1306,6 +1318,25 @@ static int resolve(struct sqlite_store *store, const char *path, enum gossip_sql
     return file_error(errno);
 }
 
+static void destroy(struct sqlite_store *store)
+{
+    lock_release(store->lock);
+    free(store->path);
+    free(store);
+}
+
+/* Of a store that could not be opened. A file that this call has made holds nothing yet. */
+static void abandon(struct sqlite_store *store)
+{
+    struct explanation ignored;
+
+    disconnect(store);
+    if (store->created)
+        remove_all(store->path,
+                   &ignored); /* If it stays, it is an empty store, and can be opened. */
+    destroy(store);
+}
+
 static void sqlite_close(struct gossip_store *base)
 {
     struct sqlite_store *store = (struct sqlite_store *)base;
@@ -1318,9 +1349,7 @@ static void sqlite_close(struct gossip_store *base)
             SQLITE_OK)
         sqlite3_db_config(store->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 0, NULL);
     disconnect(store);
-    lock_release(store->lock);
-    free(store->path);
-    free(store);
+    destroy(store);
 }
 
 static const struct gossip_store_ops sqlite_ops = {
@@ -1368,11 +1397,7 @@ int gossip_sqlite_open(const char *path, enum gossip_sqlite_mode mode, char *ret
         snprintf(ret_explanation, size, "%s",
                  store == NULL || error == GOSSIP_ERR_NOMEM ? "out of memory"
                                                             : store->explanation.text);
-    if (store != NULL) {
-        disconnect(store);
-        lock_release(store->lock);
-        free(store->path);
-        free(store);
-    }
+    if (store != NULL)
+        abandon(store);
     return error;
 }

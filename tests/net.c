@@ -25,8 +25,18 @@ struct flight {
     uint8_t data[GOSSIP_DATAGRAM_MAX + 1];
 };
 
+/* What the node sees of its store: saves may be made to fail. */
+struct failing_store {
+    struct gossip_store base;
+    struct gossip_store *inner;
+    int error;
+    unsigned after;
+    unsigned saves;
+};
+
 struct net_member {
     struct gossip_transport transport; /* First: it is what the node sees. */
+    struct failing_store failing;
     struct gossip_time time;
     struct net *net;
     unsigned index;
@@ -223,13 +233,91 @@ static void drop_inbox(struct net_member *member)
     }
 }
 
+static int failing_load(struct gossip_store *store, gossip_record_visit *visit, void *context)
+{
+    struct gossip_store *inner = ((struct failing_store *)store)->inner;
+
+    return inner->ops->load(inner, visit, context);
+}
+
+static int failing_save(struct gossip_store *store, const struct gossip_record *records,
+                        size_t count)
+{
+    struct failing_store *failing = (struct failing_store *)store;
+
+    failing->saves++;
+    if (failing->error != 0) {
+        if (failing->after == 0)
+            return failing->error;
+        failing->after--;
+    }
+    return failing->inner->ops->save(failing->inner, records, count);
+}
+
+static int failing_read(struct gossip_store *store, uint32_t author, uint64_t first, uint64_t last,
+                        gossip_record_visit *visit, void *context)
+{
+    struct gossip_store *inner = ((struct failing_store *)store)->inner;
+
+    return inner->ops->read(inner, author, first, last, visit, context);
+}
+
+static int failing_follow(struct gossip_store *store, uint64_t after, gossip_record_visit *visit,
+                          void *context)
+{
+    struct gossip_store *inner = ((struct failing_store *)store)->inner;
+
+    return inner->ops->follow(inner, after, visit, context);
+}
+
+static const char *failing_explain(struct gossip_store *store)
+{
+    struct gossip_store *inner = ((struct failing_store *)store)->inner;
+
+    return inner->ops->explain(inner);
+}
+
+static void failing_close(struct gossip_store *store)
+{
+    (void)store; /* The test's own. */
+}
+
+static const struct gossip_store_ops failing_ops = {failing_load,   failing_save,    failing_read,
+                                                    failing_follow, failing_explain, failing_close};
+
+void net_fail_saves(struct net *net, unsigned node, int error, unsigned after)
+{
+    net->members[node].failing.error = error;
+    net->members[node].failing.after = after;
+}
+
+unsigned net_saves(struct net *net, unsigned node)
+{
+    return net->members[node].failing.saves;
+}
+
+static void open_store(struct net_member *member)
+{
+    char path[512];
+
+    if (member->net->options.directory == NULL) {
+        NET_REQUIRE(gossip_memory_open(&member->store) == GOSSIP_OK);
+    } else {
+        snprintf(path, sizeof(path), "%s/%u.db", member->net->options.directory, member->index);
+        NET_REQUIRE(gossip_sqlite_open(path, GOSSIP_SQLITE_CREATE, NULL, 0, &member->store) ==
+                    GOSSIP_OK);
+    }
+    member->failing.base.ops = &failing_ops;
+    member->failing.inner = member->store;
+}
+
 void net_start(struct net *net, unsigned node)
 {
     struct net_member *member = &net->members[node];
     struct gossip_address first = net_address(0);
     struct gossip_options options = {
         .size = sizeof(options),
-        .store = member->store,
+        .store = &member->failing.base,
         .transport = &member->transport,
         .time = &member->time,
         .identity = member->identity,
@@ -279,7 +367,7 @@ struct net *net_create(const struct net_options *options)
         member->transport.ops = &transport_ops;
         member->time.ops = &time_ops;
         snprintf(name, sizeof(name), "n%u", i + 1);
-        NET_REQUIRE(gossip_memory_open(&member->store) == GOSSIP_OK);
+        open_store(member);
         NET_REQUIRE(gossip_identity_create(net->cluster, name, 0, &member->time,
                                            &member->identity) == GOSSIP_OK);
         net_start(net, i);
@@ -358,13 +446,17 @@ static uint64_t settle(struct net *net)
 bool net_run_until(struct net *net, net_check *check, uint64_t ms)
 {
     uint64_t end = net->now_ms + ms;
+    uint64_t next_check = net->now_ms; /* A look at everything is slow: ten a second will do. */
     unsigned stalled = 0;
 
     for (;;) {
         uint64_t pause = settle(net);
 
-        if (check != NULL && check(net))
-            return true;
+        if (check != NULL && net->now_ms >= next_check) {
+            if (check(net))
+                return true;
+            next_check = net->now_ms + 100;
+        }
         stalled = pause == 0 ? stalled + 1 : 0;
         NET_REQUIRE(stalled < 100000); /* Nodes that always have something to do never rest. */
         if (pause > end - net->now_ms) {

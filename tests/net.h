@@ -7,7 +7,7 @@
 
 #include "gossip/gossip.h"
 
-enum { NET_NODES_MAX = 16 };
+enum { NET_NODES_MAX = 64 };
 
 struct net;
 
@@ -19,7 +19,8 @@ struct net_options {
     uint64_t latency_ms_max;
     unsigned loss_percent;
     unsigned duplicate_percent;
-    bool unconnected; /* Nobody is told of anybody. */
+    bool unconnected;      /* Nobody is told of anybody. */
+    const char *directory; /* Unless NULL, stores are SQLite files in there. */
 };
 
 /* Nodes n1, n2 ...; all but the first join the first. Aborts the test on failure. */
@@ -27,7 +28,7 @@ struct net *net_create(const struct net_options *options);
 void net_destroy(struct net *net);
 
 struct gossip *net_node(struct net *net, unsigned node);
-struct gossip_store *net_store(struct net *net, unsigned node);
+struct gossip_store *net_store(struct net *net, unsigned node); /* Itself, not what may fail. */
 const struct gossip_identity *net_identity(struct net *net, unsigned node);
 const struct gossip_cluster *net_cluster(struct net *net);
 struct gossip_address net_address(unsigned node);
@@ -54,6 +55,12 @@ void net_start(struct net *net, unsigned node);
 void net_cut(struct net *net, unsigned from, unsigned to, bool is_cut);
 void net_split(struct net *net, unsigned first_of_second_part);
 void net_heal(struct net *net);
+
+/* From now on the saves of node fail with error, after some that do not; 0 ends it. */
+void net_fail_saves(struct net *net, unsigned node, int error, unsigned after);
+
+/* How many saves of node have been tried. */
+unsigned net_saves(struct net *net, unsigned node);
 
 /* How much a node's wall clock is off, in milliseconds. */
 void net_skew(struct net *net, unsigned node, int64_t ms);

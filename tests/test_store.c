@@ -10,6 +10,7 @@
 
 #include "gossip/gossip.h"
 #include "store/memory.h"
+#include "tests/scratch.h"
 
 struct place {
     char directory[64];
@@ -22,8 +23,7 @@ static int create_sqlite(void *context, struct gossip_store **ret_store)
     char explanation[512];
     int error;
 
-    snprintf(place->directory, sizeof(place->directory), "/tmp/gossip-store-XXXXXX");
-    assert_non_null(mkdtemp(place->directory));
+    assert_true(scratch_directory("store", place->directory, sizeof(place->directory)));
     snprintf(place->path, sizeof(place->path), "%s/store.db", place->directory);
     error = gossip_sqlite_open(place->path, GOSSIP_SQLITE_CREATE, explanation, sizeof(explanation),
                                ret_store);

@@ -1,27 +1,56 @@
 /*
- * Addresses as text, and as the system has them.
+ * Addresses as people write them and as sockets have them.
  */
 #ifndef TRANSPORT_ADDRESS_H
 #define TRANSPORT_ADDRESS_H
 
-#include "gossip/transport.h"
-
+#include <netinet/in.h>
 #include <stdbool.h>
 #include <sys/socket.h>
 
-enum { HOST_TEXT_MAX = 256, PORT_TEXT_MAX = 6 };
+#include "gossip/transport.h"
 
-/* Splits "HOST:PORT", "[HOST]:PORT" or ":PORT"; the port is 0 to 65535, in digits. Whether text is
- * of that form. */
-bool address_split(const char *text, char ret_host[HOST_TEXT_MAX], char ret_port[PORT_TEXT_MAX]);
+enum address_host {
+    ADDRESS_HOST_EMPTY,   /* ":7001" */
+    ADDRESS_HOST_NUMERIC, /* "127.0.0.1:7001" or "[::1]:7001" */
+    ADDRESS_HOST_NAME,    /* "example.org:7001" */
+};
 
-/* From the system's form; false for a family that is neither IPv4 nor IPv6. */
-bool address_from_system(const struct sockaddr *system, struct gossip_address *ret_address);
+enum { ADDRESS_NAME_MAX = 253 }; /* Bytes of a name in the DNS (RFC 1035). */
+
+/* What a "HOST:PORT" says, before anybody is asked. */
+struct address_parts {
+    enum address_host host;
+    uint8_t ip[16];                  /* Of a numeric host. */
+    char name[ADDRESS_NAME_MAX + 1]; /* Of a name. */
+    uint16_t port;                   /* 0 if it says 0. */
+};
+
+/* Takes text apart. On INVALID, *reason is what is wrong with it: a constant, to stand after a
+ * colon. */
+int address_parse(const char *text, struct address_parts *ret_parts, const char **reason);
+
+/* Reads what gossip_address_to_text() writes: a numeric host and a port that is not 0. INVALID. */
+int address_from_text(const char *text, struct gossip_address *ret_address);
 
 bool address_is_ipv4(const struct gossip_address *address);
+bool address_is_loopback(const struct gossip_address *address);
 
-/* To the system's form, of the family that address_is_ipv4() tells. Returns its size. */
-socklen_t address_to_system(const struct gossip_address *address,
-                            struct sockaddr_storage *ret_system);
+/* fe80::/10, which means something only together with an interface. */
+bool address_is_link_local(const struct gossip_address *address);
+
+union socket_address {
+    struct sockaddr any;
+    struct sockaddr_in ipv4;
+    struct sockaddr_in6 ipv6;
+};
+
+/* Returns how many bytes of *ret_socket_address count. */
+socklen_t address_to_socket(const struct gossip_address *address,
+                            union socket_address *ret_socket_address);
+
+/* INVALID if it is of another family, or cut off. */
+int address_from_socket(const union socket_address *socket_address, size_t size,
+                        struct gossip_address *ret_address);
 
 #endif

@@ -1,235 +1,379 @@
-/*
- * UDP over IPv4 and IPv6. Errors of the network are the weather: they are counted, the datagram is
- * gone, and the next exchange makes up for it.
- */
 #include "transport/udp.h"
 
 #include <assert.h>
 #include <errno.h>
-#include <netdb.h>
-#include <netinet/in.h>
-#include <stdarg.h>
-#include <stdio.h>
+#include <linux/sock_diag.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/timerfd.h>
 #include <unistd.h>
 
 #include "gossip/gossip.h"
 #include "transport/address.h"
+#include "transport/bind.h"
+#include "transport/explain.h"
+#include "transport/lookup.h"
 
 enum {
-    BATCH = 64, /* Datagrams in one system call. */
-    SLOT_SIZE = GOSSIP_DATAGRAM_MAX + 1,
-    /* Room for the bursts of a whole window and of many peers at once. */
-    BUFFER_SIZE = 4 << 20,
-    CONTROL_SIZE = CMSG_SPACE(sizeof(uint32_t)),
-    SOCKETS_MAX = 2,
+    BATCH_MAX = 64, /* Datagrams of one system call; more of them save nothing measurable. */
+
+    /* One more than anybody may send, so that the node sees that it was too much. */
+    SHOWN_MAX = GOSSIP_DATAGRAM_MAX + 1,
+
+    /* Failed reads of a socket before it rests. An error that waits in a socket goes with the read
+     * that reports it, so one read is enough for each, and few wait at a time. */
+    READS_MAX = 8,
+
+    /* A socket on which every read fails stays readable; whoever polls it would never sleep. Not
+     * polled for a while, it costs ten wake-ups a second. */
+    REST_MS = 100,
 };
 
 struct udp_socket {
-    int fd;
-    int family;
-    uint32_t drops; /* The kernel's count, as it was told last. */
+    struct bound_socket bound;
+    uint32_t dropped; /* The kernel's count as we last saw it; wraps. */
+    bool resting;     /* Not polled until the timer expires. */
+};
+
+/* Room for the datagrams of one system call. */
+struct inbox {
+    struct mmsghdr messages[BATCH_MAX];
+    struct iovec places[BATCH_MAX];
+    union socket_address senders[BATCH_MAX];
+    _Alignas(struct cmsghdr) uint8_t controls[BATCH_MAX][CMSG_SPACE(sizeof(uint32_t))];
+    uint8_t data[BATCH_MAX][SHOWN_MAX];
+};
+
+struct outbox {
+    struct mmsghdr messages[BATCH_MAX];
+    struct iovec places[BATCH_MAX];
+    union socket_address receivers[BATCH_MAX];
+    unsigned int count;
 };
 
 struct udp_transport {
     struct gossip_transport base;
-    const struct udp_calls *calls;
-    struct udp_socket sockets[SOCKETS_MAX];
-    size_t socket_count;
-    int epoll_fd; /* Over both, or -1 where one is enough. */
-    size_t turn;  /* Which socket is read first. */
-    struct gossip_address address;
+    const struct transport_system *system;
     struct gossip_transport_stats stats;
-
-    struct mmsghdr messages[BATCH];
-    struct iovec vectors[BATCH];
-    struct sockaddr_storage names[BATCH];
-    _Alignas(struct cmsghdr) char controls[BATCH][CONTROL_SIZE];
-    uint8_t slots[BATCH][SLOT_SIZE];
+    struct udp_socket *sockets;
+    size_t socket_count;
+    size_t first;  /* The socket to read first, in turn, so that none starves. */
+    int poll;      /* An epoll descriptor over the sockets and the timer. */
+    int rest_over; /* A timer: the resting sockets are to be polled again. */
+    struct inbox inbox;
+    struct outbox outbox;
 };
-
-/* Tells a person what is wrong, if anybody wants to know, and passes error on. */
-__attribute__((format(printf, 4, 5))) static int explain(char *ret_explanation, size_t size,
-                                                         int error, const char *format, ...)
-{
-    va_list arguments;
-
-    if (ret_explanation != NULL) {
-        va_start(arguments, format);
-        vsnprintf(ret_explanation, size, format, arguments);
-        va_end(arguments);
-    }
-    return error;
-}
 
 static int udp_poll_fd(struct gossip_transport *transport)
 {
-    const struct udp_transport *udp = (const struct udp_transport *)transport;
-
-    return udp->epoll_fd >= 0 ? udp->epoll_fd : udp->sockets[0].fd;
+    return ((struct udp_transport *)transport)->poll;
 }
 
-/* What the kernel says it has dropped for want of room, since the socket was opened. */
-static void note_drops(struct udp_transport *udp, struct udp_socket *socket, struct msghdr *message)
+static bool watch(struct udp_transport *udp, int descriptor)
 {
-    for (struct cmsghdr *header = CMSG_FIRSTHDR(message); header != NULL;
-         header = CMSG_NXTHDR(message, header)) {
-        uint32_t drops;
+    struct epoll_event event = {.events = EPOLLIN};
 
-        if (header->cmsg_level != SOL_SOCKET || header->cmsg_type != SO_RXQ_OVFL)
-            continue;
-        memcpy(&drops, CMSG_DATA(header), sizeof(drops));
-        udp->stats.overrun += (uint32_t)(drops - socket->drops);
-        socket->drops = drops;
-    }
+    return epoll_ctl(udp->poll, EPOLL_CTL_ADD, descriptor, &event) == 0;
 }
 
-/* Reads what waits at one socket into slots from used on. Returns how many are shown. */
-static size_t receive_from(struct udp_transport *udp, struct udp_socket *socket, size_t used,
-                           struct gossip_datagram *ret_datagrams, size_t capacity)
+static void set_timer(struct udp_transport *udp)
 {
-    size_t wanted = capacity < BATCH - used ? capacity : BATCH - used;
-    size_t shown = 0;
-    int got;
+    struct itimerspec rest = {.it_value = {.tv_nsec = REST_MS * 1000000L}};
+    int result = timerfd_settime(udp->rest_over, 0, &rest, NULL);
 
-    if (wanted == 0)
-        return 0;
-    for (size_t i = used; i < used + wanted; i++) {
-        udp->vectors[i] = (struct iovec){udp->slots[i], SLOT_SIZE};
-        udp->messages[i].msg_hdr = (struct msghdr){.msg_name = &udp->names[i],
-                                                   .msg_namelen = sizeof(udp->names[i]),
-                                                   .msg_iov = &udp->vectors[i],
-                                                   .msg_iovlen = 1,
-                                                   .msg_control = udp->controls[i],
-                                                   .msg_controllen = CONTROL_SIZE};
-    }
-    got = udp->calls->recvmmsg(socket->fd, udp->messages + used, (unsigned)wanted, MSG_DONTWAIT,
-                               NULL);
-    if (got < 0) {
-        /* ECONNREFUSED and its kin tell of an earlier datagram that was sent; reading them clears
-         * them, and what waits behind them is read next time. */
-        if (errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR)
-            udp->stats.receive_failed++;
-        return 0;
-    }
-    for (size_t i = used; i < used + (size_t)got; i++) {
-        struct gossip_datagram *datagram = &ret_datagrams[shown];
-
-        note_drops(udp, socket, &udp->messages[i].msg_hdr);
-        udp->stats.received++;
-        udp->stats.received_bytes += udp->messages[i].msg_len;
-        if (!address_from_system((struct sockaddr *)&udp->names[i], &datagram->address)) {
-            udp->stats.receive_failed++;
-            continue;
-        }
-        datagram->data = udp->slots[i];
-        datagram->size = udp->messages[i].msg_len;
-        shown++;
-    }
-    return shown;
+    assert(result == 0); /* It fails only for arguments that are wrong. */
 }
 
+static void rest(struct udp_transport *udp, struct udp_socket *socket)
+{
+    int result = epoll_ctl(udp->poll, EPOLL_CTL_DEL, socket->bound.descriptor, NULL);
+
+    assert(result == 0);
+    socket->resting = true;
+    set_timer(udp);
+}
+
+static void end_rests(struct udp_transport *udp)
+{
+    uint64_t expirations;
+
+    if (read(udp->rest_over, &expirations, sizeof(expirations)) < 0)
+        return; /* Not yet; or nobody rests. */
+    for (size_t i = 0; i < udp->socket_count; i++) {
+        struct udp_socket *socket = &udp->sockets[i];
+
+        if (!socket->resting)
+            continue;
+        if (watch(udp, socket->bound.descriptor))
+            socket->resting = false;
+        else
+            set_timer(udp); /* Out of memory: it rests on. */
+    }
+}
+
+/* The kernel shows its count with some datagrams, as it was when each of them arrived. */
+static void note_dropped(struct udp_transport *udp, struct udp_socket *socket, uint32_t dropped)
+{
+    uint32_t more = dropped - socket->dropped;
+
+    if (more > UINT32_MAX / 2)
+        return; /* An older count than the one we have. */
+    socket->dropped = dropped;
+    udp->stats.overrun += more;
+}
+
+static void read_control(struct udp_transport *udp, struct udp_socket *socket,
+                         struct msghdr *header)
+{
+    for (struct cmsghdr *control = CMSG_FIRSTHDR(header); control != NULL;
+         control = CMSG_NXTHDR(header, control)) {
+        uint32_t dropped;
+
+        if (control->cmsg_level != SOL_SOCKET || control->cmsg_type != SO_RXQ_OVFL ||
+            control->cmsg_len < CMSG_LEN(sizeof(dropped)))
+            continue;
+        memcpy(&dropped, CMSG_DATA(control), sizeof(dropped));
+        note_dropped(udp, socket, dropped);
+    }
+}
+
+static void prepare_inbox(struct inbox *inbox, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        inbox->places[i] = (struct iovec){inbox->data[i], SHOWN_MAX};
+        inbox->messages[i].msg_hdr = (struct msghdr){
+            .msg_name = &inbox->senders[i],
+            .msg_namelen = sizeof(inbox->senders[i]),
+            .msg_iov = &inbox->places[i],
+            .msg_iovlen = 1,
+            .msg_control = inbox->controls[i],
+            .msg_controllen = sizeof(inbox->controls[i]),
+        };
+    }
+}
+
+/* Shows the i-th of the inbox, unless nobody can have sent it: port 0 is no address. */
+static bool show(struct udp_transport *udp, struct udp_socket *socket, size_t index,
+                 struct gossip_datagram *ret_datagram)
+{
+    struct mmsghdr *message = &udp->inbox.messages[index];
+    struct gossip_address from;
+
+    read_control(udp, socket, &message->msg_hdr);
+    if (address_from_socket(&udp->inbox.senders[index], message->msg_hdr.msg_namelen, &from) < 0 ||
+        from.port == 0) {
+        udp->stats.receive_failed++;
+        return false;
+    }
+    ret_datagram->address = from;
+    ret_datagram->data = udp->inbox.data[index];
+    ret_datagram->size = message->msg_len < SHOWN_MAX ? message->msg_len : SHOWN_MAX;
+    udp->stats.received++;
+    udp->stats.received_bytes += message->msg_len;
+    return true;
+}
+
+/* Errors that no later read can be without. */
+static bool is_final(int failure)
+{
+    return failure == EBADF || failure == ENOTSOCK || failure == EFAULT || failure == EINVAL ||
+           failure == EOPNOTSUPP || failure == ENOSYS;
+}
+
+static int receive_from(struct udp_transport *udp, struct udp_socket *socket,
+                        struct gossip_datagram *ret_datagrams, size_t capacity)
+{
+    int failures = 0;
+
+    for (int reads = 0; reads < READS_MAX; reads++) {
+        int count;
+        int shown = 0;
+
+        prepare_inbox(&udp->inbox, capacity);
+        /* MSG_TRUNC: tell the true size of what did not fit. */
+        count = udp->system->receive(socket->bound.descriptor, udp->inbox.messages,
+                                     (unsigned int)capacity, MSG_DONTWAIT | MSG_TRUNC);
+        assert(count <= (int)capacity);
+        for (int i = 0; i < count; i++)
+            if (show(udp, socket, (size_t)i, &ret_datagrams[shown]))
+                shown++;
+        if (shown > 0)
+            return shown;
+        if (count > 0)
+            continue;
+        if (count < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
+            return 0;
+        udp->stats.receive_failed++;
+        if (count < 0 && is_final(errno))
+            return GOSSIP_ERR_IO;
+        failures++;
+    }
+    if (failures == READS_MAX)
+        rest(udp, socket);
+    return 0;
+}
+
+/* Shows datagrams of one socket at a time: there is one inbox, and what was shown lies in it. */
 static int udp_receive(struct gossip_transport *transport, struct gossip_datagram *ret_datagrams,
                        size_t capacity)
 {
     struct udp_transport *udp = (struct udp_transport *)transport;
-    size_t shown = 0;
 
-    /* Neither family can starve the other: they take turns at being first. */
+    if (capacity == 0)
+        return 0;
+    if (capacity > BATCH_MAX)
+        capacity = BATCH_MAX;
+    end_rests(udp);
     for (size_t i = 0; i < udp->socket_count; i++) {
-        struct udp_socket *socket = &udp->sockets[(udp->turn + i) % udp->socket_count];
+        struct udp_socket *socket = &udp->sockets[udp->first];
+        int result;
 
-        shown += receive_from(udp, socket, shown, ret_datagrams + shown, capacity - shown);
+        udp->first = (udp->first + 1) % udp->socket_count;
+        if (socket->resting)
+            continue;
+        result = receive_from(udp, socket, ret_datagrams, capacity);
+        if (result != 0)
+            return result;
     }
-    udp->turn++;
-    return (int)shown;
+    return 0;
 }
 
-static struct udp_socket *socket_for(struct udp_transport *udp,
-                                     const struct gossip_address *address)
+static int common_prefix(const uint8_t left[16], const uint8_t right[16])
 {
-    int family = address_is_ipv4(address) ? AF_INET : AF_INET6;
+    int bits = 0;
 
-    for (size_t i = 0; i < udp->socket_count; i++) {
-        if (udp->sockets[i].family == family)
-            return &udp->sockets[i];
-    }
-    return NULL;
+    while (bits < 128 && ((left[bits / 8] ^ right[bits / 8]) >> (7 - bits % 8) & 1) == 0)
+        bits++;
+    return bits;
 }
 
-/* Sends the first count messages prepared. What is refused is passed over. */
-static void send_batch(struct udp_transport *udp, const struct udp_socket *socket, unsigned count)
+/* How well a socket bound there reaches address; negative if not at all. As the system chooses
+ * among its own addresses (RFC 6724): the loopback for the loopback, then the longest prefix. */
+static int suitability(const struct gossip_address *bound, const struct gossip_address *address)
 {
-    unsigned done = 0;
-    unsigned interrupted = 0;
+    int prefix = common_prefix(bound->ip, address->ip);
 
-    while (done < count) {
-        int sent = udp->calls->sendmmsg(socket->fd, udp->messages + done, count - done,
-                                        MSG_DONTWAIT | MSG_NOSIGNAL);
+    if (address_is_ipv4(bound) != address_is_ipv4(address))
+        return -1;
+    return address_is_loopback(bound) == address_is_loopback(address) ? 129 + prefix : prefix;
+}
 
-        if (sent > 0) {
-            for (unsigned i = done; i < done + (unsigned)sent; i++)
-                udp->stats.sent_bytes += udp->vectors[i].iov_len;
-            udp->stats.sent += (unsigned)sent;
-            done += (unsigned)sent;
+/* NULL if no socket is of the address's family. */
+static struct udp_socket *find_socket(struct udp_transport *udp,
+                                      const struct gossip_address *address)
+{
+    struct udp_socket *best = NULL;
+    int best_suitability = -1;
+
+    for (size_t i = 0; i < udp->socket_count; i++) {
+        int suits = suitability(&udp->sockets[i].bound.address, address);
+
+        if (suits > best_suitability) {
+            best = &udp->sockets[i];
+            best_suitability = suits;
+        }
+    }
+    return best;
+}
+
+/* Goes on after each datagram that is refused, with the next: another receiver may be in reach.
+ * Every call but an interrupted one settles at least one datagram, so this ends. */
+static void flush(struct udp_transport *udp, struct udp_socket *socket)
+{
+    struct outbox *outbox = &udp->outbox;
+    unsigned int settled = 0;
+    int interruptions = 0;
+
+    while (settled < outbox->count) {
+        int count = udp->system->send(socket->bound.descriptor, outbox->messages + settled,
+                                      outbox->count - settled, MSG_DONTWAIT);
+
+        assert(count <= (int)(outbox->count - settled));
+        if (count < 0 && errno == EINTR && ++interruptions < READS_MAX)
+            continue;
+        if (count <= 0) {
+            udp->stats.send_failed++;
+            settled++;
             continue;
         }
-        if (sent < 0 && errno == EINTR && interrupted++ < count)
-            continue;
-        /* A full buffer refuses the next one as well: they are all gone. Anything else may be the
-         * fault of this one's address. */
-        if (sent < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == ENOBUFS)) {
-            udp->stats.send_failed += count - done;
-            return;
+        for (int i = 0; i < count; i++, settled++) {
+            if (outbox->messages[settled].msg_len != outbox->places[settled].iov_len) {
+                udp->stats.send_failed++; /* A part of a datagram is none. */
+                continue;
+            }
+            udp->stats.sent++;
+            udp->stats.sent_bytes += outbox->messages[settled].msg_len;
         }
-        udp->stats.send_failed++;
-        done++;
     }
+    outbox->count = 0;
 }
 
+static void put(struct outbox *outbox, const struct gossip_datagram *datagram)
+{
+    unsigned int index = outbox->count++;
+    union socket_address *receiver = &outbox->receivers[index];
+
+    outbox->places[index] = (struct iovec){
+        (void *)(uintptr_t)datagram->data, /* It is only read. */
+        datagram->size,
+    };
+    outbox->messages[index].msg_hdr = (struct msghdr){
+        .msg_name = receiver,
+        .msg_namelen = address_to_socket(&datagram->address, receiver),
+        .msg_iov = &outbox->places[index],
+        .msg_iovlen = 1,
+    };
+    outbox->messages[index].msg_len = 0;
+}
+
+/* In order, with one call for all neighbours that leave by the same socket. */
 static void udp_send(struct gossip_transport *transport, const struct gossip_datagram *datagrams,
                      size_t count)
 {
     struct udp_transport *udp = (struct udp_transport *)transport;
-    const struct udp_socket *socket = NULL;
-    unsigned prepared = 0;
+    struct udp_socket *current = NULL; /* Whose the outbox is. */
 
     for (size_t i = 0; i < count; i++) {
-        const struct udp_socket *wanted = socket_for(udp, &datagrams[i].address);
+        struct udp_socket *socket = NULL;
 
-        if (wanted == NULL) {
+        if (datagrams[i].address.port != 0)
+            socket = find_socket(udp, &datagrams[i].address);
+        if (socket == NULL) {
             udp->stats.send_failed++;
             continue;
         }
-        if (prepared == BATCH || (prepared > 0 && wanted != socket)) {
-            send_batch(udp, socket, prepared);
-            prepared = 0;
-        }
-        socket = wanted;
-        /* The system does not write to what it sends. */
-        udp->vectors[prepared].iov_base = (void *)(uintptr_t)datagrams[i].data;
-        udp->vectors[prepared].iov_len = datagrams[i].size;
-        udp->messages[prepared].msg_hdr = (struct msghdr){
-            .msg_name = &udp->names[prepared],
-            .msg_namelen = address_to_system(&datagrams[i].address, &udp->names[prepared]),
-            .msg_iov = &udp->vectors[prepared],
-            .msg_iovlen = 1};
-        prepared++;
+        if (current != NULL && (current != socket || udp->outbox.count == BATCH_MAX))
+            flush(udp, current);
+        current = socket;
+        put(&udp->outbox, &datagrams[i]);
     }
-    if (prepared > 0)
-        send_batch(udp, socket, prepared);
+    if (current != NULL)
+        flush(udp, current);
 }
 
 static void udp_address(struct gossip_transport *transport, struct gossip_address *ret_address)
 {
-    *ret_address = ((struct udp_transport *)transport)->address;
+    *ret_address = ((struct udp_transport *)transport)->sockets[0].bound.address;
 }
 
+/* What was dropped after the last datagram that we read shows with the next one, which may never
+ * come: so the sockets are asked. */
 static void udp_stats(struct gossip_transport *transport, struct gossip_transport_stats *ret_stats)
 {
-    *ret_stats = ((struct udp_transport *)transport)->stats;
+    struct udp_transport *udp = (struct udp_transport *)transport;
+
+    for (size_t i = 0; i < udp->socket_count; i++) {
+        uint32_t memory[SK_MEMINFO_VARS] = {0};
+        socklen_t size = sizeof(memory);
+
+        if (getsockopt(udp->sockets[i].bound.descriptor, SOL_SOCKET, SO_MEMINFO, memory, &size) ==
+                0 &&
+            size > SK_MEMINFO_DROPS * sizeof(memory[0]))
+            note_dropped(udp, &udp->sockets[i], memory[SK_MEMINFO_DROPS]);
+    }
+    *ret_stats = udp->stats;
 }
 
 static void udp_close(struct gossip_transport *transport)
@@ -237,227 +381,140 @@ static void udp_close(struct gossip_transport *transport)
     struct udp_transport *udp = (struct udp_transport *)transport;
 
     for (size_t i = 0; i < udp->socket_count; i++)
-        close(udp->sockets[i].fd);
-    if (udp->epoll_fd >= 0)
-        close(udp->epoll_fd);
+        close(udp->sockets[i].bound.descriptor);
+    if (udp->rest_over >= 0)
+        close(udp->rest_over);
+    if (udp->poll >= 0)
+        close(udp->poll);
+    free(udp->sockets);
     free(udp);
 }
 
 static const struct gossip_transport_ops udp_ops = {
-    udp_poll_fd, udp_receive, udp_send, udp_address, udp_stats, udp_close,
+    .poll_fd = udp_poll_fd,
+    .receive = udp_receive,
+    .send = udp_send,
+    .address = udp_address,
+    .stats = udp_stats,
+    .close = udp_close,
 };
 
-/* The larger buffers are, the longer a burst is survived; what the system does not grant, it does
- * not. */
-static void widen(int fd, int forced, int plain)
+static int open_sockets(struct udp_transport *udp, const struct gossip_address *addresses,
+                        size_t count, struct explanation *explanation)
 {
-    int size = BUFFER_SIZE;
+    struct bound_socket *bound = calloc(count, sizeof(*bound));
+    int error = GOSSIP_ERR_NOMEM;
 
-    if (setsockopt(fd, SOL_SOCKET, forced, &size, sizeof(size)) < 0)
-        (void)setsockopt(fd, SOL_SOCKET, plain, &size, sizeof(size));
-}
-
-static int bind_error(const char *listen, int system_error, char *ret_explanation, size_t size)
-{
-    switch (system_error) {
-    case EADDRINUSE:
-        return explain(ret_explanation, size, GOSSIP_ERR_IN_USE,
-                       "%s: the port is taken by another process; choose another port, or end "
-                       "that process",
-                       listen);
-    case EACCES:
-    case EPERM:
-        return explain(ret_explanation, size, GOSSIP_ERR_PERMISSION,
-                       "%s: the system does not allow this port; choose one above 1023", listen);
-    case EADDRNOTAVAIL:
-        return explain(ret_explanation, size, GOSSIP_ERR_NOT_FOUND,
-                       "%s: no interface of this machine has this address; choose one that "
-                       "'ip address' shows",
-                       listen);
-    case ENOMEM:
-        return explain(ret_explanation, size, GOSSIP_ERR_NOMEM, "%s: out of memory", listen);
-    default:
-        return explain(ret_explanation, size, GOSSIP_ERR_IO, "%s: cannot open a socket: %s", listen,
-                       strerror(system_error));
-    }
-}
-
-/* Opens one socket. Returns 0 or the system's error. */
-static int open_socket(struct udp_transport *udp, const struct sockaddr *address, socklen_t size)
-{
-    struct udp_socket *place = &udp->sockets[udp->socket_count];
-    int yes = 1;
-    int fd = socket(address->sa_family, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    int error;
-
-    if (fd < 0)
-        return errno;
-    widen(fd, SO_RCVBUFFORCE, SO_RCVBUF);
-    widen(fd, SO_SNDBUFFORCE, SO_SNDBUF);
-    /* Path MTUs below ours are met by fragments, which is what the system does unless told
-     * otherwise: a 1,200-byte datagram is to arrive, not to be refused. */
-    (void)setsockopt(fd, SOL_SOCKET, SO_RXQ_OVFL, &yes, sizeof(yes));
-    if ((address->sa_family == AF_INET6 &&
-         setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &yes, sizeof(yes)) < 0) ||
-        bind(fd, address, size) < 0) {
-        error = errno;
-        close(fd);
-        return error;
-    }
-    *place = (struct udp_socket){.fd = fd, .family = address->sa_family};
-    udp->socket_count++;
-    return 0;
-}
-
-static int note_address(struct udp_transport *udp)
-{
-    struct sockaddr_storage bound;
-    socklen_t size = sizeof(bound);
-
-    if (getsockname(udp->sockets[0].fd, (struct sockaddr *)&bound, &size) < 0)
-        return errno;
-    address_from_system((struct sockaddr *)&bound, &udp->address);
-    return 0;
-}
-
-/* ":PORT": both families, on every address. A machine without IPv6 has IPv4 alone. */
-static int open_any(struct udp_transport *udp, uint16_t port)
-{
-    struct sockaddr_in in = {.sin_family = AF_INET, .sin_port = htons(port)};
-    struct sockaddr_in6 in6 = {.sin6_family = AF_INET6};
-    int error = open_socket(udp, (struct sockaddr *)&in, sizeof(in));
-
-    if (error == 0)
-        error = note_address(udp);
-    if (error != 0)
-        return error;
-    in6.sin6_port = htons(udp->address.port);
-    error = open_socket(udp, (struct sockaddr *)&in6, sizeof(in6));
-    if (error == EAFNOSUPPORT || error == EADDRNOTAVAIL)
-        return 0;
+    udp->sockets = calloc(count, sizeof(*udp->sockets));
+    if (bound == NULL || udp->sockets == NULL)
+        explain(explanation, "out of memory");
+    else
+        error = bind_sockets(addresses, count, explanation, bound, &udp->socket_count);
+    if (error == GOSSIP_OK)
+        for (size_t i = 0; i < udp->socket_count; i++)
+            udp->sockets[i].bound = bound[i];
+    free(bound);
     return error;
 }
 
-/* Lets poll_fd() show both sockets at once. */
-static int join_sockets(struct udp_transport *udp)
+static int open_poll(struct udp_transport *udp, struct explanation *explanation)
 {
-    if (udp->socket_count < 2)
-        return 0;
-    udp->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
-    if (udp->epoll_fd < 0)
-        return errno;
-    for (size_t i = 0; i < udp->socket_count; i++) {
-        struct epoll_event event = {.events = EPOLLIN};
+    int failure;
 
-        if (epoll_ctl(udp->epoll_fd, EPOLL_CTL_ADD, udp->sockets[i].fd, &event) < 0)
-            return errno;
-    }
-    return 0;
+    udp->poll = epoll_create1(EPOLL_CLOEXEC);
+    udp->rest_over = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
+    if (udp->poll < 0 || udp->rest_over < 0 || !watch(udp, udp->rest_over))
+        goto fail;
+    for (size_t i = 0; i < udp->socket_count; i++)
+        if (!watch(udp, udp->sockets[i].bound.descriptor))
+            goto fail;
+    return GOSSIP_OK;
+
+fail:
+    failure = errno;
+    explain(explanation,
+            "cannot wait for datagrams: %s; if too many files are open, raise "
+            "\"ulimit -n\"",
+            strerror(failure));
+    return failure == ENOMEM ? GOSSIP_ERR_NOMEM : GOSSIP_ERR_IO;
 }
 
-static int look_up(const char *text, const char *host, const char *port, char *ret_explanation,
-                   size_t size, struct addrinfo **ret_list)
+static int open_on(const struct transport_system *system, const struct gossip_address *addresses,
+                   size_t count, struct explanation *explanation,
+                   struct gossip_transport **ret_transport)
 {
-    const struct addrinfo hints = {
-        .ai_family = AF_UNSPEC, .ai_socktype = SOCK_DGRAM, .ai_flags = AI_NUMERICSERV};
-    int result = getaddrinfo(host, port, &hints, ret_list);
-
-    if (result == 0)
-        return GOSSIP_OK;
-    if (result == EAI_MEMORY)
-        return explain(ret_explanation, size, GOSSIP_ERR_NOMEM, "%s: out of memory", text);
-    return explain(ret_explanation, size, GOSSIP_ERR_NOT_FOUND,
-                   "%s: the name has no address (%s); check its spelling and the resolver, or "
-                   "give an address",
-                   text, result == EAI_SYSTEM ? strerror(errno) : gai_strerror(result));
-}
-
-static int not_an_address(const char *text, char *ret_explanation, size_t size)
-{
-    return explain(ret_explanation, size, GOSSIP_ERR_INVALID,
-                   "'%s' is not ADDRESS:PORT, [IPv6]:PORT or NAME:PORT with a port of 0 to "
-                   "65535",
-                   text);
-}
-
-static int open_listed(struct udp_transport *udp, const char *listen, const char *host,
-                       const char *port, char *ret_explanation, size_t size)
-{
-    struct addrinfo *list;
-    int error = look_up(listen, host, port, ret_explanation, size, &list);
-
-    if (error < 0)
-        return error;
-    error = open_socket(udp, list->ai_addr, list->ai_addrlen);
-    if (error == 0)
-        error = note_address(udp);
-    freeaddrinfo(list);
-    return error == 0 ? GOSSIP_OK : bind_error(listen, error, ret_explanation, size);
-}
-
-int udp_open_with(const struct udp_calls *calls, const char *listen, char *ret_explanation,
-                  size_t size, struct gossip_transport **ret_transport)
-{
-    struct udp_transport *udp;
-    char host[HOST_TEXT_MAX];
-    char port[PORT_TEXT_MAX];
+    struct udp_transport *udp = calloc(1, sizeof(*udp));
     int error;
 
-    if (!address_split(listen, host, port))
-        return not_an_address(listen, ret_explanation, size);
-    udp = calloc(1, sizeof(*udp));
-    if (udp == NULL)
-        return bind_error(listen, ENOMEM, ret_explanation, size);
+    if (udp == NULL) {
+        explain(explanation, "out of memory");
+        return GOSSIP_ERR_NOMEM;
+    }
     udp->base.ops = &udp_ops;
-    udp->calls = calls;
-    udp->epoll_fd = -1;
-    if (host[0] == '\0') {
-        error = open_any(udp, (uint16_t)strtoul(port, NULL, 10));
-        if (error != 0)
-            error = bind_error(listen, error, ret_explanation, size);
-    } else {
-        error = open_listed(udp, listen, host, port, ret_explanation, size);
-    }
-    if (error == 0) {
-        error = join_sockets(udp);
-        if (error != 0)
-            error = bind_error(listen, error, ret_explanation, size);
-    }
-    if (error != 0) {
-        udp_close(&udp->base);
-        return error;
-    }
+    udp->system = system;
+    udp->poll = -1;
+    udp->rest_over = -1;
+    error = open_sockets(udp, addresses, count, explanation);
+    if (error < 0)
+        goto fail;
+    error = open_poll(udp, explanation);
+    if (error < 0)
+        goto fail;
     *ret_transport = &udp->base;
     return GOSSIP_OK;
+
+fail:
+    udp_close(&udp->base);
+    return error;
+}
+
+int udp_open(const struct transport_system *system, const char *listen, char *ret_explanation,
+             size_t size, struct gossip_transport **ret_transport)
+{
+    struct explanation explanation;
+    struct gossip_address *addresses;
+    size_t count;
+    int error = lookup(system, listen, LOOKUP_TO_LISTEN, &explanation, &addresses, &count);
+
+    if (error == GOSSIP_OK) {
+        error = open_on(system, addresses, count, &explanation, ret_transport);
+        free(addresses);
+    }
+    if (error < 0)
+        explanation_copy(&explanation, ret_explanation, size);
+    return error;
+}
+
+int udp_resolve(const struct transport_system *system, const char *text,
+                struct gossip_address *ret_addresses, size_t capacity, char *ret_explanation,
+                size_t size)
+{
+    struct explanation explanation;
+    struct gossip_address *addresses;
+    size_t count;
+    int error;
+
+    assert(capacity > 0);
+    error = lookup(system, text, LOOKUP_TO_SEND, &explanation, &addresses, &count);
+    if (error < 0) {
+        explanation_copy(&explanation, ret_explanation, size);
+        return error;
+    }
+    if (count > capacity)
+        count = capacity;
+    memcpy(ret_addresses, addresses, count * sizeof(*addresses));
+    free(addresses);
+    return (int)count;
 }
 
 int gossip_udp_open(const char *listen, char *ret_explanation, size_t size,
                     struct gossip_transport **ret_transport)
 {
-    static const struct udp_calls calls = {sendmmsg, recvmmsg};
-
-    return udp_open_with(&calls, listen, ret_explanation, size, ret_transport);
+    return udp_open(&transport_system, listen, ret_explanation, size, ret_transport);
 }
 
 int gossip_udp_resolve(const char *text, struct gossip_address *ret_addresses, size_t capacity,
                        char *ret_explanation, size_t size)
 {
-    char host[HOST_TEXT_MAX];
-    char port[PORT_TEXT_MAX];
-    struct addrinfo *list;
-    size_t count = 0;
-    int error;
-
-    if (!address_split(text, host, port) || host[0] == '\0' || strtoul(port, NULL, 10) == 0)
-        return not_an_address(text, ret_explanation, size);
-    error = look_up(text, host, port, ret_explanation, size, &list);
-    if (error < 0)
-        return error;
-    for (const struct addrinfo *place = list; place != NULL && count < capacity;
-         place = place->ai_next) {
-        if (address_from_system(place->ai_addr, &ret_addresses[count]))
-            count++;
-    }
-    freeaddrinfo(list);
-    return (int)count;
+    return udp_resolve(&transport_system, text, ret_addresses, capacity, ret_explanation, size);
 }

@@ -1,21 +1,17 @@
 /*
- * What tests put in the place of the system to see the UDP transport survive its errors.
+ * UDP over a system that tests replace.
  */
 #ifndef TRANSPORT_UDP_H
 #define TRANSPORT_UDP_H
 
 #include "gossip/transport.h"
+#include "transport/system.h"
 
-#include <sys/socket.h>
-
-struct udp_calls {
-    int (*sendmmsg)(int fd, struct mmsghdr *messages, unsigned count, int flags);
-    int (*recvmmsg)(int fd, struct mmsghdr *messages, unsigned count, int flags,
-                    struct timespec *timeout);
-};
-
-/* As gossip_udp_open(), with these calls; they are lent for the life of the transport. */
-int udp_open_with(const struct udp_calls *calls, const char *listen, char *ret_explanation,
-                  size_t size, struct gossip_transport **ret_transport);
+/* gossip_udp_open() and gossip_udp_resolve(), with a system that must outlive the transport. */
+int udp_open(const struct transport_system *system, const char *listen, char *ret_explanation,
+             size_t size, struct gossip_transport **ret_transport);
+int udp_resolve(const struct transport_system *system, const char *text,
+                struct gossip_address *ret_addresses, size_t capacity, char *ret_explanation,
+                size_t size);
 
 #endif
