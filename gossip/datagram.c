@@ -259,17 +259,14 @@ bool digest_verify(const struct gossip_crypto *crypto, const uint8_t cluster[GOS
 
 void token_make(const struct gossip_crypto *crypto, const uint8_t key[32],
                 const struct gossip_address *address, const uint8_t node[GOSSIP_ID_SIZE],
-                uint64_t boot_id, uint64_t boots, uint64_t slot,
-                uint8_t ret_token[GOSSIP_TOKEN_SIZE])
+                uint64_t boot_id, uint64_t slot, uint8_t ret_token[GOSSIP_TOKEN_SIZE])
 {
     uint8_t where[ADDRESS_SIZE];
     uint8_t boot[8];
-    uint8_t proven[8];
     uint8_t when[8];
 
     address_write(address, where);
     put_fixed(boot, boot_id, sizeof(boot));
-    put_fixed(proven, boots, sizeof(proven));
     put_fixed(when, slot, sizeof(when));
     crypto->keyed_hash(
         ret_token, key, 32,
@@ -277,9 +274,8 @@ void token_make(const struct gossip_crypto *crypto, const uint8_t key[32],
                                       {where, sizeof(where)},
                                       {node, GOSSIP_ID_SIZE},
                                       {boot, sizeof(boot)},
-                                      {proven, sizeof(proven)},
                                       {when, sizeof(when)}},
-        6);
+        5);
 }
 
 void address_write(const struct gossip_address *address, uint8_t ret_bytes[ADDRESS_SIZE])

@@ -87,12 +87,10 @@ bool digest_verify(const struct gossip_crypto *crypto, const uint8_t cluster[GOS
                    const struct box_header *header, const uint8_t *message, size_t size,
                    const uint8_t key[GOSSIP_KEY_SIZE], const uint8_t *signature);
 
-/* A token for the node that says hello from address, in the time slot given; boots is how many
- * boots or addresses of it have been proven, so that a token dies with the boot it has proved. */
+/* A token for the node that says hello from address, in the time slot given. */
 void token_make(const struct gossip_crypto *crypto, const uint8_t key[32],
                 const struct gossip_address *address, const uint8_t node[GOSSIP_ID_SIZE],
-                uint64_t boot_id, uint64_t boots, uint64_t slot,
-                uint8_t ret_token[GOSSIP_TOKEN_SIZE]);
+                uint64_t boot_id, uint64_t slot, uint8_t ret_token[GOSSIP_TOKEN_SIZE]);
 
 /* An address as it stands in messages and hashes: 16 bytes and the port. */
 enum { ADDRESS_SIZE = 18 };

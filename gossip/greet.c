@@ -179,7 +179,7 @@ static int send_welcome(struct gossip_node *node, uint32_t number,
 
     random_bytes(&node->random, nonce, sizeof(nonce));
     token_make(node->crypto, node->token_key, address, peer->certificate.node, hello->boot_id,
-               peer->boots, node->now_ms / GOSSIP_TOKEN_SLOT_MS, token);
+               node->now_ms / GOSSIP_TOKEN_SLOT_MS, token);
     message = own_hello(node, nonce);
     message.echo = hello->nonce;
     message.token = token;
@@ -198,8 +198,7 @@ bool greet_token_fits(struct gossip_node *node, uint32_t number,
 
     for (unsigned age = 0; age <= 1 && age <= slot; age++) {
         token_make(node->crypto, node->token_key, address,
-                   node->peers.items[number]->certificate.node, boot_id,
-                   node->peers.items[number]->boots, slot - age, expected);
+                   node->peers.items[number]->certificate.node, boot_id, slot - age, expected);
         if (gossip_equal(expected, token, sizeof(expected)))
             return true;
     }
@@ -282,11 +281,8 @@ int greet_proven(struct gossip_node *node, uint32_t number, const struct gossip_
     int error;
 
     if (!peer->has_boot || peer->boot_id != boot_id) {
-        replay_reset(&peer->window, counter);
-        peer->has_boot = true;
-        peer->boot_id = boot_id;
+        peer_set_boot(peer, boot_id, counter);
         peer->pull.open = false;
-        peer->boots++;
     }
     if (!address_equal(&peer->address, address))
         forget_address(node, &peer->address);
@@ -438,7 +434,9 @@ static enum gossip_verdict receive_welcome(struct gossip_node *node,
     struct peer *peer;
     uint32_t number;
 
-    if (hello == NULL)
+    /* Only the address that the hello went to has been proven by the nonce: a welcome that was
+     * caught and sent on from another must not lead us there. */
+    if (hello == NULL || !address_equal(&target->address, &datagram->address))
         return GOSSIP_DATAGRAM_UNASKED;
     if (!certificate_read(node->crypto, &arena, greeting->message.certificate.data,
                           greeting->message.certificate.size, &certificate))

@@ -149,6 +149,9 @@ static enum gossip_verdict receive_box(struct gossip_node *node,
         return GOSSIP_DATAGRAM_FORGED;
     if (header.counter == 0)
         return GOSSIP_DATAGRAM_MALFORMED; /* They count from 1. */
+    /* Its tokens may still be good, but whoever has them now is not the peer. */
+    if (peer_boot_is_past(peer, header.boot_id))
+        return GOSSIP_DATAGRAM_REPLAYED;
 
     if (!peer->has_boot || peer->boot_id != header.boot_id ||
         !address_equal(&peer->address, &datagram->address)) {

@@ -70,6 +70,37 @@ uint32_t peers_find_key(const struct peers *peers, const uint8_t key[GOSSIP_KEY_
     return NO_PEER;
 }
 
+static size_t past_boots_kept(const struct peer *peer)
+{
+    return peer->past_boot_count < PAST_BOOTS_KEPT ? peer->past_boot_count : PAST_BOOTS_KEPT;
+}
+
+void peer_set_boot(struct peer *peer, uint64_t boot_id, uint64_t counter)
+{
+    size_t place = peer->past_boot_count;
+
+    for (size_t i = 0; i < past_boots_kept(peer); i++) {
+        if (peer->past_boots[i] == boot_id)
+            place = i; /* It lives after all: what we thought had followed it takes its place. */
+    }
+    if (peer->has_boot) {
+        peer->past_boots[place % PAST_BOOTS_KEPT] = peer->boot_id;
+        peer->past_boot_count += place == peer->past_boot_count;
+    }
+    peer->has_boot = true;
+    peer->boot_id = boot_id;
+    replay_reset(&peer->window, counter);
+}
+
+bool peer_boot_is_past(const struct peer *peer, uint64_t boot_id)
+{
+    for (size_t i = 0; i < past_boots_kept(peer); i++) {
+        if (peer->past_boots[i] == boot_id)
+            return true;
+    }
+    return false;
+}
+
 struct target *targets_find(struct peers *peers, const struct gossip_address *address)
 {
     for (size_t i = 0; i < peers->target_count; i++) {

@@ -16,6 +16,8 @@ enum {
     EXCHANGES_KEPT = 16,
     /* So many hellos to one address may wait for their welcome: on a slow path it comes late. */
     HELLOS_KEPT = 16,
+    /* A token is good for two minutes; hardly anybody starts more often in them. */
+    PAST_BOOTS_KEPT = 8,
     /* After so many hellos an address we only heard of is forgotten. */
     HELLOS_TO_HEARSAY = 10,
     RTT_UNKNOWN_MS = 400,
@@ -54,6 +56,8 @@ struct peer {
 
     bool has_boot; /* Its boot and address are proven. */
     uint64_t boot_id;
+    uint64_t past_boots[PAST_BOOTS_KEPT]; /* That others have followed. */
+    size_t past_boot_count;               /* How many there have been. */
     struct replay_window window;
     uint64_t counter;  /* The last one we used to it. */
     bool has_token;    /* To be sent back to it, */
@@ -61,8 +65,7 @@ struct peer {
     uint8_t token[GOSSIP_TOKEN_SIZE];
     bool heard;
     uint64_t heard_ms;
-    uint64_t rtt_ms; /* How long it takes to answer, as of late. */
-    uint64_t boots; /* How many boots or addresses of it were proven: tokens are good until then. */
+    uint64_t rtt_ms;   /* How long it takes to answer, as of late. */
     size_t list_place; /* Where the next list it gets begins, */
     size_t records_place;
 
@@ -126,6 +129,12 @@ int peers_add(struct peers *peers, const struct certificate *certificate, uint32
 /* The number of a peer by node id or key, or NO_PEER. */
 uint32_t peers_find_node(const struct peers *peers, const uint8_t node[GOSSIP_ID_SIZE]);
 uint32_t peers_find_key(const struct peers *peers, const uint8_t key[GOSSIP_KEY_SIZE]);
+
+/* Takes up a boot that has been proven. */
+void peer_set_boot(struct peer *peer, uint64_t boot_id, uint64_t counter);
+
+/* Whether another boot has followed this one. */
+bool peer_boot_is_past(const struct peer *peer, uint64_t boot_id);
 
 /* The target at address, or NULL; lent until one is added or removed. */
 struct target *targets_find(struct peers *peers, const struct gossip_address *address);

@@ -660,7 +660,6 @@ struct token_input {
     struct gossip_address address;
     uint8_t node[GOSSIP_ID_SIZE];
     uint64_t boot_id;
-    uint64_t boots;
     uint64_t slot;
 };
 
@@ -678,15 +677,13 @@ static void test_tokens(void **state)
         PORT = IP + 16,
         NODE = PORT + 128,
         BOOT = NODE + 64,
-        BOOTS = BOOT + 64,
-        SLOT = BOOTS + 64
+        SLOT = BOOT + 64
     };
     const struct token_input input = {
         .key = {1, 2, 3},
         .address = {.ip = {[10] = 0xff, [11] = 0xff, [12] = 10, [15] = 1}, .port = 4600},
         .node = {4, 5, 6},
         .boot_id = UINT64_C(0x123456789abcdef0),
-        .boots = 2,
         .slot = 29,
     };
     static uint8_t tokens[SLOT + 1][GOSSIP_TOKEN_SIZE];
@@ -706,15 +703,12 @@ static void test_tokens(void **state)
             changed.node[(bit - PORT) / 8] ^= (uint8_t)(1 << bit % 8);
         else if (bit < BOOT)
             changed.boot_id ^= UINT64_C(1) << (bit - NODE);
-        else if (bit < BOOTS)
-            changed.boots ^= UINT64_C(1) << (bit - BOOT);
         else if (bit < SLOT)
-            changed.slot ^= UINT64_C(1) << (bit - BOOTS);
+            changed.slot ^= UINT64_C(1) << (bit - BOOT);
         token_make(crypto, changed.key, &changed.address, changed.node, changed.boot_id,
-                   changed.boots, changed.slot, tokens[bit]);
+                   changed.slot, tokens[bit]);
     }
-    token_make(crypto, input.key, &input.address, input.node, input.boot_id, input.boots,
-               input.slot, again);
+    token_make(crypto, input.key, &input.address, input.node, input.boot_id, input.slot, again);
     assert_memory_equal(again, tokens[SLOT], GOSSIP_TOKEN_SIZE);
     qsort(tokens, SLOT + 1, GOSSIP_TOKEN_SIZE, compare_tokens);
     for (unsigned i = 1; i <= SLOT; i++)
