@@ -29,7 +29,7 @@ enum operation {
     PASS,     /* Time: 16 ms (1) times. */
     JOIN,     /* A member (1) says hello and sends the token back; as a new boot if bit 1 is set. */
     MESSAGE,  /* In a box of a member (1): size (2), kind and bytes. A digest is signed. */
-    EVENTS,   /* A member's (1) next events, sealed: how (1), count (1), each size (1) and body. */
+    EVENTS,   /* A member's (1) next events, sealed: how (1), count (1), then each as below. */
     CLAIM,    /* A digest of a member (1): step (1), author (1), have (8). */
     PULL,    /* By a member (1): author (1), first (1), last (1), gaps (1), each offset and size. */
     PUBLISH, /* Size (1). */
@@ -145,7 +145,6 @@ struct member {
     uint8_t key[32];
     uint64_t boot_id;
     uint64_t counter;
-    bool is_proven;
     uint8_t nonce[GOSSIP_NONCE_SIZE];
     uint8_t token[GOSSIP_TOKEN_SIZE];
     uint8_t exchange[GOSSIP_NONCE_SIZE]; /* The last that the node opened with it. */
@@ -416,6 +415,8 @@ static void create(struct world *world)
     take(world);
     for (unsigned i = 0; i < MEMBERS; i++)
         join(world, &world->members[i], false);
+    for (size_t i = 0; i < MEMBERS; i++)
+        assert(world->node->peers.items[i]->state == GOSSIP_PEER_ALIVE);
 }
 
 /* ---- Operations. What the program lacks reads as 0. ---- */
@@ -469,8 +470,57 @@ static void run_message(struct world *world)
         send_box(world, member, data, size);
 }
 
-/* Bodies from the program, as the next events of an author. The chain and the seal are right, if
- * how does not say otherwise. */
+/* How events are told: the epoch, and these. */
+enum {
+    FRAMED = 0x08, /* Contexts name authors there are: see read_framed(). Else size (1), body. */
+    WRONG_SEAL = 0x10,   /* The seal does not fit. */
+    ONLY_END = 0x20,     /* The first byte of the stream is missing. */
+    UNINTRODUCED = 0x40, /* As it is told to who knows the author. */
+    AGAIN = 0x80,        /* The same seqs will come again, with other bodies. */
+};
+
+/* A body whose frame has entries that the program chooses: how many (1), then each an author (1)
+ * and seq (1); with the highest bit set, the author is the gap to a mention number. */
+static size_t read_framed(struct world *world, uint8_t body[256])
+{
+    struct writer writer = {body, 256, 0, false};
+    const uint8_t *ids[4];
+    uint64_t seqs[4];
+    uint64_t gaps[4];
+    size_t count = (size_t)read_fixed(&world->program, 1) % 5;
+    size_t knowns = 0;
+    size_t news = 0;
+
+    for (size_t i = 0; i < count; i++) {
+        size_t left = world->program.size - world->program.offset;
+        bool is_known = left > 0 && world->program.data[world->program.offset] >= 0x80;
+
+        if (is_known) {
+            gaps[knowns] = read_fixed(&world->program, 1) & 0x7f;
+            seqs[knowns + news] = seqs[knowns];
+            seqs[knowns++] = read_fixed(&world->program, 1);
+        } else {
+            ids[news] = read_author(world);
+            seqs[knowns + news++] = read_fixed(&world->program, 1);
+        }
+    }
+    write_fixed(&writer, world->now_ms << 16, 8);
+    write_varint(&writer, GOSSIP_EVENT_APPLICATION);
+    write_varint(&writer, knowns);
+    for (size_t i = 0; i < knowns; i++) {
+        write_varint(&writer, gaps[i]);
+        write_varint(&writer, seqs[i]);
+    }
+    write_varint(&writer, news);
+    for (size_t i = 0; i < news; i++) {
+        write_bytes(&writer, ids[i], GOSSIP_ID_SIZE);
+        write_varint(&writer, seqs[knowns + i]);
+    }
+    assert(!writer.failed);
+    return writer.size;
+}
+
+/* The next events of an author. The chain and the seal are right, if how does not say otherwise. */
 static void run_events(struct world *world)
 {
     static const uint8_t nothing[2] = {0, 0};
@@ -490,13 +540,20 @@ static void run_events(struct world *world)
 
     part.run.previous = author->chain.hash;
     for (size_t i = 0; i < count; i++) {
-        size_t size = (size_t)read_fixed(&world->program, 1);
-        const uint8_t *body = read_up_to(world, &size);
+        uint8_t framed[256];
+        const uint8_t *body = framed;
         struct frame frame;
+        size_t size;
 
+        if ((how & FRAMED) != 0) {
+            size = read_framed(world, framed);
+        } else {
+            size = (size_t)read_fixed(&world->program, 1);
+            body = read_up_to(world, &size);
+            read_bytes(&world->program, size);
+        }
         if (writer.size + size + 2 > sizeof(stream))
             break;
-        read_bytes(&world->program, size);
         write_varint(&writer, size);
         write_bytes(&writer, body, size);
         if (!frame_read(body, size, &frame))
@@ -510,14 +567,14 @@ static void run_events(struct world *world)
     part.run.last = chain.seq;
     part.run.size = (uint32_t)writer.size;
     part.run.data = (struct wire_bytes){stream, writer.size};
-    part.run.has_introduction = (how & 0x40) == 0;
+    part.run.has_introduction = (how & UNINTRODUCED) == 0;
     part.run.introduction =
         (struct wire_introduction){.key = member->identity->key,
                                    .epoch = author->epoch,
                                    .certificate = {certificate->bytes, certificate->size}};
-    if ((how & 0x10) != 0)
+    if ((how & WRONG_SEAL) != 0)
         seal[0] ^= 1;
-    if ((how & 0x20) != 0 && writer.size > 1) { /* Only its end. */
+    if ((how & ONLY_END) != 0 && writer.size > 1) {
         part.run.offset = 1;
         part.run.previous = NULL;
         part.run.data.data++;
@@ -525,8 +582,8 @@ static void run_events(struct world *world)
     }
     send_message(world, member, MESSAGE_PART, plain,
                  wire_encode_part(&part, plain + 1, sizeof(plain) - 1));
-    if ((how & 0x80) == 0)
-        author->chain = chain; /* Else the same seqs come again, with other bodies. */
+    if ((how & AGAIN) == 0)
+        author->chain = chain;
 }
 
 static void run_claim(struct world *world)

@@ -968,6 +968,38 @@ static void addresses_without_end(void **state)
     assert_true(inside(world, 0)->peers.target_count < 20);
 }
 
+/* Who has the cluster secret can make tags that fit, but speaks for nobody else. */
+static void hellos_in_anothers_name(void **state)
+{
+    struct world *world = *state;
+    const struct gossip_identity *evil = evil_identity(world->evil);
+    struct gossip_identity mask = *net_identity(world->net, 1);
+    struct gossip_address from = evil_address(world->evil);
+    const uint8_t nonce[GOSSIP_NONCE_SIZE] = {1};
+    struct wire_hello hello = {.certificate = {mask.certificate.bytes, mask.certificate.size},
+                               .boot_count = UINT64_MAX,
+                               .boot_id = 1,
+                               .nonce = nonce};
+    uint8_t data[GOSSIP_HELLO_SIZE];
+    uint64_t bytes = evil_bytes(world->net);
+    uint64_t sent = stats_of(world, 0).datagrams_sent;
+
+    memcpy(mask.secret, evil->secret, sizeof(mask.secret));
+    greeting_write(gossip_crypto_sodium(), &mask, DATAGRAM_HELLO, &hello, NULL, data);
+    for (unsigned i = 0; i < 1000; i++) {
+        net_inject(world->net, 0, &from, data, sizeof(data));
+        assert_int_equal(counted(world, 0, GOSSIP_DATAGRAM_FORGED) +
+                             counted(world, 0, GOSSIP_DATAGRAM_LIMITED),
+                         i + 1);
+    }
+    /* Signatures are looked at only so often. */
+    assert_true(counted(world, 0, GOSSIP_DATAGRAM_LIMITED) > 800);
+    assert_int_equal(evil_bytes(world->net), bytes);
+    assert_int_equal(stats_of(world, 0).datagrams_sent, sent);
+    gossip_wipe(&mask, sizeof(mask));
+    check_honest(world);
+}
+
 /* Counters at their ends: of a box, and of what a welcome says. */
 static void counters_at_their_ends(void **state)
 {
@@ -1029,6 +1061,7 @@ int main(int argc, char **argv)
         STORY(pulls_in_one_batch),
         STORY(records_that_are_none),
         STORY(addresses_without_end),
+        STORY(hellos_in_anothers_name),
         STORY(counters_at_their_ends),
         STORY(many_epochs),
     };
