@@ -3,6 +3,7 @@
 #include <assert.h>
 #include <string.h>
 
+#include "gossip/bytes.h"
 #include "gossip/event.h"
 #include "gossip/gossip.h"
 
@@ -31,20 +32,41 @@ void record_id(const struct gossip_crypto *crypto, const uint8_t *bytes, size_t 
 
 enum {
     BODY_MAX = CERTIFICATE_MAX - 1 - GOSSIP_SIGNATURE_SIZE,
-    SIGNED_MAX = sizeof(GOSSIP_DOMAIN_CERTIFICATE) + GOSSIP_KEY_SIZE + BODY_MAX,
+    SIGNED_MAX = 32 + GOSSIP_KEY_SIZE + GOSSIP_RECORD_MAX, /* A domain, the cluster, a body. */
 };
 
-static size_t signed_bytes(const uint8_t cluster[GOSSIP_KEY_SIZE], const uint8_t *body,
-                           size_t body_size, uint8_t ret_bytes[SIGNED_MAX])
+static size_t signed_bytes(const char *domain, const uint8_t cluster[GOSSIP_KEY_SIZE],
+                           const uint8_t *body, size_t body_size, uint8_t ret_bytes[SIGNED_MAX])
 {
-    size_t size = sizeof(GOSSIP_DOMAIN_CERTIFICATE);
+    struct writer writer = {ret_bytes, SIGNED_MAX, 0, false};
 
-    assert(body_size <= BODY_MAX);
-    memcpy(ret_bytes, GOSSIP_DOMAIN_CERTIFICATE, size);
-    memcpy(ret_bytes + size, cluster, GOSSIP_KEY_SIZE);
-    size += GOSSIP_KEY_SIZE;
-    memcpy(ret_bytes + size, body, body_size);
-    return size + body_size;
+    write_bytes(&writer, domain, strlen(domain) + 1);
+    write_bytes(&writer, cluster, GOSSIP_KEY_SIZE);
+    write_bytes(&writer, body, body_size);
+    assert(!writer.failed);
+    return writer.size;
+}
+
+size_t record_sign(const struct gossip_crypto *crypto, const char *domain,
+                   const uint8_t cluster[GOSSIP_KEY_SIZE], uint8_t *record, size_t body_size,
+                   const uint8_t secret[GOSSIP_SECRET_SIZE])
+{
+    uint8_t bytes[SIGNED_MAX];
+    size_t size = signed_bytes(domain, cluster, record + 1, body_size, bytes);
+
+    crypto->sign(record + 1 + body_size, bytes, size, secret);
+    return 1 + body_size + GOSSIP_SIGNATURE_SIZE;
+}
+
+bool record_verify(const struct gossip_crypto *crypto, const char *domain,
+                   const uint8_t cluster[GOSSIP_KEY_SIZE], const uint8_t *record, size_t size,
+                   const uint8_t signer[GOSSIP_KEY_SIZE])
+{
+    uint8_t bytes[SIGNED_MAX];
+    size_t body_size = size - 1 - GOSSIP_SIGNATURE_SIZE;
+    size_t signed_size = signed_bytes(domain, cluster, record + 1, body_size, bytes);
+
+    return crypto->verify(record + 1 + body_size, bytes, signed_size, signer);
 }
 
 void certificate_make(const struct gossip_crypto *crypto, const uint8_t cluster[GOSSIP_KEY_SIZE],
@@ -59,9 +81,7 @@ void certificate_make(const struct gossip_crypto *crypto, const uint8_t cluster[
         .issuer = issuer,
     };
     struct certificate certificate = {.rights = rights, .has_issuer = issuer != NULL};
-    uint8_t buffer[SIGNED_MAX];
     size_t body_size;
-    size_t signed_size;
 
     assert(name_is_valid(name, strlen(name)));
     memcpy(certificate.key, key, GOSSIP_KEY_SIZE);
@@ -73,9 +93,8 @@ void certificate_make(const struct gossip_crypto *crypto, const uint8_t cluster[
     certificate.bytes[0] = GOSSIP_SIGNED_CERTIFICATE;
     body_size = wire_encode_certificate(&message, certificate.bytes + 1, BODY_MAX);
     assert(body_size > 0);
-    signed_size = signed_bytes(cluster, certificate.bytes + 1, body_size, buffer);
-    crypto->sign(certificate.bytes + 1 + body_size, buffer, signed_size, issuer_secret);
-    certificate.size = 1 + body_size + GOSSIP_SIGNATURE_SIZE;
+    certificate.size = record_sign(crypto, GOSSIP_DOMAIN_CERTIFICATE, cluster, certificate.bytes,
+                                   body_size, issuer_secret);
     record_id(crypto, certificate.bytes, certificate.size, certificate.id);
     *ret_certificate = certificate;
 }
@@ -111,11 +130,8 @@ static bool signature_fits(const struct gossip_crypto *crypto,
                            const uint8_t cluster[GOSSIP_KEY_SIZE],
                            const struct certificate *certificate, const uint8_t *signer)
 {
-    uint8_t buffer[SIGNED_MAX];
-    size_t body_size = certificate->size - 1 - GOSSIP_SIGNATURE_SIZE;
-    size_t signed_size = signed_bytes(cluster, certificate->bytes + 1, body_size, buffer);
-
-    return crypto->verify(certificate->bytes + 1 + body_size, buffer, signed_size, signer);
+    return record_verify(crypto, GOSSIP_DOMAIN_CERTIFICATE, cluster, certificate->bytes,
+                         certificate->size, signer);
 }
 
 bool certificate_verify(const struct gossip_crypto *crypto, const uint8_t cluster[GOSSIP_KEY_SIZE],

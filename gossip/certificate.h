@@ -38,6 +38,17 @@ bool name_is_valid(const char *name, size_t size);
 void record_id(const struct gossip_crypto *crypto, const uint8_t *bytes, size_t size,
                uint8_t ret_id[GOSSIP_HASH_SIZE]);
 
+/* Signs a record, whose type and body stand in record; the signature follows the body. domain is
+ * the text of its kind. Returns the record's size. */
+size_t record_sign(const struct gossip_crypto *crypto, const char *domain,
+                   const uint8_t cluster[GOSSIP_KEY_SIZE], uint8_t *record, size_t body_size,
+                   const uint8_t secret[GOSSIP_SECRET_SIZE]);
+
+/* Whether signer has signed a record, which is longer than a type and a signature. */
+bool record_verify(const struct gossip_crypto *crypto, const char *domain,
+                   const uint8_t cluster[GOSSIP_KEY_SIZE], const uint8_t *record, size_t size,
+                   const uint8_t signer[GOSSIP_KEY_SIZE]);
+
 /* Makes the certificate of key, signed by issuer_secret; issuer is NULL where that is the
  * cluster's. The name must be valid. */
 void certificate_make(const struct gossip_crypto *crypto, const uint8_t cluster[GOSSIP_KEY_SIZE],

@@ -3,26 +3,10 @@
 #include <assert.h>
 #include <string.h>
 
-#include "gossip/bytes.h"
 #include "gossip/gossip.h"
 
-enum {
-    BODY_MAX = EVICTION_MAX - 1 - GOSSIP_SIGNATURE_SIZE,
-    SIGNED_MAX = sizeof(GOSSIP_DOMAIN_EVICTION) + GOSSIP_KEY_SIZE + BODY_MAX,
-};
+enum { BODY_MAX = EVICTION_MAX - 1 - GOSSIP_SIGNATURE_SIZE };
 _Static_assert((int)EVICTION_MAX <= (int)GOSSIP_RECORD_MAX, "the longest is a record");
-
-static size_t signed_bytes(const uint8_t cluster[GOSSIP_KEY_SIZE], const uint8_t *body,
-                           size_t body_size, uint8_t ret_bytes[SIGNED_MAX])
-{
-    struct writer writer = {ret_bytes, SIGNED_MAX, 0, false};
-
-    write_bytes(&writer, GOSSIP_DOMAIN_EVICTION, sizeof(GOSSIP_DOMAIN_EVICTION));
-    write_bytes(&writer, cluster, GOSSIP_KEY_SIZE);
-    write_bytes(&writer, body, body_size);
-    assert(!writer.failed);
-    return writer.size;
-}
 
 void eviction_make(const struct gossip_crypto *crypto, const uint8_t cluster[GOSSIP_KEY_SIZE],
                    const uint8_t key[GOSSIP_KEY_SIZE], const struct eviction_last *last,
@@ -31,9 +15,7 @@ void eviction_make(const struct gossip_crypto *crypto, const uint8_t cluster[GOS
 {
     struct wire_eviction message = {.key = key, .last_count = last_count, .issuer = issuer};
     struct eviction eviction = {.last_count = last_count, .has_issuer = issuer != NULL};
-    uint8_t buffer[SIGNED_MAX];
     size_t body_size;
-    size_t signed_size;
 
     assert(last_count <= GOSSIP_EVICTION_EPOCHS_MAX);
     memcpy(eviction.key, key, GOSSIP_KEY_SIZE);
@@ -47,9 +29,8 @@ void eviction_make(const struct gossip_crypto *crypto, const uint8_t cluster[GOS
     eviction.bytes[0] = GOSSIP_SIGNED_EVICTION;
     body_size = wire_encode_eviction(&message, eviction.bytes + 1, BODY_MAX);
     assert(body_size > 0);
-    signed_size = signed_bytes(cluster, eviction.bytes + 1, body_size, buffer);
-    crypto->sign(eviction.bytes + 1 + body_size, buffer, signed_size, issuer_secret);
-    eviction.size = 1 + body_size + GOSSIP_SIGNATURE_SIZE;
+    eviction.size = record_sign(crypto, GOSSIP_DOMAIN_EVICTION, cluster, eviction.bytes, body_size,
+                                issuer_secret);
     record_id(crypto, eviction.bytes, eviction.size, eviction.id);
     *ret_eviction = eviction;
 }
@@ -86,9 +67,6 @@ bool eviction_verify(const struct gossip_crypto *crypto, const uint8_t cluster[G
                      const struct eviction *eviction, const struct certificate *issuer)
 {
     const uint8_t *signer = cluster;
-    uint8_t buffer[SIGNED_MAX];
-    size_t body_size = eviction->size - 1 - GOSSIP_SIGNATURE_SIZE;
-    size_t signed_size = signed_bytes(cluster, eviction->bytes + 1, body_size, buffer);
 
     if (eviction->has_issuer) {
         /* A certificate that itself names an issuer does not pass without that one's. */
@@ -98,7 +76,8 @@ bool eviction_verify(const struct gossip_crypto *crypto, const uint8_t cluster[G
             return false;
         signer = issuer->key;
     }
-    return crypto->verify(eviction->bytes + 1 + body_size, buffer, signed_size, signer);
+    return record_verify(crypto, GOSSIP_DOMAIN_EVICTION, cluster, eviction->bytes, eviction->size,
+                         signer);
 }
 
 uint64_t eviction_cut(const struct eviction *eviction, const uint8_t epoch[GOSSIP_EPOCH_SIZE])
