@@ -493,6 +493,11 @@ enum gossip_verdict deliver_part(struct gossip_node *node, uint32_t peer,
                               run_part->introduction.issuer, &member, ret_error);
         if (*ret_error < 0 || verdict != GOSSIP_DATAGRAM_ACCEPTED)
             return verdict;
+        if (memcmp(run_part->introduction.key,
+                   member == NO_PEER ? node->identity->key
+                                     : node->peers.items[member]->certificate.key,
+                   GOSSIP_KEY_SIZE) != 0)
+            return GOSSIP_DATAGRAM_MALFORMED; /* Another's certificate. */
     }
     switch (runs_take(&node->runs, run_part, peer, node->now_ms, &run, &dropped)) {
     case RUNS_NO_MEMORY:
