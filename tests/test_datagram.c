@@ -470,7 +470,7 @@ static void test_pair_keys(void **state)
 
 /* ---- Signatures. ---- */
 
-/* T3: all that alice signs, and each place where a signature of hers may stand. */
+/* All that alice signs, and each place where a signature of hers may stand. */
 enum slot {
     SLOT_HELLO,
     SLOT_WELCOME,

@@ -492,7 +492,7 @@ static void test_nobody_there(void **state)
     node->ops->close(node);
 }
 
-/* N12: far more than the buffer holds, in one burst. What is lost is counted. */
+/* Far more than the buffer holds, in one burst. What is lost is counted. */
 static void test_overrun_is_counted(void **state)
 {
     enum { BURST = 100000, CALL = 500 };

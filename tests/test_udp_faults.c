@@ -110,7 +110,7 @@ static struct transport_system scripted_system(void)
 static const int transient[] = {EPERM,        ENETUNREACH, EHOSTUNREACH, ENOBUFS, ENOMEM,  EAGAIN,
                                 ECONNREFUSED, EMSGSIZE,    EACCES,       EINVAL,  ENETDOWN};
 
-/* N10: one datagram of a batch is refused, whichever it is and why ever; the others arrive. */
+/* One datagram of a batch is refused, whichever it is and why ever; the others arrive. */
 static void test_refused_datagrams(void **state)
 {
     enum { COUNT = 70 }; /* More than one batch. */

@@ -137,7 +137,7 @@ static struct gossip_transport *open_in_child(const char *listen)
     return transport;
 }
 
-/* N10: the network goes away under us and comes back (ENETUNREACH). N9: an MTU of 600. */
+/* The network goes away under us and comes back (ENETUNREACH). An MTU of 600. */
 static void child_loses_network(void)
 {
     struct gossip_transport *transport;
@@ -257,7 +257,7 @@ static bool run_nft(const char *rules)
     return system(command) == 0;
 }
 
-/* N10: a firewall on our side drops what we send (EPERM). */
+/* A firewall on our side drops what we send (EPERM). */
 static void child_meets_firewall(void)
 {
     struct gossip_transport *transport;
