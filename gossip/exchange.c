@@ -420,6 +420,7 @@ static int fall_silent(struct gossip_node *node, uint32_t number)
     peer->in_step = false;
     peer->wanted = false;
     peer->pull.open = false;
+    targets_make_room(&node->peers);
     error =
         targets_add(&node->peers, &peer->address, number, node->now_ms, node->period_ms, &target);
     if (error == GOSSIP_OK) {

@@ -291,6 +291,7 @@ int greet_proven(struct gossip_node *node, uint32_t number, const struct gossip_
     peer->heard_ms = node->now_ms;
     peer->missed = 0;
     peer->state = GOSSIP_PEER_ALIVE;
+    targets_make_room(&node->peers);
     error = targets_add(&node->peers, address, number, node->now_ms + node->period_ms,
                         node->period_ms, &target);
     if (error == GOSSIP_OK) {

@@ -110,6 +110,32 @@ struct target *targets_find(struct peers *peers, const struct gossip_address *ad
     return NULL;
 }
 
+/* Of the addresses that were only heard of, and said hello to, the one that has kept silent the
+ * longest; NULL if there is none. */
+static struct target *targets_hopeless(struct peers *peers)
+{
+    struct target *hopeless = NULL;
+
+    for (size_t i = 0; i < peers->target_count; i++) {
+        struct target *target = &peers->targets[i];
+
+        if (!target->configured && !target->kept && target->tries > 0 &&
+            (hopeless == NULL || target->tries > hopeless->tries))
+            hopeless = target;
+    }
+    return hopeless;
+}
+
+void targets_make_room(struct peers *peers)
+{
+    struct target *target = NULL;
+
+    if (peers->target_count == TARGETS_MAX)
+        target = targets_hopeless(peers);
+    if (target != NULL)
+        targets_remove(peers, target);
+}
+
 int targets_add(struct peers *peers, const struct gossip_address *address, uint32_t peer,
                 uint64_t due_ms, uint64_t interval_ms, struct target **ret_target)
 {

@@ -144,6 +144,11 @@ struct target *targets_find(struct peers *peers, const struct gossip_address *ad
 int targets_add(struct peers *peers, const struct gossip_address *address, uint32_t peer,
                 uint64_t due_ms, uint64_t interval_ms, struct target **ret_target);
 
+/* Makes room in a full table for an address that has been proven: one that was only heard of and
+ * has not answered gives way. For hearsay nothing does, or there would be no bound on our hellos.
+ */
+void targets_make_room(struct peers *peers);
+
 void targets_remove(struct peers *peers, struct target *target);
 
 /* Whether a target needs no hello: whoever is there is alive, and nothing is odd. */
