@@ -172,6 +172,36 @@ static enum exit_code open_store(struct node *node)
     return code;
 }
 
+enum family { FAMILY_IPV4 = 1, FAMILY_IPV6 = 2, FAMILY_BOTH = 3 };
+
+static enum family family_of(const struct gossip_address *address)
+{
+    static const uint8_t any[16];
+    static const uint8_t ipv4[12] = {[10] = 0xff, [11] = 0xff};
+
+    if (memcmp(address->ip, any, sizeof(any)) == 0)
+        return FAMILY_BOTH; /* Listening on all addresses. */
+    return memcmp(address->ip, ipv4, sizeof(ipv4)) == 0 ? FAMILY_IPV4 : FAMILY_IPV6;
+}
+
+/* A node that listens on IPv6 alone cannot say hello to an IPv4 address, nor the other way round:
+ * better told now than wondered about later. */
+static enum exit_code check_families(const struct node *node, const struct node_options *options)
+{
+    struct gossip_address bound;
+    unsigned reachable = 0;
+
+    node->transport->ops->address(node->transport, &bound);
+    for (size_t i = 0; i < node->join_count; i++)
+        reachable |= family_of(&bound) & family_of(&node->joins[i]);
+    if (node->join_count == 0 || reachable != 0)
+        return EXIT_OK;
+    complain("--listen %s and --join %s: one is IPv4 and the other IPv6; listen on :PORT for both, "
+             "or join an address of the same kind",
+             options->listen, options->joins[0]);
+    return EXIT_CONFIGURATION;
+}
+
 static enum exit_code resolve_joins(struct node *node, const struct node_options *options)
 {
     char explanation[EXPLANATION_SIZE];
@@ -264,7 +294,9 @@ static enum exit_code open_node(struct node *node, const struct node_options *op
         complain("%s", explanation);
         return exit_for(error);
     }
-    code = open_signals(node);
+    code = check_families(node, options);
+    if (code == EXIT_OK)
+        code = open_signals(node);
     /* Last of what can be refused: a start is counted. */
     if (code == EXIT_OK)
         code = open_gossip(node, options);

@@ -364,6 +364,7 @@ class CommandTest(unittest.TestCase):
         self.refuse_addresses(directory, "127.0.0.1:99999", [], "99999")
         self.refuse_addresses(directory, "127.0.0.1:0", ["--join", "nowhere.invalid:7001"],
                               "nowhere.invalid")
+        self.refuse_addresses(directory, "[::1]:0", ["--join", "127.0.0.1:7001"], "IPv6")
         self.refuse_addresses(directory, "127.0.0.1:0", ["--join", "127.0.0.1"], "127.0.0.1")
 
     def refuse_addresses(self, directory, listen, arguments, part):
