@@ -20,6 +20,7 @@
 #include "cmd/log.h"
 #include "cmd/names.h"
 #include "cmd/plain.h"
+#include "transport/address.h"
 
 enum {
     JOINS_MAX = 64,
@@ -177,11 +178,10 @@ enum family { FAMILY_IPV4 = 1, FAMILY_IPV6 = 2, FAMILY_BOTH = 3 };
 static enum family family_of(const struct gossip_address *address)
 {
     static const uint8_t any[16];
-    static const uint8_t ipv4[12] = {[10] = 0xff, [11] = 0xff};
 
     if (memcmp(address->ip, any, sizeof(any)) == 0)
         return FAMILY_BOTH; /* Listening on all addresses. */
-    return memcmp(address->ip, ipv4, sizeof(ipv4)) == 0 ? FAMILY_IPV4 : FAMILY_IPV6;
+    return address_is_ipv4(address) ? FAMILY_IPV4 : FAMILY_IPV6;
 }
 
 /* A node that listens on IPv6 alone cannot say hello to an IPv4 address, nor the other way round:

@@ -10,10 +10,6 @@
 #include "gossip/bytes.h"
 #include "gossip/hlc.h"
 
-/* How long a gap may stay before we ask: datagrams overtake one another, and what is missing is
- * often on its way. */
-enum { PATIENCE_MS = 40 };
-
 int deliver_event(struct gossip_node *node, uint32_t number, const struct chain *chain,
                   const uint8_t *body, size_t body_size, const struct frame *frame,
                   const uint8_t *seal)
@@ -301,12 +297,6 @@ static int add_author(struct gossip_node *node, const struct run *run)
     return GOSSIP_OK;
 }
 
-static bool is_member(const struct gossip_node *node, const uint8_t *key)
-{
-    return memcmp(key, node->identity->key, GOSSIP_KEY_SIZE) == 0 ||
-           peers_find_key(&node->peers, key) != NO_PEER;
-}
-
 /* Judges a run whose parts are all here and, if all is well, takes its events in. */
 static int judge_run(struct gossip_node *node, const struct run *run, uint32_t *ret_author,
                      enum run_outcome *ret_outcome)
@@ -331,7 +321,7 @@ static int judge_run(struct gossip_node *node, const struct run *run, uint32_t *
     } else {
         uint8_t id[GOSSIP_ID_SIZE];
 
-        if (!run->has_introduction || !is_member(node, run->key)) {
+        if (!run->has_introduction || greet_certificate(node, run->key) == NULL) {
             *ret_outcome = RUN_STRANGER;
             return GOSSIP_OK;
         }
@@ -524,10 +514,4 @@ enum gossip_verdict deliver_part(struct gossip_node *node, uint32_t peer,
     if (node->held.count > 0)
         pull_plan_repair(node);
     return verdict;
-}
-
-void pull_plan_repair(struct gossip_node *node)
-{
-    if (node->repair_ms == UINT64_MAX)
-        node->repair_ms = node->now_ms + PATIENCE_MS;
 }

@@ -379,7 +379,7 @@ enum gossip_verdict exchange_receive(struct gossip_node *node, uint32_t number,
         if (!take_exchange(peer, digest->exchange))
             return GOSSIP_DATAGRAM_UNASKED;
         /* Only the last one's time is known. */
-        if (peer->asking && peer->asked_ms <= node->now_ms)
+        if (peer->asking)
             peer_note_rtt(peer, node->now_ms - peer->asked_ms);
         peer->asking = false;
         peer->answers++;

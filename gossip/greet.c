@@ -79,6 +79,21 @@ static int admit(struct gossip_node *node, const struct certificate *certificate
                        (struct gossip_dot){0}, 0);
 }
 
+void greet_start(struct gossip_node *node)
+{
+    node->hello_budget = HELLOS_PER_SECOND;
+    node->hello_refill_ms = node->now_ms;
+}
+
+const struct certificate *greet_certificate(const struct gossip_node *node, const uint8_t *key)
+{
+    uint32_t peer = peers_find_key(&node->peers, key);
+
+    if (peer != NO_PEER)
+        return &node->peers.items[peer]->certificate;
+    return is_self(node, key) ? &node->identity->certificate : NULL;
+}
+
 bool greet_known_issuer(const struct gossip_node *node, const uint8_t *key,
                         struct certificate *ret_issuer)
 {

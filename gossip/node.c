@@ -372,8 +372,7 @@ int gossip_node_create(const struct gossip_node_config *config, struct gossip_no
     node->repair_ms = UINT64_MAX;
     node->addresses_interval_ms = 2 * (uint64_t)config->period_ms;
     node->addresses_ms = config->now_ms + node->addresses_interval_ms;
-    node->hello_budget = 100;
-    node->hello_refill_ms = config->now_ms;
+    greet_start(node);
     contexts_start(&node->contexts, node->store, &node->authors, &node->batch);
 
     error = add_joins(node, config);

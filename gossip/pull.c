@@ -13,6 +13,9 @@ enum {
      * nothing can be told apart from others only at the end of a run. */
     PULL_PATIENCES = 20,
     REPAIR_MS = 1000,
+    /* How long a gap may stay before we ask: datagrams overtake one another, and what is missing is
+     * often on its way. */
+    GAP_PATIENCE_MS = 40,
     /* Bytes that a want and a gap take at most, and what there is for all of them. */
     WANT_SIZE = 44,
     GAP_SIZE = 14,
@@ -295,6 +298,12 @@ static size_t find_needs(struct gossip_node *node, uint32_t peer, struct need *n
         needs[count++].last = run_is_whole(run) ? run->first - 1 : run->last;
     }
     return count;
+}
+
+void pull_plan_repair(struct gossip_node *node)
+{
+    if (node->repair_ms == UINT64_MAX)
+        node->repair_ms = node->now_ms + GAP_PATIENCE_MS;
 }
 
 static int repair(struct gossip_node *node)

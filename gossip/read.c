@@ -126,20 +126,10 @@ size_t gossip_author_count(const struct gossip *gossip)
     return check_readable(gossip) < 0 ? 0 : gossip->node->authors.count;
 }
 
-static const char *name_of(const struct gossip_node *node, const uint8_t *key)
-{
-    uint32_t peer = peers_find_key(&node->peers, key);
-
-    if (peer != NO_PEER)
-        return node->peers.items[peer]->certificate.name;
-    if (memcmp(key, node->identity->key, GOSSIP_KEY_SIZE) == 0)
-        return node->identity->certificate.name;
-    return NULL;
-}
-
 int gossip_author(const struct gossip *gossip, uint32_t number, struct gossip_author *ret_author)
 {
     const struct gossip_node *node = gossip->node;
+    const struct certificate *certificate;
     const struct author *author;
     int error = check_readable(gossip);
 
@@ -148,8 +138,9 @@ int gossip_author(const struct gossip *gossip, uint32_t number, struct gossip_au
     if (number >= node->authors.count)
         return GOSSIP_ERR_NOT_FOUND;
     author = node->authors.items[number];
+    certificate = greet_certificate(node, author->stored.key);
     *ret_author = (struct gossip_author){.number = number,
-                                         .name = name_of(node, author->stored.key),
+                                         .name = certificate == NULL ? NULL : certificate->name,
                                          .have = author_have(author),
                                          .floor = author->stored.floor,
                                          .held = author->held_count,

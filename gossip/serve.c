@@ -200,28 +200,16 @@ static int add_cut(struct window *window, const struct cut *cut)
     return GOSSIP_OK;
 }
 
-/* The certificate of an author's key, and the one of its issuer where there is one. */
-static const struct certificate *certificate_of(const struct gossip_node *node, const uint8_t *key)
-{
-    uint32_t peer = peers_find_key(&node->peers, key);
-
-    if (peer != NO_PEER)
-        return &node->peers.items[peer]->certificate;
-    if (memcmp(key, node->identity->key, GOSSIP_KEY_SIZE) == 0)
-        return &node->identity->certificate;
-    return NULL;
-}
-
 static const struct certificate *issuer_of(const struct gossip_node *node,
                                            const struct certificate *certificate)
 {
-    return certificate->has_issuer ? certificate_of(node, certificate->issuer) : NULL;
+    return certificate->has_issuer ? greet_certificate(node, certificate->issuer) : NULL;
 }
 
 static size_t introduction_size(const struct gossip_node *node, uint32_t author)
 {
     const struct certificate *certificate =
-        certificate_of(node, node->authors.items[author]->stored.key);
+        greet_certificate(node, node->authors.items[author]->stored.key);
     const struct certificate *issuer = issuer_of(node, certificate);
 
     return INTRODUCTION_FIELD + 3 + certificate->size + (issuer == NULL ? 0 : 3 + issuer->size);
@@ -395,7 +383,7 @@ static void fill_run_part(const struct gossip_node *node, const struct cut *cut,
     if (cut->offset + cut->data_size == cut->size)
         part->seal = stream->seal;
     if (cut->introduces) {
-        const struct certificate *certificate = certificate_of(node, author->stored.key);
+        const struct certificate *certificate = greet_certificate(node, author->stored.key);
         const struct certificate *issuer = issuer_of(node, certificate);
 
         part->has_introduction = true;
@@ -502,7 +490,7 @@ static int answer_pull(struct gossip_node *node, uint32_t peer, const struct wir
         uint32_t author = authors_find(&node->authors, pull->wants[i].author);
 
         if (author == NO_AUTHOR ||
-            certificate_of(node, node->authors.items[author]->stored.key) == NULL)
+            greet_certificate(node, node->authors.items[author]->stored.key) == NULL)
             continue;
         *offer = (struct offer){.author = author, .want = &pull->wants[i]};
         window->offer_count++;

@@ -67,6 +67,7 @@ struct gossip_node {
 };
 
 /* greet.c: who is who, and where. */
+void greet_start(struct gossip_node *node);
 enum gossip_verdict greet_receive(struct gossip_node *node, enum datagram_kind kind,
                                   const struct gossip_datagram *datagram, int *ret_error);
 
@@ -74,6 +75,9 @@ enum gossip_verdict greet_receive(struct gossip_node *node, enum datagram_kind k
  * NO_PEER if it is our own. FORGED or MALFORMED where it is not accepted. */
 enum gossip_verdict greet_admit(struct gossip_node *node, struct wire_bytes certificate,
                                 struct wire_bytes issuer, uint32_t *ret_peer, int *ret_error);
+
+/* The certificate of a member's key, ours included; NULL while none is known. */
+const struct certificate *greet_certificate(const struct gossip_node *node, const uint8_t *key);
 
 /* Finds a certificate of a key that the cluster itself has signed, with the right to admit. */
 bool greet_known_issuer(const struct gossip_node *node, const uint8_t *key,

@@ -48,13 +48,9 @@ __attribute__((format(printf, 2, 3))) static void fault(struct verification *ver
 /* An author's name in a report, where nothing else is at hand to tell two of one name apart. */
 static const char *name_of(const struct gossip_node *node, const struct author *author)
 {
-    uint32_t peer = peers_find_key(&node->peers, author->stored.key);
+    const struct certificate *certificate = greet_certificate(node, author->stored.key);
 
-    if (peer != NO_PEER)
-        return node->peers.items[peer]->certificate.name;
-    return memcmp(author->stored.key, node->identity->key, GOSSIP_KEY_SIZE) == 0
-               ? node->identity->certificate.name
-               : "?";
+    return certificate == NULL ? "?" : certificate->name;
 }
 
 /* Raises the author's retraced context by what the frame tells, whose dots must have been delivered
@@ -203,19 +199,6 @@ static void check_author(struct verification *verification, uint32_t number)
               (unsigned long long)author->stored.have);
 }
 
-static bool issuer_read(const struct gossip_node *node, struct wire_arena *arena,
-                        const uint8_t *key, struct certificate *ret_issuer)
-{
-    for (size_t i = 0; i < node->records.count; i++) {
-        const struct signed_record *record = node->records.items[i];
-
-        if (certificate_read(node->crypto, arena, record->bytes, record->size, ret_issuer) &&
-            !ret_issuer->has_issuer && memcmp(ret_issuer->key, key, GOSSIP_KEY_SIZE) == 0)
-            return true;
-    }
-    return false;
-}
-
 static void check_records(struct verification *verification)
 {
     struct gossip_node *node = verification->gossip->node;
@@ -232,7 +215,7 @@ static void check_records(struct verification *verification)
             continue;
         }
         if (certificate.has_issuer)
-            has_issuer = issuer_read(node, &node->arena, certificate.issuer, &issuer);
+            has_issuer = greet_known_issuer(node, certificate.issuer, &issuer);
         if (!certificate_verify(node->crypto, node->identity->cluster, &certificate,
                                 has_issuer ? &issuer : NULL))
             fault(verification, "certificate of %s: its signature does not fit", certificate.name);
