@@ -1,0 +1,126 @@
+/*
+ * The checker: judges every step of a world against what the world itself has seen, never against
+ * the clocks under test. docs/testing.md names the invariants.
+ *
+ * It is told of every save, start, end, datagram, result and delivery, and keeps its own record of
+ * them: what each disk holds for certain, what each node has shown to anybody, and which deliveries
+ * preceded each creation. The first violation is kept, with its witness; nothing after it counts.
+ */
+#ifndef GOSSIP_LAB_CHECKER_H
+#define GOSSIP_LAB_CHECKER_H
+
+#include "cmd/lab/history.h"
+#include "gossip/gossip.h"
+#include "gossip/splitmix.h"
+
+enum invariant {
+    INVARIANT_NONE,
+    INVARIANT_NO_REUSE,  /* I1 One dot has one content among all bytes ever sent. */
+    INVARIANT_DURABLE,   /* I2 Nothing is shown that the disk would forget. */
+    INVARIANT_MONOTONIC, /* I3 Own seq, clock entries, boots and stamps never go back. */
+    INVARIANT_CAUSAL,    /* I4 VC(a) < VC(b) exactly when a happened before b. */
+    INVARIANT_CLOSED,    /* I5 Delivery is closed under causes, at each node, in order. */
+    INVARIANT_AGREEMENT, /* I6 After healing all agree, within a bounded time, and fall quiet. */
+    INVARIANT_BYTES,     /* I7 Every event is stored and sent as its author wrote it. */
+    INVARIANT_BOUNDS,    /* I8 No crash, no spin, and everything is bounded. */
+    INVARIANT_ORDER,     /* I9 What is accepted does not depend on the order of arrival. */
+    INVARIANTS,
+};
+
+/* "no-reuse" ... and "I1" ...; never NULL. */
+const char *invariant_name(enum invariant invariant);
+const char *invariant_letter(enum invariant invariant);
+
+/* From either; INVARIANT_NONE if it is neither. */
+enum invariant invariant_from_name(const char *name);
+
+enum { WITNESS_MAX = 8192 };
+
+struct violation {
+    enum invariant invariant; /* NONE: none was found. */
+    uint64_t time_ms;
+    char witness[WITNESS_MAX]; /* Lines for a person: what, where, and what was seen. */
+};
+
+struct checker_stats {
+    uint64_t checks; /* Single comparisons that could have failed. */
+    uint64_t events;
+    uint64_t deliveries; /* Events saved as delivered, at all nodes. */
+    uint64_t popped;     /* Events shown to the application. */
+    uint64_t pairs;
+    uint64_t pairs_exact;
+    uint64_t datagrams;
+    uint64_t boxes;    /* Of those, opened and read. */
+    uint64_t claims;   /* Entries of digests compared with the disk. */
+    uint64_t streamed; /* Bytes of events in datagrams, compared with what their author wrote. */
+    uint64_t restarts; /* Stores compared with the record at a start. */
+    uint64_t unknown;  /* Of those, after a save whose outcome was unknown ... */
+    uint64_t returned; /* ... that had come to pass. */
+    uint64_t relations;
+};
+
+struct checker;
+
+/* node_max: nodes are numbered below it. Identities are told by checker_add_node(). */
+struct checker *checker_create(const struct gossip_crypto *crypto, uint64_t seed,
+                               unsigned node_max);
+void checker_destroy(struct checker *checker);
+
+/* identity is lent for the life of the checker. Two nodes of one identity are clones: the first is
+ * the owner of what they write. */
+void checker_add_node(struct checker *checker, unsigned node,
+                      const struct gossip_identity *identity);
+
+void checker_set_time(struct checker *checker, uint64_t time_ms);
+
+/* What a node's process is about to start from. Compares all that is stored with the record, and
+ * settles what was unknown. was_set_back: the disk was made older on purpose; the record follows
+ * it. */
+void checker_started(struct checker *checker, unsigned node, struct gossip_store *store,
+                     bool was_set_back);
+void checker_ended(struct checker *checker, unsigned node);
+
+/* A save has returned result. is_durable tells whether the disk would keep all of it in a crash. */
+void checker_saved(struct checker *checker, unsigned node, const struct gossip_record *records,
+                   size_t count, int result, bool is_durable);
+
+/* A node sends a datagram; to is the node at its address, or UINT_MAX. */
+void checker_sent(struct checker *checker, unsigned from, unsigned to,
+                  const struct gossip_datagram *datagram);
+
+/* A node has run: its clock, its bounds. */
+void checker_stepped(struct checker *checker, unsigned node, struct gossip *gossip);
+
+/* What became of a publication, and what was to be published. */
+void checker_result(struct checker *checker, unsigned node, const struct gossip_result *result,
+                    const void *payload, size_t size);
+void checker_notice(struct checker *checker, unsigned node, const struct gossip_notice *notice);
+
+/* A node's queue of deliveries continues after this number; and it has shown event. */
+void checker_cursor(struct checker *checker, unsigned node, uint64_t after);
+void checker_popped(struct checker *checker, unsigned node, const struct gossip_event *event);
+
+/* Everything that can be asked of a running node: every stored byte against the record, every
+ * clock, the node's own verification, relations of sampled pairs. */
+void checker_examine(struct checker *checker, unsigned node, struct gossip *gossip,
+                     struct gossip_store *store);
+
+/* Whether all these nodes hold every event that there is. */
+bool checker_agree(const struct checker *checker, const unsigned *nodes, size_t count);
+
+/* Says which of them lacks what, one line each. */
+void checker_disagreement(const struct checker *checker, const unsigned *nodes, size_t count,
+                          char *ret_text, size_t size);
+
+/* Reports a violation that somebody else has seen; the first one counts. */
+void checker_report(struct checker *checker, enum invariant invariant, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
+const struct violation *checker_violation(const struct checker *checker);
+void checker_stats(const struct checker *checker, struct checker_stats *ret_stats);
+const struct history *checker_history(const struct checker *checker);
+
+/* How many events node holds; it is up or down. */
+uint64_t checker_held(const struct checker *checker, unsigned node);
+
+#endif

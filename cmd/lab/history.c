@@ -1,0 +1,351 @@
+#include "cmd/lab/history.h"
+
+#include <assert.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cmd/lab/room.h"
+#include "gossip/frame.h"
+#include "gossip/splitmix.h"
+
+enum { SAMPLED_PAIRS = 512 };
+
+void event_set_add(struct event_set *set, uint32_t event)
+{
+    set->words = room_for(set->words, &set->capacity, event / 64 + 1, sizeof(*set->words));
+    set->words[event / 64] |= UINT64_C(1) << event % 64;
+}
+
+void event_set_remove(struct event_set *set, uint32_t event)
+{
+    if (event / 64 < set->capacity)
+        set->words[event / 64] &= ~(UINT64_C(1) << event % 64);
+}
+
+bool event_set_has(const struct event_set *set, uint32_t event)
+{
+    return event / 64 < set->capacity && (set->words[event / 64] >> event % 64 & 1) != 0;
+}
+
+void event_set_copy(struct event_set *set, const struct event_set *other)
+{
+    size_t used = other->capacity;
+
+    while (used > 0 && other->words[used - 1] == 0)
+        used--;
+    if (used == 0) {
+        event_set_clear(set);
+        return;
+    }
+    set->words = room_for(set->words, &set->capacity, used, sizeof(*set->words));
+    memcpy(set->words, other->words, used * sizeof(*set->words));
+    memset(set->words + used, 0, (set->capacity - used) * sizeof(*set->words));
+}
+
+void event_set_clear(struct event_set *set)
+{
+    free(set->words);
+    *set = (struct event_set){0};
+}
+
+uint32_t event_set_missing(const struct event_set *a, const struct event_set *b)
+{
+    for (size_t i = 0; i < a->capacity; i++) {
+        uint64_t missing = a->words[i] & ~(i < b->capacity ? b->words[i] : 0);
+
+        if (missing == 0)
+            continue;
+        for (uint32_t bit = 0; bit < 64; bit++) {
+            if ((missing >> bit & 1) != 0)
+                return (uint32_t)i * 64 + bit;
+        }
+    }
+    return HISTORY_NONE;
+}
+
+uint64_t counts_get(const struct counts *counts, uint32_t author)
+{
+    return author < counts->capacity ? counts->items[author] : 0;
+}
+
+void counts_set(struct counts *counts, uint32_t author, uint64_t count)
+{
+    counts->items =
+        room_for(counts->items, &counts->capacity, (size_t)author + 1, sizeof(*counts->items));
+    counts->items[author] = count;
+}
+
+void counts_copy(struct counts *counts, const struct counts *other)
+{
+    size_t used = other->capacity;
+
+    while (used > 0 && other->items[used - 1] == 0)
+        used--;
+    if (used == 0) {
+        counts_clear(counts);
+        return;
+    }
+    counts->items = room_for(counts->items, &counts->capacity, used, sizeof(*counts->items));
+    memcpy(counts->items, other->items, used * sizeof(*counts->items));
+    memset(counts->items + used, 0, (counts->capacity - used) * sizeof(*counts->items));
+}
+
+bool counts_equal(const struct counts *a, const struct counts *b)
+{
+    size_t wider = a->capacity > b->capacity ? a->capacity : b->capacity;
+
+    for (size_t i = 0; i < wider; i++) {
+        if (counts_get(a, (uint32_t)i) != counts_get(b, (uint32_t)i))
+            return false;
+    }
+    return true;
+}
+
+void counts_clear(struct counts *counts)
+{
+    free(counts->items);
+    *counts = (struct counts){0};
+}
+
+static void clear_event(struct history_event *event)
+{
+    free(event->body);
+    event->body = NULL;
+    event_set_clear(&event->past);
+    counts_clear(&event->truth);
+    counts_clear(&event->claimed);
+}
+
+void history_clear(struct history *history)
+{
+    for (size_t i = 0; i < history->author_count; i++) {
+        free(history->authors[i].events);
+        free(history->authors[i].mentions);
+    }
+    for (size_t i = 0; i < history->event_count; i++)
+        clear_event(&history->events[i]);
+    free(history->authors);
+    free(history->events);
+    *history = (struct history){0};
+}
+
+uint32_t history_find_author(const struct history *history, const uint8_t id[GOSSIP_ID_SIZE])
+{
+    for (size_t i = 0; i < history->author_count; i++) {
+        if (memcmp(history->authors[i].id, id, GOSSIP_ID_SIZE) == 0)
+            return (uint32_t)i;
+    }
+    return HISTORY_NONE;
+}
+
+uint32_t history_add_author(struct history *history, const uint8_t id[GOSSIP_ID_SIZE],
+                            unsigned node)
+{
+    struct history_author *author;
+    unsigned ordinal = 0;
+
+    for (size_t i = 0; i < history->author_count; i++)
+        ordinal += history->authors[i].node == node;
+    history->authors = room_for(history->authors, &history->author_capacity,
+                                history->author_count + 1, sizeof(*history->authors));
+    author = &history->authors[history->author_count];
+    *author = (struct history_author){.node = node, .ordinal = ordinal};
+    memcpy(author->id, id, GOSSIP_ID_SIZE);
+    return (uint32_t)history->author_count++;
+}
+
+uint32_t history_find(const struct history *history, uint32_t author, uint64_t seq)
+{
+    const struct history_author *found;
+
+    if (author >= history->author_count)
+        return HISTORY_NONE;
+    found = &history->authors[author];
+    return seq == 0 || seq > found->count ? HISTORY_NONE : found->events[seq - 1];
+}
+
+/* Raises claimed by what the frame of an event says, and notes whom it names for the first time. */
+static bool read_claims(struct history *history, struct history_author *author,
+                        const struct frame *frame, struct counts *claimed,
+                        char ret_reason[HISTORY_TEXT_MAX])
+{
+    struct frame_entries entries = frame_entries(frame);
+    struct frame_entry entry;
+
+    while (frame_next(&entries, &entry)) {
+        uint32_t named;
+
+        if (entry.id == NULL) {
+            if (entry.mention == 0 || entry.mention > author->mention_count) {
+                snprintf(ret_reason, HISTORY_TEXT_MAX,
+                         "it names its mention %" PRIu64 " and has made %zu", entry.mention,
+                         author->mention_count);
+                return false;
+            }
+            named = author->mentions[entry.mention - 1];
+        } else {
+            named = history_find_author(history, entry.id);
+            if (named == HISTORY_NONE) {
+                snprintf(ret_reason, HISTORY_TEXT_MAX, "it names an author that there is not");
+                return false;
+            }
+            author->mentions = room_for(author->mentions, &author->mention_capacity,
+                                        author->mention_count + 1, sizeof(*author->mentions));
+            author->mentions[author->mention_count++] = named;
+        }
+        if (entry.seq > counts_get(claimed, named))
+            counts_set(claimed, named, entry.seq);
+    }
+    return true;
+}
+
+uint32_t history_add(struct history *history, uint32_t number, unsigned node, uint64_t time_ms,
+                     const struct gossip_event_record *record, const struct event_set *past,
+                     const struct counts *truth, char ret_reason[HISTORY_TEXT_MAX])
+{
+    struct history_author *author = &history->authors[number];
+    struct history_event event = {
+        .author = number, .seq = record->seq, .node = node, .time_ms = time_ms};
+    struct frame frame;
+
+    assert(record->seq == author->count + 1);
+    if (!frame_read(record->body, record->body_size, &frame)) {
+        snprintf(ret_reason, HISTORY_TEXT_MAX, "its body has no frame");
+        return HISTORY_NONE;
+    }
+    if (author->count > 0)
+        counts_copy(&event.claimed, &history->events[author->events[author->count - 1]].claimed);
+    if (!read_claims(history, author, &frame, &event.claimed, ret_reason)) {
+        counts_clear(&event.claimed);
+        return HISTORY_NONE;
+    }
+    counts_set(&event.claimed, number, record->seq);
+    event.hlc = frame.hlc;
+    event.mention_count = author->mention_count;
+    event.size = record->body_size;
+    event.body = room_new(record->body_size + 1);
+    memcpy(event.body, record->body, record->body_size);
+    memcpy(event.hash, record->hash, sizeof(event.hash));
+    if (history->event_count < HISTORY_EXACT)
+        event_set_copy(&event.past, past);
+    counts_copy(&event.truth, truth);
+
+    history->events = room_for(history->events, &history->event_capacity, history->event_count + 1,
+                               sizeof(*history->events));
+    history->events[history->event_count] = event;
+    author->events =
+        room_for(author->events, &author->capacity, author->count + 1, sizeof(*author->events));
+    author->events[author->count++] = (uint32_t)history->event_count;
+    return (uint32_t)history->event_count++;
+}
+
+void history_forget(struct history *history, uint32_t number)
+{
+    struct history_event *event = &history->events[number];
+    struct history_author *author = &history->authors[event->author];
+
+    assert(author->count == event->seq && author->events[event->seq - 1] == number);
+    assert(!event->is_shown);
+    author->count--;
+    author->mention_count =
+        author->count == 0 ? 0 : history->events[author->events[author->count - 1]].mention_count;
+    clear_event(event);
+    event->is_void = true;
+}
+
+bool history_before(const struct history *history, uint32_t a, uint32_t b)
+{
+    const struct history_event *cause = &history->events[a];
+
+    if (b < HISTORY_EXACT)
+        return event_set_has(&history->events[b].past, a);
+    return counts_get(&history->events[b].truth, cause->author) >= cause->seq;
+}
+
+bool history_claims_before(const struct history *history, uint32_t a, uint32_t b)
+{
+    const struct history_event *cause = &history->events[a];
+
+    return a != b && counts_get(&history->events[b].claimed, cause->author) >= cause->seq;
+}
+
+/* An older event cannot have been caused by a newer one, and its clock was read when it was
+ * written; but a clock may name what did not exist yet, so both directions are asked. */
+static bool pair_fits(const struct history *history, uint32_t a, uint32_t b)
+{
+    return history_before(history, a, b) == history_claims_before(history, a, b) &&
+           !history_claims_before(history, b, a);
+}
+
+uint32_t history_check(struct history *history, uint32_t event, struct splitmix *lots)
+{
+    if (event < HISTORY_EXACT) {
+        for (uint32_t i = 0; i < event; i++) {
+            if (history->events[i].is_void)
+                continue;
+            history->pairs++;
+            history->pairs_exact++;
+            if (!pair_fits(history, i, event))
+                return i;
+        }
+        return HISTORY_NONE;
+    }
+    for (unsigned i = 0; i < SAMPLED_PAIRS; i++) {
+        uint32_t other = (uint32_t)splitmix_below(lots, event);
+
+        if (history->events[other].is_void)
+            continue;
+        history->pairs++;
+        if (!pair_fits(history, other, event))
+            return other;
+    }
+    return HISTORY_NONE;
+}
+
+void history_dot_text(const struct history *history, uint32_t number, uint64_t seq, char *ret_text,
+                      size_t size)
+{
+    const struct history_author *author = &history->authors[number];
+
+    if (author->ordinal == 0)
+        snprintf(ret_text, size, "n%u:%" PRIu64, author->node + 1, seq);
+    else
+        snprintf(ret_text, size, "n%u'%u:%" PRIu64, author->node + 1, author->ordinal, seq);
+}
+
+void history_counts_text(const struct history *history, const struct counts *counts, char *ret_text,
+                         size_t size)
+{
+    size_t used = (size_t)snprintf(ret_text, size, "{");
+    const char *between = "";
+
+    for (uint32_t i = 0; i < counts->capacity && used + 64 < size; i++) {
+        char dot[64];
+
+        if (counts->items[i] == 0)
+            continue;
+        history_dot_text(history, i, counts->items[i], dot, sizeof(dot));
+        used += (size_t)snprintf(ret_text + used, size - used, "%s%s", between, dot);
+        between = " ";
+    }
+    snprintf(ret_text + used, size - used, used + 64 < size ? "}" : " ...}");
+}
+
+void history_event_text(const struct history *history, uint32_t number, char *ret_text, size_t size)
+{
+    const struct history_event *event = &history->events[number];
+    char dot[64];
+    char claimed[HISTORY_TEXT_MAX / 3];
+    char truth[HISTORY_TEXT_MAX / 3];
+
+    history_dot_text(history, event->author, event->seq, dot, sizeof(dot));
+    history_counts_text(history, &event->claimed, claimed, sizeof(claimed));
+    history_counts_text(history, &event->truth, truth, sizeof(truth));
+    snprintf(ret_text, size,
+             "%s, written at %" PRIu64 ".%03u s, %zu bytes, hash %02x%02x%02x%02x, clock %s, its "
+             "past %s",
+             dot, event->time_ms / 1000, (unsigned)(event->time_ms % 1000), event->size,
+             event->hash[0], event->hash[1], event->hash[2], event->hash[3], claimed, truth);
+}

@@ -1,0 +1,132 @@
+/*
+ * What has happened in a world, as the world itself saw it: every author, every event with its
+ * bytes, and which events its author had delivered when it was written. It is the truth that clocks
+ * are judged by, so it is never made of clocks: an event's past is the set of what its node had
+ * saved as delivered before it, as a bit set.
+ *
+ * Authors and events have numbers here, in the order in which they came up; a node's local numbers
+ * are another matter. Running out of memory ends the process: this is a tool, not a service.
+ */
+#ifndef GOSSIP_LAB_HISTORY_H
+#define GOSSIP_LAB_HISTORY_H
+
+#include "gossip/crypto.h"
+#include "gossip/store.h"
+
+enum {
+    /* So many events have their past as a bit set; of later ones only the counts by author are
+     * kept, and pairs are sampled. */
+    HISTORY_EXACT = 10000,
+    HISTORY_TEXT_MAX = 1024,
+};
+
+#define HISTORY_NONE UINT32_MAX
+
+/* A set of events, by number. */
+struct event_set {
+    uint64_t *words;
+    size_t capacity; /* In words. */
+};
+
+void event_set_add(struct event_set *set, uint32_t event);
+void event_set_remove(struct event_set *set, uint32_t event);
+bool event_set_has(const struct event_set *set, uint32_t event);
+void event_set_copy(struct event_set *set, const struct event_set *other);
+void event_set_clear(struct event_set *set);
+
+/* The least event of a that b does not have; HISTORY_NONE if there is none. */
+uint32_t event_set_missing(const struct event_set *a, const struct event_set *b);
+
+/* How many events of each author: a prefix of its events, each. */
+struct counts {
+    uint64_t *items;
+    size_t capacity;
+};
+
+uint64_t counts_get(const struct counts *counts, uint32_t author);
+void counts_set(struct counts *counts, uint32_t author, uint64_t count);
+void counts_copy(struct counts *counts, const struct counts *other);
+bool counts_equal(const struct counts *a, const struct counts *b);
+void counts_clear(struct counts *counts);
+
+struct history_author {
+    uint8_t id[GOSSIP_ID_SIZE];
+    unsigned node;    /* Whose it is. */
+    unsigned ordinal; /* Of its epochs: 0 for the first. */
+    uint32_t *events; /* Number of event seq, at seq - 1. */
+    size_t count;
+    size_t capacity;
+    uint32_t *mentions; /* Authors in the order it has named them. */
+    size_t mention_count;
+    size_t mention_capacity;
+};
+
+struct history_event {
+    uint32_t author;
+    uint64_t seq;
+    unsigned node; /* Where it was written. */
+    uint64_t time_ms;
+    uint64_t hlc;
+    uint8_t hash[GOSSIP_HASH_SIZE];
+    uint8_t *body;
+    size_t size;
+    struct event_set past; /* Empty from HISTORY_EXACT on. */
+    struct counts truth;   /* The same, by author. */
+    struct counts claimed; /* What its bytes and those of the author's earlier ones say. */
+    size_t mention_count;  /* Of its author, after it. */
+    bool is_shown;         /* Somebody outside its node has seen it: it can never be another. */
+    bool is_void;          /* Nobody saw it and its node has forgotten it. */
+};
+
+struct history {
+    struct history_author *authors;
+    size_t author_count;
+    size_t author_capacity;
+    struct history_event *events;
+    size_t event_count;
+    size_t event_capacity;
+    uint64_t pairs;       /* Checked. */
+    uint64_t pairs_exact; /* Of those, against bit sets. */
+};
+
+void history_clear(struct history *history);
+
+/* HISTORY_NONE where there is no such one. */
+uint32_t history_find_author(const struct history *history, const uint8_t id[GOSSIP_ID_SIZE]);
+uint32_t history_add_author(struct history *history, const uint8_t id[GOSSIP_ID_SIZE],
+                            unsigned node);
+uint32_t history_find(const struct history *history, uint32_t author, uint64_t seq);
+
+/* Adds the event after the last of author. past and truth are what its node had delivered. Returns
+ * its number; HISTORY_NONE, with the reason in ret_reason, where its context cannot be read. */
+uint32_t history_add(struct history *history, uint32_t author, unsigned node, uint64_t time_ms,
+                     const struct gossip_event_record *record, const struct event_set *past,
+                     const struct counts *truth, char ret_reason[HISTORY_TEXT_MAX]);
+
+/* The last event of its author is void: its node forgot it before anybody had seen it. */
+void history_forget(struct history *history, uint32_t event);
+
+/* Whether a happened before b, by what was delivered where. */
+bool history_before(const struct history *history, uint32_t a, uint32_t b);
+
+/* The same by clocks: VC(a) < VC(b). */
+bool history_claims_before(const struct history *history, uint32_t a, uint32_t b);
+
+/* Checks the clock of event against all before it (or, past HISTORY_EXACT, a sample drawn with
+ * lots). Returns an event for which VC(a) < VC(event) and a happened before event do not go
+ * together, or HISTORY_NONE. */
+struct splitmix;
+uint32_t history_check(struct history *history, uint32_t event, struct splitmix *lots);
+
+/* "n3:17", of the second epoch "n3'1:17". */
+void history_dot_text(const struct history *history, uint32_t author, uint64_t seq, char *ret_text,
+                      size_t size);
+
+/* "{n1:2 n3:17}" */
+void history_counts_text(const struct history *history, const struct counts *counts, char *ret_text,
+                         size_t size);
+
+/* "n3:17, written by n3 at 12.345 s, 120 bytes, hash 0011aabb, clock {..}, its past {..}" */
+void history_event_text(const struct history *history, uint32_t event, char *ret_text, size_t size);
+
+#endif

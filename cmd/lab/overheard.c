@@ -1,0 +1,324 @@
+/*
+ * Every datagram that is sent, opened with the keys of the two it is for and compared with what its
+ * sender's disk holds. Nothing in it may be ahead of the disk, and what it says of an event must be
+ * what the author wrote.
+ */
+#include <assert.h>
+#include <inttypes.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "cmd/lab/record.h"
+#include "cmd/lab/room.h"
+#include "gossip/bytes.h"
+
+enum { DOT_TEXT = 64 };
+
+struct overheard {
+    struct checker *checker;
+    unsigned from;
+    unsigned to;
+    size_t size;
+    const char *kind;
+};
+
+static const char *where(const struct overheard *overheard, char text[128])
+{
+    char to[32] = "nobody";
+
+    if (overheard->to != UINT_MAX)
+        snprintf(to, sizeof(to), "n%u", overheard->to + 1);
+    snprintf(text, 128, "%s of %zu bytes from n%u to %s", overheard->kind, overheard->size,
+             overheard->from + 1, to);
+    return text;
+}
+
+/* An author's count that the datagram shows. Returns whether the disk holds as much. */
+static bool check_shown(struct overheard *overheard, uint32_t author, uint64_t seq)
+{
+    struct checker *checker = overheard->checker;
+    struct node_record *node = &checker->nodes[overheard->from];
+    uint64_t held = counts_get(&node->durable, author);
+    char dot[DOT_TEXT];
+    char text[128];
+
+    checker->stats.checks++;
+    if (seq > held) {
+        history_dot_text(&checker->history, author, seq, dot, sizeof(dot));
+        checker_report(checker, INVARIANT_DURABLE,
+                       "a %s shows %s, and a crash would leave its sender %" PRIu64
+                       " of that author's events",
+                       where(overheard, text), dot, held);
+        return false;
+    }
+    if (seq > counts_get(&node->shown, author))
+        counts_set(&node->shown, author, seq);
+    for (uint64_t i = seq; i > 0; i--) {
+        struct history_event *event =
+            &checker->history.events[history_find(&checker->history, author, i)];
+
+        if (event->is_shown)
+            break;
+        event->is_shown = true;
+    }
+    return true;
+}
+
+static void check_digest_entry(struct overheard *overheard, const uint8_t *exchange,
+                               const struct digest_entry *entry)
+{
+    struct checker *checker = overheard->checker;
+    struct node_record *node = &checker->nodes[overheard->from];
+    uint32_t author = history_find_author(&checker->history, entry->id);
+    uint32_t event;
+    uint8_t have[8];
+    uint8_t head[16];
+    char dot[DOT_TEXT];
+    char text[128];
+
+    checker->stats.claims++;
+    if (author == HISTORY_NONE) {
+        checker_report(checker, INVARIANT_DURABLE, "a %s shows an author that there is not",
+                       where(overheard, text));
+        return;
+    }
+    if (entry->have < counts_get(&node->shown, author) && !node->is_clone) {
+        history_dot_text(&checker->history, author, entry->have, dot, sizeof(dot));
+        {
+            checker_report(checker, INVARIANT_MONOTONIC,
+                           "a %s shows %s, and its sender has shown seq %" PRIu64 " before",
+                           where(overheard, text), dot, counts_get(&node->shown, author));
+            return;
+        }
+    }
+    if (!check_shown(overheard, author, entry->have))
+        return;
+    event = history_find(&checker->history, author, entry->have);
+    put_fixed(have, entry->have, sizeof(have));
+    checker->crypto->keyed_hash(
+        head, exchange, GOSSIP_NONCE_SIZE,
+        (const struct gossip_piece[]){{GOSSIP_DOMAIN_HEAD, sizeof(GOSSIP_DOMAIN_HEAD)},
+                                      {entry->id, GOSSIP_ID_SIZE},
+                                      {have, sizeof(have)},
+                                      {checker->history.events[event].hash, GOSSIP_HASH_SIZE}},
+        4);
+    checker->stats.checks++;
+    if (memcmp(head, entry->head, GOSSIP_SHORT_HASH_SIZE) != 0) {
+        history_dot_text(&checker->history, author, entry->have, dot, sizeof(dot));
+        checker_report(checker, INVARIANT_NO_REUSE, "a %s shows another head hash for %s",
+                       where(overheard, text), dot);
+    }
+}
+
+static void hear_digest(struct overheard *overheard, const uint8_t *data, size_t size)
+{
+    struct checker *checker = overheard->checker;
+    struct wire_digest digest;
+    struct digest_entry entry;
+    const uint8_t *before = NULL;
+    struct reader reader;
+    char text[128];
+
+    overheard->kind = "digest";
+    if (size < GOSSIP_SIGNATURE_SIZE ||
+        !wire_decode_digest(&checker->arena, data, size - GOSSIP_SIGNATURE_SIZE, &digest)) {
+        checker_report(checker, INVARIANT_BYTES, "a %s cannot be read", where(overheard, text));
+        return;
+    }
+    reader = (struct reader){digest.authors.entries.data, digest.authors.entries.size, 0, false};
+    while (digest.authors.present && digest_entry_read(&reader, before, &entry)) {
+        check_digest_entry(overheard, digest.exchange, &entry);
+        before = entry.id;
+    }
+}
+
+/* Where a run's stream is, made of what its author wrote. */
+static size_t write_stream(struct checker *checker, uint32_t author, uint64_t first, uint64_t last)
+{
+    size_t size = 0;
+
+    for (uint64_t seq = first; seq <= last; seq++) {
+        const struct history_event *event =
+            &checker->history.events[history_find(&checker->history, author, seq)];
+        struct writer writer;
+
+        checker->stream = room_for(checker->stream, &checker->stream_capacity,
+                                   size + event->size + VARINT_MAX_SIZE, 1);
+        writer = (struct writer){checker->stream, checker->stream_capacity, size, false};
+        write_varint(&writer, event->size);
+        write_bytes(&writer, event->body, event->size);
+        assert(!writer.failed);
+        size = writer.size;
+    }
+    return size;
+}
+
+static void hear_run(struct overheard *overheard, const struct wire_run_part *run)
+{
+    static const uint8_t nothing[GOSSIP_HASH_SIZE];
+    struct checker *checker = overheard->checker;
+    const struct history *history = &checker->history;
+    uint32_t author = history_find_author(history, run->author);
+    const uint8_t *previous = nothing;
+    char dot[DOT_TEXT];
+    char text[128];
+    size_t size;
+
+    if (author == HISTORY_NONE) {
+        checker_report(checker, INVARIANT_DURABLE, "a %s is of an author that there is not",
+                       where(overheard, text));
+        return;
+    }
+    if (!check_shown(overheard, author, run->last))
+        return;
+    size = write_stream(checker, author, run->first, run->last);
+    checker->stats.streamed += run->data.size;
+    checker->stats.checks += 2;
+    history_dot_text(history, author, run->first, dot, sizeof(dot));
+    if (size != run->size ||
+        memcmp(checker->stream + run->offset, run->data.data, run->data.size)) {
+        checker_report(checker, INVARIANT_BYTES,
+                       "a %s carries bytes %" PRIu32 " to %" PRIu32 " of the run from %s to "
+                       "seq %" PRIu64 ", and they are not what the author wrote",
+                       where(overheard, text), run->offset, run->offset + (uint32_t)run->data.size,
+                       dot, run->last);
+        return;
+    }
+    if (run->first > 1)
+        previous = history->events[history_find(history, author, run->first - 1)].hash;
+    if (run->previous != NULL && memcmp(run->previous, previous, GOSSIP_HASH_SIZE) != 0)
+        checker_report(checker, INVARIANT_BYTES, "a %s shows another hash for the event before %s",
+                       where(overheard, text), dot);
+    checker->stats.checks++;
+    if (run->seal != NULL &&
+        !seal_verify(checker->crypto,
+                     history->events[history_find(history, author, run->last)].hash,
+                     checker->nodes[history->authors[author].node].identity->key, run->seal))
+        checker_report(checker, INVARIANT_BYTES,
+                       "a %s bears a seal for seq %" PRIu64 " that is not the author's",
+                       where(overheard, text), run->last);
+}
+
+static void hear_message(struct overheard *overheard, const uint8_t *plain, size_t size)
+{
+    struct checker *checker = overheard->checker;
+    struct wire_part part;
+    char text[128];
+
+    switch (plain[0]) {
+    case MESSAGE_DIGEST:
+        hear_digest(overheard, plain + 1, size - 1);
+        break;
+    case MESSAGE_PART:
+        overheard->kind = "part";
+        if (!wire_decode_part(&checker->arena, plain + 1, size - 1, &part))
+            checker_report(checker, INVARIANT_BYTES, "a %s cannot be read", where(overheard, text));
+        else if (part.run.present)
+            hear_run(overheard, &part.run);
+        break;
+    default: /* Questions and addresses show nothing of what is stored. */
+        break;
+    }
+}
+
+static void hear_box(struct overheard *overheard, const struct gossip_datagram *datagram)
+{
+    struct checker *checker = overheard->checker;
+    const struct node_record *sender = &checker->nodes[overheard->from];
+    uint8_t plain[GOSSIP_PLAIN_MAX];
+    struct box_header header;
+    struct pair *pair;
+    unsigned to = overheard->to;
+    char text[128];
+    size_t size;
+
+    box_header_read(datagram->data, &header);
+    /* An address may have passed to another since. */
+    if (to == UINT_MAX ||
+        memcmp(checker->nodes[to].identity->node, header.receiver, GOSSIP_ID_SIZE) != 0) {
+        for (to = 0; to < checker->node_max; to++) {
+            if (checker->nodes[to].identity != NULL &&
+                memcmp(checker->nodes[to].identity->node, header.receiver, GOSSIP_ID_SIZE) == 0)
+                break;
+        }
+        if (to == checker->node_max) {
+            checker_report(checker, INVARIANT_BYTES, "a %s is for nobody's id",
+                           where(overheard, text));
+            return;
+        }
+    }
+    pair = &checker->pairs[overheard->from * checker->node_max + to];
+    if (!pair->is_known) {
+        pair->is_fit = pair_key(checker->crypto, sender->identity, checker->nodes[to].identity->key,
+                                pair->key);
+        pair->is_known = true;
+    }
+    size = pair->is_fit
+               ? box_open(checker->crypto, pair->key, datagram->data, datagram->size, plain)
+               : 0;
+    if (size == 0) {
+        checker_report(checker, INVARIANT_BYTES, "a %s does not open", where(overheard, text));
+        return;
+    }
+    checker->stats.boxes++;
+    hear_message(overheard, plain, size);
+}
+
+static void hear_greeting(struct overheard *overheard, enum datagram_kind kind,
+                          const struct gossip_datagram *datagram)
+{
+    struct checker *checker = overheard->checker;
+    const struct node_record *sender = &checker->nodes[overheard->from];
+    struct greeting greeting;
+    char text[128];
+
+    if (greeting_open(checker->crypto, sender->identity->gate, kind, datagram->data, datagram->size,
+                      &checker->arena, &greeting) != GOSSIP_DATAGRAM_ACCEPTED) {
+        checker_report(checker, INVARIANT_BYTES, "a %s cannot be read", where(overheard, text));
+        return;
+    }
+    checker->stats.checks++;
+    if (greeting.message.boot_count > sender->durable_boot)
+        checker_report(checker, INVARIANT_DURABLE,
+                       "a %s shows boot %" PRIu64 ", and its sender's disk holds boot %" PRIu64,
+                       where(overheard, text), greeting.message.boot_count, sender->durable_boot);
+    else if (greeting.message.boot_count < sender->durable_boot)
+        checker_report(checker, INVARIANT_MONOTONIC,
+                       "a %s shows boot %" PRIu64 ", and its sender's disk holds boot %" PRIu64,
+                       where(overheard, text), greeting.message.boot_count, sender->durable_boot);
+}
+
+void checker_sent(struct checker *checker, unsigned from, unsigned to,
+                  const struct gossip_datagram *datagram)
+{
+    struct overheard overheard = {checker, from, to, datagram->size, "box"};
+    enum datagram_kind kind;
+    char text[128];
+
+    checker->stats.datagrams++;
+    checker->stats.checks += 2;
+    if (checker->violation.invariant != INVARIANT_NONE)
+        return;
+    if (datagram->size > GOSSIP_DATAGRAM_MAX) {
+        checker_report(checker, INVARIANT_BOUNDS, "a %s is longer than %d bytes",
+                       where(&overheard, text), (int)GOSSIP_DATAGRAM_MAX);
+        return;
+    }
+    if (datagram_kind(datagram->data, datagram->size, &kind) != GOSSIP_DATAGRAM_ACCEPTED) {
+        checker_report(checker, INVARIANT_BYTES, "a datagram of n%u is none of ours", from + 1);
+        return;
+    }
+    if (kind != DATAGRAM_BOX)
+        overheard.kind = kind == DATAGRAM_HELLO ? "hello" : "welcome";
+    if (checker->nodes[from].is_unknown) {
+        checker_report(checker, INVARIANT_DURABLE,
+                       "a %s is sent after a save that failed, whose outcome is unknown",
+                       where(&overheard, text));
+        return;
+    }
+    if (kind == DATAGRAM_BOX)
+        hear_box(&overheard, datagram);
+    else
+        hear_greeting(&overheard, kind, datagram);
+}

@@ -1,0 +1,162 @@
+/*
+ * A virtual world: any number of nodes, the shipped code unchanged, on a virtual network, virtual
+ * disks and virtual clocks. One seed decides everything; nothing waits for real time. The checker
+ * (checker.h) watches every step.
+ *
+ * Nodes are numbered from 0 and called n1, n2 ... All times are in milliseconds of the world.
+ */
+#ifndef GOSSIP_LAB_WORLD_H
+#define GOSSIP_LAB_WORLD_H
+
+#include "cmd/lab/checker.h"
+#include "gossip/gossip.h"
+#include "store/virtual_disk.h"
+#include "transport/virtual.h"
+
+enum world_store {
+    WORLD_MEMORY, /* The memory store, as a disk that never fails. */
+    WORLD_SQLITE, /* SQLite on a virtual disk. */
+};
+
+enum world_crypto {
+    WORLD_STANDIN,
+    WORLD_SODIUM,
+};
+
+struct world_options {
+    uint64_t seed;
+    unsigned nodes;     /* At first. */
+    unsigned nodes_max; /* How many there may ever be; 0: nodes, and as many clones. */
+    enum world_store store;
+    enum world_crypto crypto;
+    uint32_t period_ms; /* These five as in gossip_options. */
+    uint32_t payload_max;
+    uint32_t fanout;
+    enum gossip_peer_choice choice;
+    bool unconnected;       /* Nobody is told of anybody. */
+    bool unchecked;         /* Without a checker. */
+    bool stopped;           /* Nodes are not started yet. */
+    uint64_t examine_every; /* Steps between two examinations of everything; 0: 1000. */
+};
+
+enum world_state {
+    WORLD_DOWN,
+    WORLD_UP,
+    WORLD_PAUSED, /* As by SIGSTOP: nothing runs, datagrams wait. */
+};
+
+/* What has been done to the world, by kind. The network and the disks count their own. */
+struct world_stats {
+    uint64_t steps; /* Runs of a node. */
+    uint64_t starts;
+    uint64_t kills;
+    uint64_t stops;
+    uint64_t deaths; /* Processes that ended by themselves, after an I/O error. */
+    uint64_t pauses;
+    uint64_t clock_jumps;
+    uint64_t clock_drifts;
+    uint64_t set_back;
+    uint64_t clones;
+    uint64_t moves;
+    uint64_t refused; /* Publications that came back with FULL or EXISTS. */
+    uint64_t published;
+};
+
+struct world;
+
+/* Nodes are started, and all but the first join the first and the second. Ends the process when
+ * there is no memory; a node that cannot start is a violation. One world with SQLite at a time: its
+ * random numbers are the process's. */
+struct world *world_create(const struct world_options *options);
+void world_destroy(struct world *world);
+
+unsigned world_nodes(const struct world *world);
+uint64_t world_now(const struct world *world);
+enum world_state world_state(const struct world *world, unsigned node);
+struct gossip *world_gossip(struct world *world, unsigned node); /* NULL while it is down. */
+struct virtual_network *world_network(struct world *world);
+struct virtual_disk *world_disk(struct world *world, unsigned node); /* NULL with WORLD_MEMORY. */
+struct checker *world_checker(struct world *world);                  /* NULL if unchecked. */
+struct gossip_address world_address(const struct world *world, unsigned node);
+const struct gossip_identity *world_identity(struct world *world, unsigned node);
+
+/* The first violation found; its invariant is NONE while there is none. From then on time stands
+ * still: what is run returns at once. */
+const struct violation *world_violation(const struct world *world);
+bool world_is_sound(const struct world *world);
+
+/* One number for everything that has happened so far. */
+uint64_t world_trace(const struct world *world);
+
+/* Called with a line for each thing done and each notice, for a person; NULL: none. */
+typedef void world_narrator(void *context, uint64_t time_ms, const char *line);
+void world_set_narrator(struct world *world, world_narrator *narrator, void *context);
+
+/* Lets time pass. */
+void world_run(struct world *world, uint64_t ms);
+
+/* Lets time pass until check holds; whether it did within ms. */
+typedef bool world_check(struct world *world);
+bool world_run_until(struct world *world, world_check *check, uint64_t ms);
+bool world_agrees(struct world *world);  /* All nodes that are up hold all events there are. */
+bool world_in_step(struct world *world); /* And have all told each other so. */
+
+/* Asks node to publish; the result comes as time passes. False if it is not up or takes no more. */
+bool world_publish(struct world *world, unsigned node, const void *payload, size_t size);
+
+/* Publishes text and lets no time pass but what the disk takes. Returns the seq; 0 if the node is
+ * not up or the event was refused. */
+uint64_t world_tell(struct world *world, unsigned node, const char *text);
+
+/* The process ends at once. damage is what becomes of what the disk has not synced: NONE where only
+ * the process dies, the others where the machine loses power. */
+void world_kill(struct world *world, unsigned node, enum virtual_damage damage);
+void world_stop(struct world *world, unsigned node); /* A clean end. */
+void world_start(struct world *world, unsigned node);
+void world_pause(struct world *world, unsigned node);
+void world_resume(struct world *world, unsigned node);
+
+/* The machine loses power just before the disk's operation number from now on; the process ends
+ * as soon as it notices. With WORLD_MEMORY nothing happens. */
+void world_crash_at(struct world *world, unsigned node, uint64_t operation,
+                    enum virtual_damage damage);
+
+/* The operation number from now on of this kind, and count - 1 after it, fail with an I/O error. */
+void world_fail_disk(struct world *world, unsigned node, enum virtual_operation operation,
+                     uint64_t number, uint64_t count);
+
+/* Room that is left on the disk; UINT64_MAX: as much as it likes. */
+void world_fill_disk(struct world *world, unsigned node, uint64_t bytes);
+void world_slow_disk(struct world *world, unsigned node, uint32_t sync_ms);
+
+/* The wall clock of node jumps to so many milliseconds from the world's time. */
+void world_set_skew(struct world *world, unsigned node, int64_t ms);
+
+/* Both clocks of node run fast (or slow) by so many millionths from now on: -900000 to 900000. */
+void world_set_drift(struct world *world, unsigned node, int32_t ppm);
+
+/* Copies the disk of node, which is down; sets it back to that copy. There is one copy of each. */
+void world_backup(struct world *world, unsigned node);
+bool world_restore(struct world *world, unsigned node);
+
+/* A second machine with a copy of the disk and the key of node, at another address, not started.
+ * Returns its number; UINT_MAX if there may be no more nodes, or node is up. */
+unsigned world_clone(struct world *world, unsigned node);
+
+/* Node is at another address from its next start on. */
+void world_move(struct world *world, unsigned node);
+
+/* A new node, started, that joins all that are up. UINT_MAX if there may be no more. */
+unsigned world_add(struct world *world);
+
+/* Links: cut in one direction, split into parts, heal everything that was cut or split. */
+void world_cut(struct world *world, unsigned from, unsigned to);
+void world_split(struct world *world, unsigned first_of_second_part);
+void world_heal(struct world *world);
+
+/* Examines every node that is up, now. */
+void world_examine(struct world *world);
+
+void world_stats(const struct world *world, struct world_stats *ret_stats);
+
+#endif
