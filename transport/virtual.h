@@ -14,7 +14,9 @@
 #include <stdbool.h>
 
 /* What a link does, to each datagram alone unless said otherwise. Chances are in millionths. All
- * zero is a perfect link. */
+ * zero is a perfect link. Whether a datagram passes at all (cut, flap, burst, loss, queue, in this
+ * order) is decided once; what happens on the way is drawn for each of its copies. A fault with one
+ * of its values 0 is off, and draws nothing: it leaves the rest of a run as it was. */
 struct virtual_link {
     uint32_t latency_ms; /* What every datagram takes ... */
     uint32_t jitter_ms;  /* ... and up to so much more, each time alike ... */
@@ -27,10 +29,11 @@ struct virtual_link {
     uint32_t duplicate_max; /* 0 means 1. */
     uint32_t reorder_ppm;   /* Held up for up to reorder_ms, so that later ones overtake it. */
     uint32_t reorder_ms;
-    uint32_t corrupt_ppm;  /* 1 to 8 bits are flipped, or a few bytes overwritten. */
+    uint32_t corrupt_ppm;  /* 1 to 8 bits are flipped, or 1 to 8 bytes overwritten, anywhere. */
     uint32_t truncate_ppm; /* It ends early, anywhere, or bytes follow that were not sent. */
     uint32_t bandwidth;    /* Bytes a second; what comes faster queues. 0: no bound. */
-    uint32_t queue_size;   /* Bytes that queue at most, the rest is lost; 0 means 65536. */
+    uint32_t queue_size;   /* Bytes that have not left yet, at most; the rest is lost, but for what
+                              finds the link idle. 0 means 65536. */
     uint32_t flap_up_ms;   /* If not 0: up for so long, then ... */
     uint32_t flap_down_ms; /* ... down for so long, and so on, from when the link was set. */
     bool is_cut;           /* Nothing passes. What is on its way arrives. */
@@ -39,7 +42,7 @@ struct virtual_link {
 /* What has been done, by kind. */
 struct virtual_network_stats {
     uint64_t sent;
-    uint64_t delivered; /* Copies that came to an open transport. */
+    uint64_t delivered; /* Copies that came to an open transport, and what was injected. */
     uint64_t astray;    /* Nobody was at that address (any more). */
     uint64_t lost;
     uint64_t lost_in_bursts;
@@ -63,16 +66,19 @@ struct virtual_network *virtual_network_create(uint64_t seed, unsigned host_max)
 void virtual_network_destroy(struct virtual_network *network);
 
 /* Gives host a transport at address, which nobody else has (asserted), nor may host have another.
- * Datagrams sent to that address before are still delivered. NULL when there is no memory. The
- * transport's close detaches it: what then arrives goes astray. */
+ * Its close drops what waits in the inbox, and what arrives afterwards goes astray. The address is
+ * the host's until it opens at another or another host opens there: until then datagrams to it
+ * still travel, and those that arrive once it is open again are delivered. NULL when there is no
+ * memory. */
 struct gossip_transport *virtual_network_open(struct virtual_network *network, unsigned host,
                                               const struct gossip_address *address);
 
 /* What all links do that were not set themselves. Perfect at first. */
 void virtual_network_set_default(struct virtual_network *network, const struct virtual_link *link);
 
-/* What the link between two hosts does from now on; NULL: as the default again. False, and nothing
- * changed, when there is no memory. */
+/* What the link between two hosts does from now on; NULL: as the default again. It begins anew:
+ * its queue is empty, and it is in no burst. False, and nothing changed, when there is no memory.
+ */
 bool virtual_network_set_link(struct virtual_network *network, unsigned from, unsigned to,
                               const struct virtual_link *link);
 struct virtual_link virtual_network_link(const struct virtual_network *network, unsigned from,
@@ -89,25 +95,26 @@ uint64_t virtual_network_due(const struct virtual_network *network);
  * the order of arrival, and of datagrams that arrive at once in the order sent. */
 void virtual_network_advance(struct virtual_network *network, uint64_t now_ms);
 
-/* Takes, one by one and each once, the hosts whose inboxes have filled since; false: no more. */
+/* Takes, one by one and each once, the hosts whose inboxes have filled since, in that order, unless
+ * they are empty again; false: no more. */
 bool virtual_network_take_woken(struct virtual_network *network, unsigned *ret_host);
 
 /* How many datagrams wait in the inbox of host. */
 size_t virtual_network_waiting(const struct virtual_network *network, unsigned host);
 
-/* Called with each datagram as it is sent, before anything happens to it; to is the host at its
- * address, or UINT_MAX. */
+/* Called with each datagram as it is sent, before anything happens to it; to is the host whose
+ * address it is, or UINT_MAX. */
 typedef void virtual_network_tap(void *context, unsigned from, unsigned to,
                                  const struct gossip_datagram *datagram);
 void virtual_network_set_tap(struct virtual_network *network, virtual_network_tap *tap,
                              void *context);
 
-/* Puts a datagram into the inbox of host, as if from address, now. False when there is no memory.
- */
+/* Puts a datagram into the inbox of host, as if from address, now; astray if its transport is
+ * closed. False when there is no memory. */
 bool virtual_network_inject(struct virtual_network *network, unsigned host,
                             const struct gossip_address *from, const uint8_t *data, size_t size);
 
-/* Where allocation fails inside a send the datagram is lost; this tells how often. */
+/* Where allocation fails inside a send the datagram, or its copy, is lost; this tells how often. */
 uint64_t virtual_network_failures(const struct virtual_network *network);
 
 void virtual_network_stats(const struct virtual_network *network,
