@@ -102,6 +102,5 @@ int lock_acquire(const char *path, const char *what, int *ret_descriptor,
 
 void lock_release(int descriptor)
 {
-    if (descriptor >= 0)
-        close(descriptor);
+    close(descriptor);
 }

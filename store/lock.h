@@ -15,7 +15,7 @@
 int lock_acquire(const char *path, const char *what, int *ret_descriptor,
                  struct explanation *explanation);
 
-/* Gives the lock back. -1 is allowed. */
+/* Gives the lock back. */
 void lock_release(int descriptor);
 
 #endif

@@ -1,7 +1,6 @@
 #include "store/sqlite.h"
 
 #include <assert.h>
-#include <errno.h>
 #include <inttypes.h>
 #include <sqlite3.h>
 #include <stdbool.h>
@@ -13,7 +12,6 @@
 #include "gossip/gossip.h"
 #include "store/explanation.h"
 #include "store/files.h"
-#include "store/lock.h"
 #include "store/record.h"
 #include "store/schema.h"
 
@@ -108,8 +106,9 @@ static const char *const statement_texts[STATEMENTS] = {
 
 struct sqlite_store {
     struct gossip_store base;
+    struct file_system *files;
     char *path;
-    int lock;     /* Descriptor of the lock file, or -1. */
+    int lock;     /* Of files, or -1. */
     bool created; /* By this call: to be removed if the rest fails. */
     sqlite3 *db;
     sqlite3_stmt *statements[STATEMENTS];
@@ -916,7 +915,7 @@ static int connect(struct sqlite_store *store, const char *path)
     int code = sqlite3_open_v2(path, &store->db,
                                SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX |
                                    SQLITE_OPEN_PRIVATECACHE | SQLITE_OPEN_EXRESCODE,
-                               NULL);
+                               store->files->vfs);
 
     if (code != SQLITE_OK)
         return failed(store, OPENING, code);
@@ -978,7 +977,7 @@ static int build(struct sqlite_store *store, const char *path)
 }
 
 /* Removes path and what SQLite may have left beside it. */
-static int remove_all(const char *path, struct explanation *explanation)
+static int remove_all(struct file_system *files, const char *path, struct explanation *explanation)
 {
     static const char *const endings[] = {"-wal", "-journal", ""};
     int error = GOSSIP_OK;
@@ -986,7 +985,7 @@ static int remove_all(const char *path, struct explanation *explanation)
     for (size_t i = 0; i < sizeof(endings) / sizeof(endings[0]) && error == GOSSIP_OK; i++) {
         char *beside = file_beside(path, endings[i]);
 
-        error = beside == NULL ? GOSSIP_ERR_NOMEM : file_remove(beside, explanation);
+        error = beside == NULL ? GOSSIP_ERR_NOMEM : files->ops->remove(files, beside, explanation);
         free(beside);
     }
     return error;
@@ -996,27 +995,28 @@ static int remove_all(const char *path, struct explanation *explanation)
  * or none. The lock is held: what is there under the other name was left by such a crash. */
 static int create(struct sqlite_store *store)
 {
+    struct file_system *files = store->files;
     char *creating = file_beside(store->path, ".creating");
     char *wal = file_beside(store->path, ".creating-wal");
     struct explanation ignored;
     int error = creating == NULL || wal == NULL ? GOSSIP_ERR_NOMEM
-                                                : remove_all(creating, &store->explanation);
+                                                : remove_all(files, creating, &store->explanation);
 
     if (error == GOSSIP_OK)
-        error = file_make(creating, &store->explanation);
+        error = files->ops->make(files, creating, &store->explanation);
     if (error == GOSSIP_OK) {
         error = build(store, creating);
         disconnect(store);
         store->failure = GOSSIP_OK; /* Of the file that is thrown away. */
         if (error == GOSSIP_OK)
-            error = file_remove(wal, &store->explanation); /* Truncated. */
+            error = files->ops->remove(files, wal, &store->explanation); /* Truncated. */
         if (error == GOSSIP_OK)
-            error = file_rename(creating, store->path, &store->explanation);
+            error = files->ops->rename(files, creating, store->path, &store->explanation);
         store->created = error == GOSSIP_OK;
         if (error == GOSSIP_OK)
-            error = file_sync_directory(store->path, &store->explanation);
+            error = files->ops->sync_directory(files, store->path, &store->explanation);
         if (error < 0)
-            remove_all(creating, &ignored); /* If it stays, the next attempt removes it. */
+            remove_all(files, creating, &ignored); /* If it stays, the next attempt removes it. */
     }
     free(creating);
     free(wal);
@@ -1028,7 +1028,7 @@ static int create(struct sqlite_store *store)
  */
 static int read_header(struct sqlite_store *store, uint8_t ret_header[HEADER_SIZE])
 {
-    sqlite3_vfs *vfs = sqlite3_vfs_find(NULL);
+    sqlite3_vfs *vfs = sqlite3_vfs_find(store->files->vfs);
     sqlite3_filename name = sqlite3_create_filename(store->path, "", "", 0, NULL);
     sqlite3_file *file = calloc(1, (size_t)vfs->szOsFile);
     int flags = SQLITE_OPEN_READONLY | SQLITE_OPEN_MAIN_DB;
@@ -1072,17 +1072,17 @@ static int judge_version(struct sqlite_store *store, uint64_t version)
     return GOSSIP_ERR_DAMAGED;
 }
 
-static bool is_beside(const char *path, const char *ending, struct explanation *explanation,
-                      int *error)
+static bool is_beside(struct sqlite_store *store, const char *ending, int *error)
 {
-    char *beside = file_beside(path, ending);
+    struct file_system *files = store->files;
+    char *beside = file_beside(store->path, ending);
     enum file_kind kind = FILE_MISSING;
     uint64_t size;
 
     if (beside == NULL)
         *error = GOSSIP_ERR_NOMEM;
     else
-        *error = file_examine(beside, &kind, &size, explanation);
+        *error = files->ops->examine(files, beside, &kind, &size, &store->explanation);
     free(beside);
     return kind != FILE_MISSING;
 }
@@ -1093,7 +1093,8 @@ static int examine(struct sqlite_store *store)
     uint8_t header[HEADER_SIZE];
     enum file_kind kind;
     uint64_t size;
-    int error = file_examine(store->path, &kind, &size, &store->explanation);
+    int error =
+        store->files->ops->examine(store->files, store->path, &kind, &size, &store->explanation);
 
     if (error < 0)
         return error;
@@ -1131,8 +1132,7 @@ static int examine(struct sqlite_store *store)
     if (error < 0)
         return error;
     /* SQLite would play such a journal back. With a WAL there never is one of ours. */
-    if (header[HEADER_WRITE_VERSION] == 2 &&
-        is_beside(store->path, "-journal", &store->explanation, &error)) {
+    if (header[HEADER_WRITE_VERSION] == 2 && is_beside(store, "-journal", &error)) {
         explanation_set(&store->explanation,
                         "%s-journal: does not belong to this store; move it away", store->path);
         return GOSSIP_ERR_DAMAGED;
@@ -1239,7 +1239,7 @@ static int read_last_delivery(struct sqlite_store *store)
 static int open_database(struct sqlite_store *store)
 {
     int error = GOSSIP_OK;
-    bool had_log = is_beside(store->path, "-wal", &store->explanation, &error);
+    bool had_log = is_beside(store, "-wal", &error);
 
     if (error == GOSSIP_OK)
         error = connect(store, store->path);
@@ -1269,7 +1269,7 @@ static int check_free(struct sqlite_store *store)
         int error;
 
         /* SQLite would take the log of an earlier file for that of the new one. */
-        if (is_beside(store->path, endings[i], &store->explanation, &error)) {
+        if (is_beside(store, endings[i], &error)) {
             explanation_set(&store->explanation,
                             i == 0 ? "%s%s: exists already; open it, or choose another path"
                                    : "%s%s: is left of an earlier store; move it away first",
@@ -1292,7 +1292,8 @@ static int judge_and_lock(struct sqlite_store *store, enum gossip_sqlite_mode mo
     if (lock_path == NULL)
         error = GOSSIP_ERR_NOMEM;
     if (error == GOSSIP_OK)
-        error = lock_acquire(lock_path, store->path, &store->lock, &store->explanation);
+        error = store->files->ops->lock(store->files, lock_path, store->path, &store->lock,
+                                        &store->explanation);
     if (error == GOSSIP_OK && mode == GOSSIP_SQLITE_CREATE) {
         error = check_free(store);
         if (error == GOSSIP_OK)
@@ -1307,20 +1308,23 @@ static int judge_and_lock(struct sqlite_store *store, enum gossip_sqlite_mode mo
 /* The path without symbolic links, so that a file of two names has one lock. */
 static int resolve(struct sqlite_store *store, const char *path, enum gossip_sqlite_mode mode)
 {
-    store->path = mode == GOSSIP_SQLITE_CREATE ? strdup(path) : realpath(path, NULL);
-    if (store->path != NULL)
-        return GOSSIP_OK;
-    if (errno == ENOENT || errno == ENOTDIR)
+    int error;
+
+    if (mode == GOSSIP_SQLITE_CREATE) {
+        store->path = strdup(path);
+        return store->path == NULL ? GOSSIP_ERR_NOMEM : GOSSIP_OK;
+    }
+    error = store->files->ops->resolve(store->files, path, &store->path, &store->explanation);
+    if (error == GOSSIP_ERR_NOT_FOUND)
         explanation_set(&store->explanation, "%s: there is no store; create one, or name its path",
                         path);
-    else
-        explanation_set(&store->explanation, "%s: cannot be opened: %s", path, strerror(errno));
-    return file_error(errno);
+    return error;
 }
 
 static void destroy(struct sqlite_store *store)
 {
-    lock_release(store->lock);
+    if (store->lock >= 0)
+        store->files->ops->unlock(store->files, store->lock);
     free(store->path);
     free(store);
 }
@@ -1332,7 +1336,7 @@ static void abandon(struct sqlite_store *store)
 
     disconnect(store);
     if (store->created)
-        remove_all(store->path,
+        remove_all(store->files, store->path,
                    &ignored); /* If it stays, it is an empty store, and can be opened. */
     destroy(store);
 }
@@ -1373,14 +1377,15 @@ uint64_t sqlite_store_wal_pages(struct gossip_store *store)
     return ((struct sqlite_store *)store)->wal_pages;
 }
 
-int gossip_sqlite_open(const char *path, enum gossip_sqlite_mode mode, char *ret_explanation,
-                       size_t size, struct gossip_store **ret_store)
+int sqlite_store_open(struct file_system *files, const char *path, enum gossip_sqlite_mode mode,
+                      char *ret_explanation, size_t size, struct gossip_store **ret_store)
 {
     struct sqlite_store *store = calloc(1, sizeof(*store));
     int error = store == NULL ? GOSSIP_ERR_NOMEM : GOSSIP_OK;
 
     if (error == GOSSIP_OK) {
         store->base.ops = &sqlite_ops;
+        store->files = files;
         store->lock = -1;
         store->checkpoint_at = CHECKPOINT_PAGES;
         error = sqlite3_initialize() == SQLITE_OK ? resolve(store, path, mode) : GOSSIP_ERR_NOMEM;
@@ -1400,4 +1405,10 @@ int gossip_sqlite_open(const char *path, enum gossip_sqlite_mode mode, char *ret
     if (store != NULL)
         abandon(store);
     return error;
+}
+
+int gossip_sqlite_open(const char *path, enum gossip_sqlite_mode mode, char *ret_explanation,
+                       size_t size, struct gossip_store **ret_store)
+{
+    return sqlite_store_open(file_system_real(), path, mode, ret_explanation, size, ret_store);
 }

@@ -1,12 +1,18 @@
 /*
- * The SQLite store: what tests may ask of it beyond gossip/store.h.
+ * The SQLite store on any file system, and what tests may ask of it beyond gossip/store.h.
  */
 #ifndef GOSSIP_STORE_SQLITE_H
 #define GOSSIP_STORE_SQLITE_H
 
 #include "gossip/store.h"
 
+#include "store/files.h"
+
 #include <stdint.h>
+
+/* As gossip_sqlite_open(), of a path in files, which must outlive the store. */
+int sqlite_store_open(struct file_system *files, const char *path, enum gossip_sqlite_mode mode,
+                      char *ret_explanation, size_t size, struct gossip_store **ret_store);
 
 /* How many rows were inserted, changed or deleted since the store was opened. */
 uint64_t sqlite_store_total_changes(struct gossip_store *store);

@@ -41,28 +41,30 @@ enum virtual_operation {
 
 struct virtual_disk_stats {
     uint64_t operations[VIRTUAL_OPERATIONS];
-    uint64_t failed[VIRTUAL_OPERATIONS]; /* Made to fail, by virtual_disk_fail(). */
+    uint64_t failed[VIRTUAL_OPERATIONS]; /* Of those, made to fail, by virtual_disk_fail(). */
     uint64_t full;                       /* Refused for lack of room. */
     uint64_t crashes[VIRTUAL_DAMAGES];
     uint64_t lost;     /* Unsynced changes that a crash undid, */
-    uint64_t torn;     /* tore, */
-    uint64_t shuffled; /* or kept though an earlier one was undone. */
+    uint64_t torn;     /* kept in part, */
+    uint64_t shuffled; /* or kept though an earlier one was undone, at least in part. */
     uint64_t flipped;  /* Bits. */
 };
 
-/* Makes virtual disks the file system that SQLite uses in this process unless told otherwise, and
- * starts SQLite's own random numbers, which are the process's, from seed: call it at the start of
- * every run that is to be repeatable. */
+/* Makes SQLite's own random numbers, which are the process's, start from seed: call it at the start
+ * of every run that is to be repeatable. What SQLite does in this process besides is left alone. */
 void virtual_disk_install(uint64_t seed);
 
-/* Makes an empty disk. NULL when there is no memory. */
+/* Makes an empty disk. NULL when there is no memory. One disk belongs to one thread at a time, and
+ * so do virtual_disk_create() and virtual_disk_destroy(). */
 struct virtual_disk *virtual_disk_create(uint64_t seed);
 
 /* Frees the disk; stores on it must have been closed. NULL is allowed. */
 void virtual_disk_destroy(struct virtual_disk *disk);
 
-/* As gossip_sqlite_open(), of the file name ("node.db") on disk. The lock file, too, is virtual:
- * LOCKED where a store that is not closed has it. */
+enum { VIRTUAL_STORE_NAME_MAX = 46 }; /* So that names derived from it have room, too. */
+
+/* As gossip_sqlite_open(), of the file name ("node.db") on disk. The lock is no file: LOCKED where
+ * a store that is not closed has it. */
 int virtual_disk_open_store(struct virtual_disk *disk, const char *name,
                             enum gossip_sqlite_mode mode, char *ret_explanation, size_t size,
                             struct gossip_store **ret_store);
@@ -80,9 +82,9 @@ bool virtual_disk_is_crashed(const struct virtual_disk *disk);
 void virtual_disk_restart(struct virtual_disk *disk, enum virtual_damage damage);
 
 /* From the number-th operation of this kind on (counted from 1 with the next one) count of them
- * fail with an I/O error (UINT64_MAX: all). A sync that fails has made durable what the seed
- * decides, and no later sync makes the rest so, as on Linux; the file goes on showing it. A count
- * of 0 ends it. */
+ * fail with an I/O error (UINT64_MAX: all). A write that fails has written a beginning, as long as
+ * the seed decides. A sync that fails has made durable what the seed decides, and no later sync
+ * makes the rest so, as on Linux; the file goes on showing it. A count of 0 ends it. */
 void virtual_disk_fail(struct virtual_disk *disk, enum virtual_operation operation, uint64_t number,
                        uint64_t count);
 
@@ -96,8 +98,8 @@ void virtual_disk_set_delay(struct virtual_disk *disk, enum virtual_operation op
                             uint32_t ms);
 uint64_t virtual_disk_take_delay(struct virtual_disk *disk);
 
-/* Whether a crash with damage LOST would now undo anything that was written to file name (or, with
- * NULL, anything at all). */
+/* Whether a crash with damage LOST would now undo anything that was done to file name or its name
+ * (or, with NULL, anything at all). It may say so of what was written over by the same. */
 bool virtual_disk_is_unsynced(const struct virtual_disk *disk, const char *name);
 
 /* How many operations have been counted so far. */
@@ -108,8 +110,8 @@ uint64_t virtual_disk_operations(const struct virtual_disk *disk);
 struct virtual_disk_image *virtual_disk_copy(const struct virtual_disk *disk, bool durable_only);
 void virtual_disk_image_destroy(struct virtual_disk_image *image);
 
-/* Sets the disk to an image, all of it durable; its stores must have been closed. False, and
- * nothing changed, when there is no memory. */
+/* Sets the disk to an image, all of it durable; its stores must have been closed. Counts nothing
+ * and ends no fault. False, and nothing changed, when there is no memory. */
 bool virtual_disk_restore(struct virtual_disk *disk, const struct virtual_disk_image *image);
 
 /* Flips a bit of file name; false if there is no such byte. */

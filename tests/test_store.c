@@ -10,6 +10,7 @@
 
 #include "gossip/gossip.h"
 #include "store/memory.h"
+#include "store/virtual_disk.h"
 #include "tests/scratch.h"
 
 struct place {
@@ -48,6 +49,31 @@ static void discard_sqlite(void *context)
     assert_int_equal(unlink(place->path), 0);
     assert_int_equal(unlink(lock), 0);
     assert_int_equal(rmdir(place->directory), 0); /* Nothing else is left. */
+}
+
+static int create_virtual(void *context, struct gossip_store **ret_store)
+{
+    struct virtual_disk **disk = context;
+
+    virtual_disk_install(1);
+    *disk = virtual_disk_create(1);
+    assert_non_null(*disk);
+    return virtual_disk_open_store(*disk, "node.db", GOSSIP_SQLITE_CREATE, NULL, 0, ret_store);
+}
+
+static int reopen_virtual(void *context, struct gossip_store **ret_store)
+{
+    struct virtual_disk **disk = context;
+
+    return virtual_disk_open_store(*disk, "node.db", GOSSIP_SQLITE_OPEN, NULL, 0, ret_store);
+}
+
+static void discard_virtual(void *context)
+{
+    struct virtual_disk **disk = context;
+
+    assert_int_equal(virtual_disk_used(*disk), virtual_disk_size(*disk, "node.db"));
+    virtual_disk_destroy(*disk);
 }
 
 static int create_memory(void *context, struct gossip_store **ret_store)
@@ -122,12 +148,16 @@ int main(void)
     static const struct store_factory memory = {"memory", create_memory, NULL, NULL, NULL};
     static const struct store_factory sqlite = {"sqlite", create_sqlite, reopen_sqlite,
                                                 discard_sqlite, &place};
+    static struct virtual_disk *disk;
+    static const struct store_factory on_disk = {"sqlite on a virtual disk", create_virtual,
+                                                 reopen_virtual, discard_virtual, &disk};
     const struct CMUnitTest memory_tests[] = {
         cmocka_unit_test(test_no_memory),
     };
     int failures = store_contract_run(&memory);
 
     failures += store_contract_run(&sqlite);
+    failures += store_contract_run(&on_disk);
     failures += cmocka_run_group_tests_name("memory alone", memory_tests, NULL, NULL);
     return failures;
 }

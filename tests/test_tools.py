@@ -58,8 +58,11 @@ class Structure(unittest.TestCase):
                 "gossip/wire.c": '#include "wire.pb-c.h"\n',
                 "store/sqlite.c": "#include <sqlite3.h>\n"}
         self.check(structure.owners, good)
+        self.check(structure.owners, {**good, "store/virtual_vfs.c": "#include <sqlite3.h>\n"})
         for name, text, piece in [
                 ("gossip/other.c", "#include <sodium.h>\n", "2 owners"),
+                ("store/other.c", "#include <sqlite3.h>\n", "2 owners"),
+                ("store/virtual_vfs.c", "#include <jansson.h>\n", "belongs to cmd/"),
                 ("gossip/other.h", "#include <sodium.h>\n", "shows in a header"),
                 ("store/other.c", '#include "wire.pb-c.h"\n', "belongs to gossip/"),
                 ("cmd/other.c", "#include <sqlite3.h>\n", "belongs to store/"),
