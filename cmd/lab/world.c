@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "cmd/lab/room.h"
+#include "cmd/lab/remembering.h"
 #include "cmd/lab/standin.h"
 #include "cmd/lab/trace.h"
 #include "gossip/bytes.h"
@@ -571,7 +572,9 @@ static void died(struct world_node *node, const char *doing, int error, const ch
 {
     struct world *world = node->world;
     bool is_crashed = node->disk != NULL && virtual_disk_is_crashed(node->disk);
+    /* A read that fails is damage, as far as a node can tell. */
     bool is_excused = (error == GOSSIP_ERR_IO && (node->is_faulted || is_crashed)) ||
+                      (error == GOSSIP_ERR_DAMAGED && node->is_faulted) ||
                       (error == GOSSIP_ERR_FULL && node->is_filled);
 
     narrate(world, "n%u %s: %s: %s", node->number + 1, doing, gossip_strerror(error), explanation);

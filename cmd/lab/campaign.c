@@ -1,0 +1,534 @@
+#include "cmd/lab/campaign.h"
+
+#include <inttypes.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cmd/lab/room.h"
+#include "gossip/splitmix.h"
+
+enum {
+    SECOND_MS = 1000,
+    /* After agreement: no event, no commit, and little talk. */
+    IDLE_MS = 120 * SECOND_MS,
+    /* Runs of nodes that one run may take: past that something feeds on itself. */
+    STEPS_MAX = 3000000,
+};
+
+struct campaign {
+    const struct plan *plan;
+    struct world *world;
+    struct splitmix lots; /* For payloads. */
+    uint64_t published;   /* Asked for. */
+    struct campaign_coverage coverage;
+    uint8_t *payload;
+    size_t payload_capacity;
+};
+
+/* Payloads differ, and sometimes look like something else. */
+static void publish(struct campaign *campaign, const struct action *action)
+{
+    size_t size = (size_t)action->size;
+
+    campaign->payload = room_for(campaign->payload, &campaign->payload_capacity, size + 32, 1);
+    for (uint64_t i = 0; i < action->number; i++) {
+        char text[32];
+        size_t length = (size_t)snprintf(text, sizeof(text), "%" PRIu64 ",", campaign->published);
+        uint8_t filler = (uint8_t)splitmix_next(&campaign->lots);
+
+        memset(campaign->payload, filler, size);
+        memcpy(campaign->payload, text, length < size ? length : size);
+        if (world_publish(campaign->world, action->node, campaign->payload, size))
+            campaign->published++;
+    }
+}
+
+/* Each hears only the one before it. */
+static void make_ring(struct world *world)
+{
+    unsigned count = world_nodes(world);
+
+    for (unsigned i = 0; i < count; i++) {
+        for (unsigned j = 0; j < count; j++) {
+            if (i != j && j != (i + 1) % count)
+                world_cut(world, i, j);
+        }
+    }
+}
+
+static void storm(struct world *world, const struct action *action)
+{
+    for (uint64_t i = 0; i < action->number && world_is_sound(world); i++) {
+        world_kill(world, action->node, action->damage);
+        world_start(world, action->node);
+        world_run(world, action->size);
+    }
+    world_start(world, action->node);
+}
+
+static void perform(struct campaign *campaign, const struct action *action)
+{
+    struct world *world = campaign->world;
+    struct virtual_network *network = world_network(world);
+    unsigned node = action->node;
+
+    campaign->coverage.actions[action->kind]++;
+    switch (action->kind) {
+    case ACTION_PUBLISH:
+        publish(campaign, action);
+        break;
+    case ACTION_KILL:
+        world_kill(world, node, action->damage);
+        break;
+    case ACTION_STOP:
+        world_stop(world, node);
+        break;
+    case ACTION_START:
+        world_start(world, node);
+        break;
+    case ACTION_PAUSE:
+        world_pause(world, node);
+        break;
+    case ACTION_RESUME:
+        world_resume(world, node);
+        break;
+    case ACTION_STORM:
+        storm(world, action);
+        break;
+    case ACTION_LINKS:
+        virtual_network_set_default(network, &action->link);
+        break;
+    case ACTION_LINK:
+        if (!virtual_network_set_link(network, node, action->other, &action->link))
+            abort();
+        break;
+    case ACTION_CUT:
+        world_cut(world, node, action->other);
+        break;
+    case ACTION_RING:
+        make_ring(world);
+        break;
+    case ACTION_SPLIT:
+        world_split(world, node);
+        break;
+    case ACTION_HEAL:
+        world_heal(world);
+        break;
+    case ACTION_SKEW:
+        world_set_skew(world, node, action->offset);
+        break;
+    case ACTION_DRIFT:
+        world_set_drift(world, node, (int32_t)action->offset);
+        break;
+    case ACTION_CRASH_AT:
+        world_crash_at(world, node, action->number, action->damage);
+        break;
+    case ACTION_FAIL_DISK:
+        world_fail_disk(world, node, action->operation, action->number, action->times);
+        break;
+    case ACTION_FULL_DISK:
+        world_fill_disk(world, node, action->number);
+        break;
+    case ACTION_SLOW_DISK:
+        world_slow_disk(world, node, (uint32_t)action->number);
+        break;
+    case ACTION_ADD:
+        world_add(world);
+        break;
+    case ACTION_MOVE:
+        world_stop(world, node);
+        world_move(world, node);
+        break;
+    case ACTION_RESTORE:
+        world_stop(world, node);
+        world_backup(world, node);
+        world_start(world, node);
+        world_run(world, action->number);
+        world_kill(world, node, VIRTUAL_DAMAGE_NONE);
+        world_restore(world, node);
+        world_start(world, node);
+        break;
+    case ACTION_CLONE: {
+        unsigned clone;
+
+        world_stop(world, node);
+        clone = world_clone(world, node);
+        world_start(world, node);
+        if (clone != UINT_MAX)
+            world_start(world, clone);
+        break;
+    }
+    case ACTIONS:
+        break;
+    }
+}
+
+/* Faults are off from now on, and everybody is up. */
+static void end_faults(struct world *world)
+{
+    static const struct virtual_link calm = {.latency_ms = 10, .jitter_ms = 20};
+    unsigned count = world_nodes(world);
+
+    virtual_network_set_default(world_network(world), &calm);
+    world_heal(world);
+    for (unsigned i = 0; i < count; i++) {
+        for (unsigned j = 0; j < count; j++) {
+            if (!virtual_network_set_link(world_network(world), i, j, NULL))
+                abort();
+        }
+    }
+    for (unsigned i = 0; i < count; i++) {
+        world_crash_at(world, i, 0, VIRTUAL_DAMAGE_NONE);
+        for (enum virtual_operation j = VIRTUAL_READ; j < VIRTUAL_OPERATIONS; j++)
+            world_fail_disk(world, i, j, 0, 0);
+        world_fill_disk(world, i, UINT64_MAX);
+        world_slow_disk(world, i, 0);
+        world_set_skew(world, i, 0);
+        world_set_drift(world, i, 0);
+        world_resume(world, i);
+        world_start(world, i);
+    }
+}
+
+static size_t nodes_up(struct world *world, unsigned *nodes)
+{
+    size_t count = 0;
+
+    for (unsigned i = 0; i < world_nodes(world); i++) {
+        if (world_state(world, i) == WORLD_UP)
+            nodes[count++] = i;
+    }
+    return count;
+}
+
+static void report_disagreement(struct campaign *campaign, uint64_t waited_ms)
+{
+    struct world *world = campaign->world;
+    unsigned *nodes = room_new(world_nodes(world) * sizeof(*nodes));
+    size_t count = nodes_up(world, nodes);
+    char lines[4096];
+
+    checker_disagreement(world_checker(world), nodes, count, lines, sizeof(lines));
+    checker_report(world_checker(world), INVARIANT_AGREEMENT,
+                   "%" PRIu64 " s after the last fault %zu nodes are not in step%s",
+                   waited_ms / 1000, count,
+                   lines[0] != '\0' ? lines : "\n  all hold all events, and do not know it");
+    free(nodes);
+}
+
+static void require_agreement(struct campaign *campaign, uint64_t bound_ms)
+{
+    uint64_t began = world_now(campaign->world);
+    uint64_t took;
+
+    if (!world_run_until(campaign->world, world_in_step, bound_ms) &&
+        world_is_sound(campaign->world)) {
+        report_disagreement(campaign, bound_ms);
+        return;
+    }
+    took = world_now(campaign->world) - began;
+    if (took > campaign->coverage.converged_ms_max)
+        campaign->coverage.converged_ms_max = took;
+}
+
+static uint64_t commits(struct world *world)
+{
+    uint64_t sum = 0;
+
+    for (unsigned i = 0; i < world_nodes(world); i++) {
+        struct gossip_stats stats;
+
+        if (world_state(world, i) != WORLD_UP)
+            continue;
+        gossip_stats(world_gossip(world, i), &stats);
+        sum += stats.commits;
+    }
+    return sum;
+}
+
+/* Only created events tick, so an idle cluster falls quiet: nothing is saved, and each node says
+ * little more than that it is there. */
+static void require_quiet(struct campaign *campaign)
+{
+    struct world *world = campaign->world;
+    struct virtual_network_stats before;
+    struct virtual_network_stats after;
+    uint64_t commits_before;
+    uint64_t nodes = world_nodes(world);
+    /* Each asks up to three peers every half minute, and every question has an answer; and as much
+     * again for who has yet to slow down. */
+    uint64_t allowed = nodes * (IDLE_MS / 30000) * 3 * 2 * 2;
+
+    world_run(world, IDLE_MS);
+    commits_before = commits(world);
+    virtual_network_stats(world_network(world), &before);
+    world_run(world, IDLE_MS);
+    virtual_network_stats(world_network(world), &after);
+    if (commits(world) != commits_before)
+        checker_report(world_checker(world), INVARIANT_AGREEMENT,
+                       "in %d s without an event there were %" PRIu64 " commits", IDLE_MS / 1000,
+                       commits(world) - commits_before);
+    if (after.sent - before.sent > allowed)
+        checker_report(world_checker(world), INVARIANT_AGREEMENT,
+                       "in %d s without an event %" PRIu64 " nodes sent %" PRIu64
+                       " datagrams; %" PRIu64 " are allowed",
+                       IDLE_MS / 1000, nodes, after.sent - before.sent, allowed);
+}
+
+/* The displayed order as the history's numbers, folded into one. */
+static bool log_trace(struct world *world, unsigned node, uint64_t *ret_hash)
+{
+    struct gossip *gossip = world_gossip(world, node);
+    struct gossip_log *log;
+    struct gossip_event event;
+    uint64_t hash = 0;
+    int found = gossip_log_open(gossip, &log);
+
+    if (found < 0)
+        return false;
+    while ((found = gossip_log_next(log, &event)) == 1) {
+        struct gossip_author author;
+
+        if (gossip_author(gossip, event.dot.author, &author) < 0)
+            break;
+        for (size_t i = 0; i < sizeof(author.id); i++)
+            hash = (hash ^ author.id[i]) * UINT64_C(0x100000001b3);
+        hash = (hash ^ event.dot.seq) * UINT64_C(0x100000001b3);
+    }
+    gossip_log_close(log);
+    *ret_hash = hash;
+    return found == 0;
+}
+
+/* Nodes that hold the same events show the same, whatever way these came. */
+static void require_same_logs(struct campaign *campaign)
+{
+    struct world *world = campaign->world;
+    uint64_t first = 0;
+    bool any = false;
+
+    for (unsigned i = 0; i < world_nodes(world); i++) {
+        uint64_t hash;
+
+        if (world_state(world, i) != WORLD_UP)
+            continue;
+        if (!log_trace(world, i, &hash)) {
+            checker_report(world_checker(world), INVARIANT_BOUNDS, "n%u cannot show its log",
+                           i + 1);
+            return;
+        }
+        if (any && hash != first)
+            checker_report(world_checker(world), INVARIANT_ORDER,
+                           "n%u shows the same events as the others in another order", i + 1);
+        first = hash;
+        any = true;
+    }
+}
+
+/* A node that gets everything late and in disorder comes to the same state. */
+static void add_late_joiner(struct campaign *campaign)
+{
+    static const struct virtual_link bad = {.latency_ms = 20,
+                                            .jitter_ms = 300,
+                                            .loss_ppm = 100000,
+                                            .duplicate_ppm = 200000,
+                                            .reorder_ppm = 200000,
+                                            .reorder_ms = 1000};
+    struct world *world = campaign->world;
+
+    virtual_network_set_default(world_network(world), &bad);
+    world_add(world);
+    require_agreement(campaign, campaign->plan->quiet_ms);
+}
+
+static void sum_up(struct campaign *campaign)
+{
+    struct campaign_coverage *coverage = &campaign->coverage;
+    struct world *world = campaign->world;
+
+    coverage->runs = 1;
+    coverage->simulated_ms = world_now(world);
+    coverage->nodes = world_nodes(world);
+    world_stats(world, &coverage->world);
+    virtual_network_stats(world_network(world), &coverage->network);
+    checker_stats(world_checker(world), &coverage->checker);
+    for (unsigned i = 0; i < world_nodes(world); i++) {
+        struct virtual_disk_stats disk;
+
+        if (world_disk(world, i) == NULL)
+            continue;
+        virtual_disk_stats(world_disk(world, i), &disk);
+        for (size_t j = 0; j < VIRTUAL_OPERATIONS; j++) {
+            coverage->disk.operations[j] += disk.operations[j];
+            coverage->disk.failed[j] += disk.failed[j];
+        }
+        for (size_t j = 0; j < VIRTUAL_DAMAGES; j++)
+            coverage->disk.crashes[j] += disk.crashes[j];
+        coverage->disk.full += disk.full;
+        coverage->disk.lost += disk.lost;
+        coverage->disk.torn += disk.torn;
+        coverage->disk.shuffled += disk.shuffled;
+        coverage->disk.flipped += disk.flipped;
+    }
+}
+
+static void check_steps(struct campaign *campaign)
+{
+    struct world_stats stats;
+
+    world_stats(campaign->world, &stats);
+    if (stats.steps > STEPS_MAX)
+        checker_report(world_checker(campaign->world), INVARIANT_BOUNDS,
+                       "%" PRIu64 " runs of nodes: something feeds on itself", stats.steps);
+}
+
+void campaign_run(const struct plan *plan, world_narrator *narrator, void *context,
+                  struct campaign_result *ret_result)
+{
+    struct campaign campaign = {.plan = plan, .lots = {plan->options.seed}};
+    struct world_options options = plan->options;
+    struct world *world;
+
+    options.stopped = true;
+    world = world_create(&options);
+    campaign.world = world;
+    world_set_narrator(world, narrator, context);
+    virtual_network_set_default(world_network(world), &plan->links);
+    for (unsigned i = 0; i < options.nodes; i++)
+        world_start(world, i);
+    for (size_t i = 0; i < plan->action_count && world_is_sound(world); i++) {
+        const struct action *action = &plan->actions[i];
+
+        if (action->at_ms > plan->wild_ms)
+            break;
+        if (action->at_ms > world_now(world))
+            world_run(world, action->at_ms - world_now(world));
+        /* A shrunk plan may have fewer nodes than its actions speak of. */
+        if (!action->is_dropped && action->node < world_nodes(world) &&
+            action->other < world_nodes(world) && world_is_sound(world))
+            perform(&campaign, action);
+        check_steps(&campaign);
+    }
+    if (world_now(world) < plan->wild_ms)
+        world_run(world, plan->wild_ms - world_now(world));
+    end_faults(world);
+    require_agreement(&campaign, plan->quiet_ms);
+    if (world_is_sound(world))
+        require_quiet(&campaign);
+    if (world_is_sound(world) && plan->late_joiner)
+        add_late_joiner(&campaign);
+    check_steps(&campaign);
+    world_examine(world);
+    if (world_is_sound(world))
+        require_same_logs(&campaign);
+
+    sum_up(&campaign);
+    ret_result->violation = *world_violation(world);
+    ret_result->trace = world_trace(world);
+    ret_result->coverage = campaign.coverage;
+    world_destroy(world);
+    free(campaign.payload);
+}
+
+/* One place that knows every count: whether it is a sum or a maximum, and its name. */
+static void walk_coverage(struct campaign_coverage *coverage, const struct campaign_coverage *other,
+                          campaign_count *show, void *context)
+{
+    static const char *const operations[VIRTUAL_OPERATIONS] = {
+        "read", "write", "sync", "truncate", "create", "delete", "rename"};
+    static const char *const damages[VIRTUAL_DAMAGES] = {"process alone", "lost", "torn",
+                                                         "shuffled"};
+    char name[64];
+
+#define COUNT(member, label)                                                                       \
+    do {                                                                                           \
+        if (other != NULL)                                                                         \
+            coverage->member += other->member;                                                     \
+        if (show != NULL)                                                                          \
+            show(context, label, coverage->member);                                                \
+    } while (0)
+
+    COUNT(runs, "seeds");
+    COUNT(simulated_ms, "simulated ms");
+    COUNT(nodes, "nodes");
+    COUNT(world.steps, "steps");
+    COUNT(world.published, "published");
+    COUNT(world.refused, "publications refused");
+    COUNT(checker.events, "events");
+    COUNT(checker.deliveries, "deliveries");
+    COUNT(checker.popped, "deliveries shown");
+    COUNT(checker.pairs, "pairs checked");
+    COUNT(checker.pairs_exact, "pairs checked by bit sets");
+    COUNT(checker.relations, "relations asked");
+    COUNT(checker.checks, "checks");
+    COUNT(checker.datagrams, "datagrams");
+    COUNT(checker.boxes, "boxes opened");
+    COUNT(checker.claims, "claims compared");
+    COUNT(checker.streamed, "event bytes compared");
+    COUNT(checker.restarts, "starts compared");
+    COUNT(checker.unknown, "saves of unknown outcome");
+    COUNT(checker.returned, "of those, had come to pass");
+    COUNT(world.starts, "fault: starts");
+    COUNT(world.kills, "fault: kills");
+    COUNT(world.stops, "fault: stops");
+    COUNT(world.deaths, "fault: ends by itself");
+    COUNT(world.pauses, "fault: pauses");
+    COUNT(world.clock_jumps, "fault: clock jumps");
+    COUNT(world.clock_drifts, "fault: clock drifts");
+    COUNT(world.set_back, "fault: disks set back");
+    COUNT(world.clones, "fault: clones");
+    COUNT(world.moves, "fault: moves");
+    COUNT(network.lost, "fault: datagrams lost");
+    COUNT(network.lost_in_bursts, "fault: lost in bursts");
+    COUNT(network.lost_in_cuts, "fault: lost in cuts");
+    COUNT(network.lost_in_flaps, "fault: lost in flaps");
+    COUNT(network.lost_in_queues, "fault: lost in queues");
+    COUNT(network.duplicated, "fault: duplicated");
+    COUNT(network.reordered, "fault: reordered");
+    COUNT(network.corrupted, "fault: corrupted");
+    COUNT(network.truncated, "fault: truncated");
+    COUNT(network.delayed_by_tail, "fault: late by a tail");
+    COUNT(network.queued, "fault: queued for bandwidth");
+    COUNT(network.astray, "fault: astray");
+    for (size_t i = 0; i < VIRTUAL_OPERATIONS; i++) {
+        snprintf(name, sizeof(name), "file operations: %s", operations[i]);
+        COUNT(disk.operations[i], name);
+    }
+    for (size_t i = 0; i < VIRTUAL_OPERATIONS; i++) {
+        snprintf(name, sizeof(name), "fault: failed %s", operations[i]);
+        COUNT(disk.failed[i], name);
+    }
+    for (size_t i = 0; i < VIRTUAL_DAMAGES; i++) {
+        snprintf(name, sizeof(name), "fault: crashes, %s", damages[i]);
+        COUNT(disk.crashes[i], name);
+    }
+    COUNT(disk.full, "fault: disk full");
+    COUNT(disk.lost, "fault: writes lost");
+    COUNT(disk.torn, "fault: writes torn");
+    COUNT(disk.shuffled, "fault: writes reordered");
+    COUNT(disk.flipped, "fault: bits flipped");
+    for (size_t i = 0; i < ACTIONS; i++) {
+        snprintf(name, sizeof(name), "action: %s", action_name((enum action_kind)i));
+        COUNT(actions[i], name);
+    }
+#undef COUNT
+    if (other != NULL && other->converged_ms_max > coverage->converged_ms_max)
+        coverage->converged_ms_max = other->converged_ms_max;
+    if (show != NULL)
+        show(context, "longest way to agreement, ms", coverage->converged_ms_max);
+}
+
+void campaign_coverage_add(struct campaign_coverage *sum, const struct campaign_coverage *run)
+{
+    walk_coverage(sum, run, NULL, NULL);
+}
+
+void campaign_coverage_show(const struct campaign_coverage *coverage, campaign_count *show,
+                            void *context)
+{
+    struct campaign_coverage copy = *coverage;
+
+    walk_coverage(&copy, NULL, show, context);
+}

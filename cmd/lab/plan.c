@@ -1,0 +1,440 @@
+#include "cmd/lab/plan.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cmd/lab/room.h"
+#include "gossip/splitmix.h"
+
+enum {
+    SECOND_MS = 1000,
+    PERCENT = 10000, /* In millionths. */
+    NODES_MAX = 30,
+    /* Deliveries of one run: they are what it costs. */
+    DELIVERIES_MAX = 4000,
+    BYTES_MAX = 3 << 20,
+    /* An address that does not answer gets a hello a minute, one in step is asked every half
+     * minute; the rest is for fetching. */
+    QUIET_MS = 240 * SECOND_MS,
+};
+
+static const char *const names[ACTIONS] = {
+    [ACTION_PUBLISH] = "publish",     [ACTION_KILL] = "kill",
+    [ACTION_STOP] = "stop",           [ACTION_START] = "start",
+    [ACTION_PAUSE] = "pause",         [ACTION_RESUME] = "resume",
+    [ACTION_STORM] = "storm",         [ACTION_LINKS] = "links",
+    [ACTION_LINK] = "link",           [ACTION_CUT] = "cut",
+    [ACTION_RING] = "ring",           [ACTION_SPLIT] = "split",
+    [ACTION_HEAL] = "heal",           [ACTION_SKEW] = "skew",
+    [ACTION_DRIFT] = "drift",         [ACTION_CRASH_AT] = "crash-at",
+    [ACTION_FAIL_DISK] = "fail-disk", [ACTION_FULL_DISK] = "full-disk",
+    [ACTION_SLOW_DISK] = "slow-disk", [ACTION_ADD] = "add",
+    [ACTION_MOVE] = "move",           [ACTION_RESTORE] = "restore",
+    [ACTION_CLONE] = "clone",
+};
+
+const char *action_name(enum action_kind kind)
+{
+    return names[kind];
+}
+
+static const char *const damage_names[VIRTUAL_DAMAGES] = {"none", "lost", "torn", "shuffled"};
+static const char *const operation_names[VIRTUAL_OPERATIONS] = {
+    "read", "write", "sync", "truncate", "create", "delete", "rename"};
+
+static void link_text(const struct virtual_link *link, char *ret_text, size_t size)
+{
+    snprintf(ret_text, size,
+             "latency %u+%u ms, tail %u ppm, loss %u ppm, bursts %u ppm, duplicates %u ppm, "
+             "reorder %u ppm, corrupt %u ppm, truncate %u ppm, %u bytes/s, flaps %u/%u ms",
+             link->latency_ms, link->jitter_ms, link->tail_ppm, link->loss_ppm, link->burst_ppm,
+             link->duplicate_ppm, link->reorder_ppm, link->corrupt_ppm, link->truncate_ppm,
+             link->bandwidth, link->flap_up_ms, link->flap_down_ms);
+}
+
+void action_text(const struct action *action, char *ret_text, size_t size)
+{
+    char detail[512] = "";
+    unsigned node = action->node + 1;
+    unsigned other = action->other + 1;
+
+    switch (action->kind) {
+    case ACTION_PUBLISH:
+        snprintf(detail, sizeof(detail), "n%u, %" PRIu64 " events of %" PRIu64 " bytes", node,
+                 action->number, action->size);
+        break;
+    case ACTION_KILL:
+        snprintf(detail, sizeof(detail), "n%u, damage %s", node, damage_names[action->damage]);
+        break;
+    case ACTION_STORM:
+        snprintf(detail, sizeof(detail), "n%u, %" PRIu64 " times every %" PRIu64 " ms, damage %s",
+                 node, action->number, action->size, damage_names[action->damage]);
+        break;
+    case ACTION_LINKS:
+        link_text(&action->link, detail, sizeof(detail));
+        break;
+    case ACTION_LINK: {
+        size_t used = (size_t)snprintf(detail, sizeof(detail), "n%u to n%u: ", node, other);
+
+        link_text(&action->link, detail + used, sizeof(detail) - used);
+        break;
+    }
+    case ACTION_CUT:
+        snprintf(detail, sizeof(detail), "n%u to n%u", node, other);
+        break;
+    case ACTION_SPLIT:
+        snprintf(detail, sizeof(detail), "before n%u", node);
+        break;
+    case ACTION_SKEW:
+        snprintf(detail, sizeof(detail), "n%u, %" PRId64 " ms", node, action->offset);
+        break;
+    case ACTION_DRIFT:
+        snprintf(detail, sizeof(detail), "n%u, %" PRId64 " ppm", node, action->offset);
+        break;
+    case ACTION_CRASH_AT:
+        snprintf(detail, sizeof(detail), "n%u, at file operation %" PRIu64 ", damage %s", node,
+                 action->number, damage_names[action->damage]);
+        break;
+    case ACTION_FAIL_DISK:
+        snprintf(detail, sizeof(detail), "n%u, %s number %" PRIu64 ", %" PRIu64 " times", node,
+                 operation_names[action->operation], action->number, action->times);
+        break;
+    case ACTION_FULL_DISK:
+        if (action->number == UINT64_MAX)
+            snprintf(detail, sizeof(detail), "n%u, room again", node);
+        else
+            snprintf(detail, sizeof(detail), "n%u, %" PRIu64 " bytes left", node, action->number);
+        break;
+    case ACTION_SLOW_DISK:
+        snprintf(detail, sizeof(detail), "n%u, %" PRIu64 " ms a sync", node, action->number);
+        break;
+    case ACTION_RING:
+    case ACTION_HEAL:
+    case ACTION_ADD:
+    case ACTIONS:
+        break;
+    case ACTION_STOP:
+    case ACTION_START:
+    case ACTION_PAUSE:
+    case ACTION_RESUME:
+    case ACTION_MOVE:
+    case ACTION_RESTORE:
+    case ACTION_CLONE:
+        snprintf(detail, sizeof(detail), "n%u", node);
+        break;
+    }
+    snprintf(ret_text, size, "%" PRIu64 ".%03u s %s %s", action->at_ms / 1000,
+             (unsigned)(action->at_ms % 1000), action_name(action->kind), detail);
+}
+
+void plan_add(struct plan *plan, const struct action *action)
+{
+    plan->actions = room_for(plan->actions, &plan->action_capacity, plan->action_count + 1,
+                             sizeof(*plan->actions));
+    plan->actions[plan->action_count++] = *action;
+}
+
+void plan_clear(struct plan *plan)
+{
+    free(plan->actions);
+    *plan = (struct plan){0};
+}
+
+/* ---- Drawing. ---- */
+
+struct drawing {
+    struct plan *plan;
+    struct splitmix lots;
+    /* How likely each kind of fault is among actions; 0: off in this run. */
+    uint32_t weights[ACTIONS];
+};
+
+static uint64_t below(struct drawing *drawing, uint64_t bound)
+{
+    return splitmix_below(&drawing->lots, bound);
+}
+
+static uint64_t between(struct drawing *drawing, uint64_t low, uint64_t high)
+{
+    return splitmix_between(&drawing->lots, low, high);
+}
+
+/* One in so many. */
+static bool one_in(struct drawing *drawing, uint64_t number)
+{
+    return below(drawing, number) == 0;
+}
+
+/* Small numbers more often than large ones: each doubling as likely as the next. */
+static uint64_t skewed(struct drawing *drawing, uint64_t high)
+{
+    unsigned bits = 0;
+    uint64_t top;
+
+    while (high >> bits > 1)
+        bits++;
+    bits = (unsigned)below(drawing, bits + 1);
+    top = (UINT64_C(2) << bits) - 1;
+    return between(drawing, 1, top < high ? top : high);
+}
+
+/* Each kind of fault is on in one stretch of three, with a rate of its own. */
+static struct virtual_link draw_link(struct drawing *drawing, bool is_wild)
+{
+    struct virtual_link link = {0};
+
+    link.latency_ms = (uint32_t)below(drawing, 30);
+    link.jitter_ms = (uint32_t)below(drawing, 50);
+    if (!is_wild)
+        return link;
+    if (one_in(drawing, 4))
+        link.latency_ms = (uint32_t)skewed(drawing, 3000);
+    if (one_in(drawing, 3))
+        link.jitter_ms = (uint32_t)skewed(drawing, 2000);
+    if (one_in(drawing, 3)) {
+        link.tail_ppm = (uint32_t)skewed(drawing, 20 * PERCENT);
+        link.tail_ms = (uint32_t)skewed(drawing, 2000);
+    }
+    if (one_in(drawing, 2))
+        link.loss_ppm = (uint32_t)skewed(drawing, 50 * PERCENT);
+    if (one_in(drawing, 3)) {
+        link.burst_ppm = (uint32_t)skewed(drawing, PERCENT);
+        link.burst_ms = (uint32_t)skewed(drawing, 5000);
+    }
+    if (one_in(drawing, 3)) {
+        link.duplicate_ppm = (uint32_t)skewed(drawing, 50 * PERCENT);
+        link.duplicate_max = (uint32_t)skewed(drawing, one_in(drawing, 16) ? 100 : 3);
+    }
+    if (one_in(drawing, 3)) {
+        link.reorder_ppm = (uint32_t)skewed(drawing, 30 * PERCENT);
+        link.reorder_ms = (uint32_t)skewed(drawing, 10000);
+    }
+    if (one_in(drawing, 3))
+        link.corrupt_ppm = (uint32_t)skewed(drawing, 20 * PERCENT);
+    if (one_in(drawing, 3))
+        link.truncate_ppm = (uint32_t)skewed(drawing, 10 * PERCENT);
+    if (one_in(drawing, 6))
+        link.bandwidth = (uint32_t)between(drawing, 20000, 1000000);
+    if (one_in(drawing, 6)) {
+        link.flap_up_ms = (uint32_t)between(drawing, 200, 5000);
+        link.flap_down_ms = (uint32_t)between(drawing, 200, 5000);
+    }
+    return link;
+}
+
+static enum virtual_damage draw_damage(struct drawing *drawing)
+{
+    return (enum virtual_damage)below(drawing, VIRTUAL_DAMAGES);
+}
+
+static void draw_world(struct drawing *drawing, uint64_t seed)
+{
+    struct world_options *options = &drawing->plan->options;
+
+    options->seed = splitmix_next(&drawing->lots);
+    options->nodes = (unsigned)skewed(drawing, NODES_MAX);
+    if (options->nodes == 1 && !one_in(drawing, 4))
+        options->nodes = (unsigned)between(drawing, 2, 6);
+    options->nodes_max = options->nodes + 8;
+    options->store = one_in(drawing, 4) ? WORLD_MEMORY : WORLD_SQLITE;
+    options->crypto = seed % 10 == 0 ? WORLD_SODIUM : WORLD_STANDIN;
+    options->period_ms = one_in(drawing, 4) ? (uint32_t)between(drawing, 100, 3000) : SECOND_MS;
+    options->fanout = (uint32_t)between(drawing, 1, 3);
+    options->choice = (enum gossip_peer_choice)below(drawing, GOSSIP_CHOOSE_MOST_RELIABLE + 1);
+    options->payload_max = GOSSIP_PAYLOAD_DEFAULT;
+    drawing->plan->links = draw_link(drawing, one_in(drawing, 2));
+    drawing->plan->late_joiner = one_in(drawing, 4);
+}
+
+/* How often each kind of action comes up; most kinds of faults are off in most runs, so that what
+ * is on has room to act. */
+static void draw_weights(struct drawing *drawing, const struct plan_faults *faults)
+{
+    static const enum action_kind kinds[] = {
+        ACTION_KILL,      ACTION_STOP,  ACTION_PAUSE,    ACTION_STORM,     ACTION_LINKS,
+        ACTION_LINK,      ACTION_CUT,   ACTION_RING,     ACTION_SPLIT,     ACTION_HEAL,
+        ACTION_SKEW,      ACTION_DRIFT, ACTION_CRASH_AT, ACTION_FAIL_DISK, ACTION_FULL_DISK,
+        ACTION_SLOW_DISK, ACTION_ADD,
+    };
+
+    for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
+        uint32_t weight = (uint32_t)skewed(drawing, 16);
+
+        if (one_in(drawing, 3))
+            drawing->weights[kinds[i]] = weight;
+    }
+    if (drawing->weights[ACTION_ADD] > 1)
+        drawing->weights[ACTION_ADD] = 1;
+    if (faults->moves && one_in(drawing, 3))
+        drawing->weights[ACTION_MOVE] = (uint32_t)skewed(drawing, 4);
+    if (faults->restores && one_in(drawing, 3)) {
+        drawing->weights[ACTION_RESTORE] = (uint32_t)skewed(drawing, 4);
+        drawing->weights[ACTION_CLONE] = (uint32_t)skewed(drawing, 2);
+    }
+    drawing->weights[ACTION_PUBLISH] = 24;
+}
+
+static enum action_kind draw_kind(struct drawing *drawing)
+{
+    uint64_t sum = 0;
+    uint64_t lot;
+
+    for (size_t i = 0; i < ACTIONS; i++)
+        sum += drawing->weights[i];
+    lot = below(drawing, sum);
+    for (size_t i = 0; i < ACTIONS; i++) {
+        if (lot < drawing->weights[i])
+            return (enum action_kind)i;
+        lot -= drawing->weights[i];
+    }
+    return ACTION_PUBLISH;
+}
+
+static void add_later(struct drawing *drawing, const struct action *action, enum action_kind kind,
+                      uint64_t delay_ms, uint64_t number)
+{
+    struct action later = {.at_ms = action->at_ms + delay_ms,
+                           .kind = kind,
+                           .node = action->node,
+                           .other = action->other,
+                           .number = number};
+
+    plan_add(drawing->plan, &later);
+}
+
+/* Draws one action, and what ends it. */
+static void draw_action(struct drawing *drawing, uint64_t at_ms, uint64_t *events, uint64_t *bytes)
+{
+    unsigned nodes = drawing->plan->options.nodes;
+    struct action action = {.at_ms = at_ms, .kind = draw_kind(drawing)};
+    uint64_t lasting;
+    uint64_t size;
+
+    action.node = (unsigned)below(drawing, nodes);
+    action.other = (unsigned)below(drawing, nodes);
+    lasting = one_in(drawing, 4) ? skewed(drawing, 60 * SECOND_MS) : skewed(drawing, 8 * SECOND_MS);
+    switch (action.kind) {
+    case ACTION_PUBLISH:
+        action.number = skewed(drawing, 16);
+        size = one_in(drawing, 8) ? GOSSIP_PAYLOAD_DEFAULT : 300;
+        action.size = skewed(drawing, size);
+        if (action.number > *events)
+            action.number = *events;
+        if (action.number * action.size > *bytes)
+            action.size = 16;
+        if (action.number == 0)
+            return;
+        *events -= action.number;
+        *bytes -= action.number * action.size < *bytes ? action.number * action.size : *bytes;
+        break;
+    case ACTION_KILL:
+        action.damage = draw_damage(drawing);
+        add_later(drawing, &action, ACTION_START, lasting, 0);
+        break;
+    case ACTION_STOP:
+    case ACTION_MOVE:
+        add_later(drawing, &action, ACTION_START, lasting, 0);
+        break;
+    case ACTION_PAUSE:
+        add_later(drawing, &action, ACTION_RESUME, lasting, 0);
+        break;
+    case ACTION_STORM:
+        action.damage = draw_damage(drawing);
+        action.number = skewed(drawing, 20);
+        action.size = skewed(drawing, 1500);
+        break;
+    case ACTION_LINKS:
+        action.link = draw_link(drawing, !one_in(drawing, 3));
+        break;
+    case ACTION_LINK:
+        action.link = draw_link(drawing, true);
+        break;
+    case ACTION_CUT:
+    case ACTION_RING:
+    case ACTION_SPLIT:
+        add_later(drawing, &action, ACTION_HEAL, lasting, 0);
+        break;
+    case ACTION_SKEW: {
+        uint64_t far = one_in(drawing, 8) ? UINT64_C(31536000000) : 3600000;
+
+        action.offset = (int64_t)skewed(drawing, far);
+        if (one_in(drawing, 2))
+            action.offset = -action.offset;
+        break;
+    }
+    case ACTION_DRIFT:
+        action.offset = (int64_t)skewed(drawing, one_in(drawing, 4) ? 500000 : 1000);
+        if (one_in(drawing, 2))
+            action.offset = -action.offset;
+        break;
+    case ACTION_CRASH_AT:
+        action.damage = draw_damage(drawing);
+        action.number = skewed(drawing, 200);
+        add_later(drawing, &action, ACTION_START, lasting, 0);
+        break;
+    case ACTION_FAIL_DISK:
+        action.operation = (enum virtual_operation)below(drawing, VIRTUAL_OPERATIONS);
+        action.number = skewed(drawing, 100);
+        action.times = one_in(drawing, 3) ? UINT64_MAX : skewed(drawing, 4);
+        add_later(drawing, &action, ACTION_START, lasting, 0);
+        break;
+    case ACTION_FULL_DISK:
+        action.number = skewed(drawing, 100000);
+        add_later(drawing, &action, ACTION_FULL_DISK, lasting, UINT64_MAX);
+        break;
+    case ACTION_SLOW_DISK:
+        action.number = skewed(drawing, 1000);
+        add_later(drawing, &action, ACTION_SLOW_DISK, lasting, 0);
+        break;
+    case ACTION_RESTORE:
+    case ACTION_CLONE:
+        action.number = lasting;
+        break;
+    case ACTION_HEAL:
+    case ACTION_ADD:
+    case ACTION_START:
+    case ACTION_RESUME:
+    case ACTIONS:
+        break;
+    }
+    plan_add(drawing->plan, &action);
+}
+
+/* Stable, so that one seed gives one plan. */
+static void sort_actions(struct plan *plan)
+{
+    for (size_t i = 1; i < plan->action_count; i++) {
+        struct action action = plan->actions[i];
+        size_t place = i;
+
+        for (; place > 0 && plan->actions[place - 1].at_ms > action.at_ms; place--)
+            plan->actions[place] = plan->actions[place - 1];
+        plan->actions[place] = action;
+    }
+}
+
+void plan_draw(struct plan *plan, uint64_t seed, const struct plan_faults *faults)
+{
+    struct drawing drawing = {.plan = plan, .lots = {seed}};
+    uint64_t at_ms = 0;
+    uint64_t events;
+    uint64_t bytes;
+    uint64_t pace;
+
+    *plan = (struct plan){.quiet_ms = QUIET_MS};
+    draw_world(&drawing, seed);
+    draw_weights(&drawing, faults);
+    events = 10 + skewed(&drawing, DELIVERIES_MAX / plan->options.nodes);
+    bytes = BYTES_MAX / plan->options.nodes;
+    plan->wild_ms = between(&drawing, 10, 60) * SECOND_MS;
+    pace = between(&drawing, 100, 2000);
+    while (at_ms < plan->wild_ms) {
+        draw_action(&drawing, at_ms, &events, &bytes);
+        at_ms += skewed(&drawing, 2 * pace);
+        if (one_in(&drawing, 40))
+            at_ms += between(&drawing, 1, 15) * SECOND_MS; /* A quiet stretch. */
+    }
+    sort_actions(plan);
+}

@@ -1,0 +1,82 @@
+/*
+ * What is to happen in a run: the shape of a world and a list of actions, drawn from one seed, or
+ * made by hand. A plan is data, so that a failing run can be shrunk by leaving parts of it out.
+ */
+#ifndef GOSSIP_LAB_PLAN_H
+#define GOSSIP_LAB_PLAN_H
+
+#include "cmd/lab/world.h"
+
+enum action_kind {
+    ACTION_PUBLISH,   /* node; number events of size bytes each. */
+    ACTION_KILL,      /* node; damage */
+    ACTION_STOP,      /* node */
+    ACTION_START,     /* node */
+    ACTION_PAUSE,     /* node */
+    ACTION_RESUME,    /* node */
+    ACTION_STORM,     /* node is killed and started number times, every size ms; damage */
+    ACTION_LINKS,     /* link is what all links do from now on. */
+    ACTION_LINK,      /* node to other: link */
+    ACTION_CUT,       /* node to other */
+    ACTION_RING,      /* Each hears only the one before it. */
+    ACTION_SPLIT,     /* before node */
+    ACTION_HEAL,      /* All cuts, rings, splits and single links. */
+    ACTION_SKEW,      /* node; offset ms */
+    ACTION_DRIFT,     /* node; offset ppm */
+    ACTION_CRASH_AT,  /* node; at file operation number; damage */
+    ACTION_FAIL_DISK, /* node; operation, number, times */
+    ACTION_FULL_DISK, /* node; number bytes left; UINT64_MAX: room again */
+    ACTION_SLOW_DISK, /* node; number ms a sync */
+    ACTION_ADD,       /* A node joins. */
+    ACTION_MOVE,      /* node stops, and is started at another address. */
+    ACTION_RESTORE,   /* node stops, is backed up, and number ms later killed and set back. */
+    ACTION_CLONE,     /* node stops, and it and a clone of it are started. */
+    ACTIONS,
+};
+
+/* "publish", "kill" ...; never NULL. */
+const char *action_name(enum action_kind kind);
+
+struct action {
+    uint64_t at_ms;
+    enum action_kind kind;
+    unsigned node;
+    unsigned other;
+    uint64_t number;
+    uint64_t size;
+    uint64_t times;
+    int64_t offset;
+    enum virtual_damage damage;
+    enum virtual_operation operation;
+    struct virtual_link link;
+    bool is_dropped; /* By shrinking. */
+};
+
+struct plan {
+    struct world_options options;
+    struct virtual_link links; /* At first. */
+    struct action *actions;    /* Ascending by time. */
+    size_t action_count;
+    size_t action_capacity;
+    uint64_t wild_ms;  /* How long faults are on. */
+    uint64_t quiet_ms; /* Within how much time after that all agree. */
+    bool late_joiner;  /* At the end a node joins over bad links and comes to the same state. */
+};
+
+/* Capabilities of the node that switch faults of campaigns on. */
+struct plan_faults {
+    bool moves;    /* Address changes. */
+    bool restores; /* Rollbacks and clones. */
+};
+
+/* Draws everything from seed. Crypto is real for every tenth seed. */
+void plan_draw(struct plan *plan, uint64_t seed, const struct plan_faults *faults);
+void plan_clear(struct plan *plan);
+
+/* Appends an action; at_ms must not be below that of the one before. */
+void plan_add(struct plan *plan, const struct action *action);
+
+/* One line for a person. */
+void action_text(const struct action *action, char *ret_text, size_t size);
+
+#endif

@@ -1,0 +1,84 @@
+/*
+ * The virtual world itself: that time, faults and the checker do what they say.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "cmd/lab/world.h"
+
+static const struct virtual_link usual = {.latency_ms = 5, .jitter_ms = 40, .loss_ppm = 50000};
+
+static void require_sound(struct world *world)
+{
+    const struct violation *violation = world_violation(world);
+
+    if (violation->invariant != INVARIANT_NONE)
+        fail_msg("at %llu ms: %s: %s", (unsigned long long)violation->time_ms,
+                 invariant_name(violation->invariant), violation->witness);
+}
+
+/* A busy minute of five nodes, and then quiet. */
+static uint64_t run_minute(uint64_t seed, enum world_store store, enum world_crypto crypto)
+{
+    struct world_options options = {.seed = seed, .nodes = 5, .store = store, .crypto = crypto};
+    struct world *world = world_create(&options);
+    uint64_t trace;
+
+    virtual_network_set_default(world_network(world), &usual);
+    for (unsigned i = 0; i < 200; i++) {
+        char text[32];
+
+        snprintf(text, sizeof(text), "event %u", i);
+        world_publish(world, i % 5, text, strlen(text));
+        world_run(world, 300);
+        if (i == 60)
+            world_kill(world, 2, VIRTUAL_DAMAGE_LOST);
+        if (i == 100)
+            world_start(world, 2);
+    }
+    assert_true(world_run_until(world, world_in_step, 60000));
+    world_examine(world);
+    require_sound(world);
+    trace = world_trace(world);
+    world_destroy(world);
+    return trace;
+}
+
+static void test_minute_over_memory(void **state)
+{
+    (void)state;
+    assert_int_equal(run_minute(1, WORLD_MEMORY, WORLD_STANDIN),
+                     run_minute(1, WORLD_MEMORY, WORLD_STANDIN));
+    assert_int_not_equal(run_minute(1, WORLD_MEMORY, WORLD_STANDIN),
+                         run_minute(2, WORLD_MEMORY, WORLD_STANDIN));
+}
+
+static void test_minute_over_sqlite(void **state)
+{
+    (void)state;
+    assert_int_equal(run_minute(1, WORLD_SQLITE, WORLD_STANDIN),
+                     run_minute(1, WORLD_SQLITE, WORLD_STANDIN));
+}
+
+static void test_minute_with_sodium(void **state)
+{
+    (void)state;
+    run_minute(1, WORLD_SQLITE, WORLD_SODIUM);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_minute_over_memory),
+        cmocka_unit_test(test_minute_over_sqlite),
+        cmocka_unit_test(test_minute_with_sodium),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
