@@ -11,7 +11,11 @@
 
 enum {
     SECOND_MS = 1000,
-    /* After agreement: no event, no commit, and little talk. */
+    /* After agreement a node asks everybody once before it slows down, so that takes longer the
+     * more there are ... */
+    SETTLE_MS = 60 * SECOND_MS,
+    SETTLE_NODE_MS = 20 * SECOND_MS,
+    /* ... and then for so long there is no commit, and little talk. */
     IDLE_MS = 120 * SECOND_MS,
     /* Runs of nodes that one run may take: past that something feeds on itself. */
     STEPS_MAX = 3000000,
@@ -261,7 +265,7 @@ static void require_quiet(struct campaign *campaign)
      * again for who has yet to slow down. */
     uint64_t allowed = nodes * (IDLE_MS / 30000) * 3 * 2 * 2;
 
-    world_run(world, IDLE_MS);
+    world_run(world, SETTLE_MS + nodes * SETTLE_NODE_MS);
     commits_before = commits(world);
     virtual_network_stats(world_network(world), &before);
     world_run(world, IDLE_MS);

@@ -555,8 +555,8 @@ static int walk_event(void *context, const struct gossip_record *record)
     return 0;
 }
 
-/* Compares all that is stored with the record. False if that was not possible. */
-static bool walk_store(struct walk *walk, struct gossip_store *store)
+/* Compares all that is stored with the record. What the store returns. */
+static int walk_store(struct walk *walk, struct gossip_store *store)
 {
     struct checker *checker = walk->checker;
     int error = store->ops->load(store, walk_record, walk);
@@ -564,8 +564,7 @@ static bool walk_store(struct walk *walk, struct gossip_store *store)
     if (error >= 0 && checker->violation.invariant == INVARIANT_NONE)
         error = store->ops->follow(store, 0, walk_event, walk);
     if (error < 0)
-        checker_report(checker, INVARIANT_BOUNDS, "what n%u has stored cannot be read: %s: %s",
-                       walk->number + 1, gossip_strerror(error), store->ops->explain(store));
+        return error;
     if (checker->violation.invariant == INVARIANT_NONE && !counts_equal(&walk->have, &walk->rows)) {
         char have[HISTORY_TEXT_MAX];
         char rows[HISTORY_TEXT_MAX];
@@ -577,7 +576,7 @@ static bool walk_store(struct walk *walk, struct gossip_store *store)
                        "  clock  %s\n  events %s",
                        walk->number + 1, rows, have);
     }
-    return checker->violation.invariant == INVARIANT_NONE;
+    return GOSSIP_OK;
 }
 
 static void walk_clear(struct walk *walk)
@@ -586,17 +585,20 @@ static void walk_clear(struct walk *walk)
     counts_clear(&walk->rows);
 }
 
-void checker_started(struct checker *checker, unsigned number, struct gossip_store *store,
-                     bool was_set_back)
+int checker_started(struct checker *checker, unsigned number, struct gossip_store *store,
+                    bool was_set_back)
 {
     struct node_record *node = &checker->nodes[number];
     struct walk walk = {.checker = checker, .number = number};
     char text[HISTORY_TEXT_MAX];
 
+    int error;
+
     node->number_count = 0; /* As stored, from now on. */
-    if (!walk_store(&walk, store)) {
+    error = walk_store(&walk, store);
+    if (error < 0 || checker->violation.invariant != INVARIANT_NONE) {
         walk_clear(&walk);
-        return;
+        return error < 0 ? error : GOSSIP_OK;
     }
     checker->stats.restarts++;
     if (was_set_back) {
@@ -634,6 +636,7 @@ void checker_started(struct checker *checker, unsigned number, struct gossip_sto
         node->is_up = true;
     }
     walk_clear(&walk);
+    return GOSSIP_OK;
 }
 
 void checker_ended(struct checker *checker, unsigned number)
@@ -940,9 +943,12 @@ void checker_examine(struct checker *checker, unsigned number, struct gossip *go
     struct node_record *node = &checker->nodes[number];
     struct walk walk = {.checker = checker, .number = number};
     struct faults faults = {checker, number};
-    int error;
+    int error = walk_store(&walk, store);
 
-    if (walk_store(&walk, store) && walk.count != node->delivery_count)
+    if (error < 0)
+        checker_report(checker, INVARIANT_BOUNDS, "what n%u has stored cannot be read: %s: %s",
+                       number + 1, gossip_strerror(error), store->ops->explain(store));
+    else if (checker->violation.invariant == INVARIANT_NONE && walk.count != node->delivery_count)
         checker_report(checker, INVARIANT_DURABLE, "n%u holds %zu deliveries and has saved %zu",
                        number + 1, walk.count, node->delivery_count);
     walk_clear(&walk);

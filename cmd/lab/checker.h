@@ -75,9 +75,9 @@ void checker_set_time(struct checker *checker, uint64_t time_ms);
 
 /* What a node's process is about to start from. Compares all that is stored with the record, and
  * settles what was unknown. was_set_back: the disk was made older on purpose; the record follows
- * it. */
-void checker_started(struct checker *checker, unsigned node, struct gossip_store *store,
-                     bool was_set_back);
+ * it. Where the store cannot be read its error is returned, and nothing is settled. */
+int checker_started(struct checker *checker, unsigned node, struct gossip_store *store,
+                    bool was_set_back);
 void checker_ended(struct checker *checker, unsigned node);
 
 /* A save has returned result. is_durable tells whether the disk would keep all of it in a crash. */

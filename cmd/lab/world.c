@@ -14,6 +14,7 @@
 #include "cmd/lab/trace.h"
 #include "gossip/bytes.h"
 #include "gossip/identity.h"
+#include "gossip/service.h"
 
 enum {
     EXAMINE_EVERY = 1000,
@@ -23,6 +24,7 @@ enum {
 };
 
 static const char STORE_NAME[] = "node.db";
+static const char LOG_NAME[] = "node.db-wal";
 
 #define WORLD_BEGAN_MS UINT64_C(1800000000000) /* In January 2027. */
 
@@ -65,7 +67,7 @@ struct world_node {
     struct splitmix lots;
     struct world_clock clock;
     enum virtual_damage damage; /* At a crash that was announced. */
-    bool is_faulted;            /* Its disk was made to fail: it may end with an I/O error. */
+    unsigned faulted;           /* Operations that were made to fail: it may end with IO. */
     bool is_filled;
     bool is_set_back;
     uint64_t cursor; /* Of the application: the last delivery it has dealt with. */
@@ -307,7 +309,8 @@ static int watched_save(struct gossip_store *store, const struct gossip_record *
     struct world_node *node = node_of_store(store);
     struct world *world = node->world;
     int result = node->store->ops->save(node->store, records, count);
-    bool is_durable = node->disk == NULL || !virtual_disk_is_unsynced(node->disk, NULL);
+    /* What a checkpoint has copied into the database is in the log until that is synced too. */
+    bool is_durable = node->disk == NULL || !virtual_disk_is_unsynced(node->disk, LOG_NAME);
 
     trace_number(&world->trace, node->number);
     trace_number(&world->trace, (uint64_t)-result);
@@ -573,8 +576,8 @@ static void died(struct world_node *node, const char *doing, int error, const ch
     struct world *world = node->world;
     bool is_crashed = node->disk != NULL && virtual_disk_is_crashed(node->disk);
     /* A read that fails is damage, as far as a node can tell. */
-    bool is_excused = (error == GOSSIP_ERR_IO && (node->is_faulted || is_crashed)) ||
-                      (error == GOSSIP_ERR_DAMAGED && node->is_faulted) ||
+    bool is_excused = (error == GOSSIP_ERR_IO && (node->faulted != 0 || is_crashed)) ||
+                      (error == GOSSIP_ERR_DAMAGED && node->faulted != 0) ||
                       (error == GOSSIP_ERR_FULL && node->is_filled);
 
     narrate(world, "n%u %s: %s: %s", node->number + 1, doing, gossip_strerror(error), explanation);
@@ -653,7 +656,11 @@ void world_start(struct world *world, unsigned number)
     }
     if (world->checker != NULL) {
         checker_set_time(world->checker, world->now_ms);
-        checker_started(world->checker, number, node->store, node->is_set_back);
+        error = checker_started(world->checker, number, node->store, node->is_set_back);
+        if (error < 0) {
+            died(node, "cannot read its store", error, node->store->ops->explain(node->store));
+            return;
+        }
         if (node->is_set_back && node->cursor > checker_held(world->checker, number))
             node->cursor = checker_held(world->checker, number);
         checker_cursor(world->checker, number, node->cursor);
@@ -761,7 +768,11 @@ void world_fail_disk(struct world *world, unsigned number, enum virtual_operatio
     if (node->disk == NULL)
         return;
     virtual_disk_fail(node->disk, operation, nth, count);
-    node->is_faulted = true;
+    if (count == 0) {
+        node->faulted &= ~(1U << operation);
+        return;
+    }
+    node->faulted |= 1U << operation;
     narrate(world, "the disk of n%u will fail: kind %d, number %" PRIu64 ", times %" PRIu64,
             number + 1, (int)operation, nth, count);
 }
@@ -962,7 +973,8 @@ static void check_spin(struct world_node *node)
 void world_examine(struct world *world)
 {
     for (unsigned i = 0; i < world->count && world->checker != NULL && world_is_sound(world); i++) {
-        if (world->nodes[i].gossip != NULL)
+        /* Reads are on the disk's account: where it is to fail they would take the node's. */
+        if (world->nodes[i].gossip != NULL && world->nodes[i].faulted == 0)
             checker_examine(world->checker, i, world->nodes[i].gossip, world->nodes[i].store);
     }
 }
@@ -1096,27 +1108,55 @@ bool world_agrees(struct world *world)
     return true;
 }
 
+/* What a digest's root covers, before it is keyed. */
+struct fingerprint {
+    uint8_t trie[GOSSIP_HASH_SIZE];
+    uint8_t set[GOSSIP_HASH_SIZE];
+};
+
+static void take_fingerprint(const struct world_node *node, struct fingerprint *ret_fingerprint)
+{
+    const struct gossip_node *inner = node->gossip->node;
+
+    digest_trie(&inner->authors, inner->crypto, ret_fingerprint->trie);
+    memcpy(ret_fingerprint->set, inner->set, GOSSIP_HASH_SIZE);
+}
+
+/* Whether node has an alive peer, and the last exchange with each alive one it has asked found
+ * nothing to do. */
+static bool knows_itself_in_step(const struct world_node *node)
+{
+    size_t in_step = 0;
+
+    for (size_t i = 0; i < gossip_peer_count(node->gossip); i++) {
+        struct gossip_peer peer;
+
+        if (gossip_peer(node->gossip, i, &peer) == GOSSIP_OK && peer.state == GOSSIP_PEER_ALIVE &&
+            peer.in_step)
+            in_step++;
+    }
+    return in_step > 0;
+}
+
 bool world_in_step(struct world *world)
 {
+    struct fingerprint first;
+    unsigned up = 0;
+
     if (!world_agrees(world))
         return false;
-    for (unsigned i = 0; i < world->count; i++) {
-        struct world_node *node = &world->nodes[i];
+    for (unsigned i = 0; i < world->count; i++)
+        up += world->nodes[i].state == WORLD_UP;
+    for (unsigned i = 0, seen = 0; i < world->count; i++) {
+        struct fingerprint own;
 
-        if (node->state != WORLD_UP)
+        if (world->nodes[i].state != WORLD_UP)
             continue;
-        for (size_t j = 0; j < gossip_peer_count(node->gossip); j++) {
-            struct gossip_peer peer;
-
-            if (gossip_peer(node->gossip, j, &peer) < 0)
-                return false;
-            for (unsigned k = 0; k < world->count; k++) {
-                if (world->nodes[k].state == WORLD_UP &&
-                    memcmp(world->nodes[k].identity->key, peer.key, GOSSIP_KEY_SIZE) == 0 &&
-                    !peer.in_step)
-                    return false;
-            }
-        }
+        if (up > 1 && !knows_itself_in_step(&world->nodes[i]))
+            return false;
+        take_fingerprint(&world->nodes[i], seen++ == 0 ? &first : &own);
+        if (seen > 1 && memcmp(&own, &first, sizeof(own)) != 0)
+            return false;
     }
     return true;
 }

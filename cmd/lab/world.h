@@ -98,8 +98,9 @@ void world_run(struct world *world, uint64_t ms);
 /* Lets time pass until check holds; whether it did within ms. */
 typedef bool world_check(struct world *world);
 bool world_run_until(struct world *world, world_check *check, uint64_t ms);
-bool world_agrees(struct world *world);  /* All nodes that are up hold all events there are. */
-bool world_in_step(struct world *world); /* And have all told each other so. */
+bool world_agrees(struct world *world); /* All nodes that are up hold all events there are. */
+/* And have the same fingerprint, records included, and each has heard so from an alive peer. */
+bool world_in_step(struct world *world);
 
 /* Asks node to publish; the result comes as time passes. False if it is not up or takes no more. */
 bool world_publish(struct world *world, unsigned node, const void *payload, size_t size);
@@ -121,7 +122,8 @@ void world_resume(struct world *world, unsigned node);
 void world_crash_at(struct world *world, unsigned node, uint64_t operation,
                     enum virtual_damage damage);
 
-/* The operation number from now on of this kind, and count - 1 after it, fail with an I/O error. */
+/* The operation number from now on of this kind, and count - 1 after it, fail with an I/O error;
+ * count 0: none any more. */
 void world_fail_disk(struct world *world, unsigned node, enum virtual_operation operation,
                      uint64_t number, uint64_t count);
 
