@@ -444,6 +444,7 @@ static void test_reorder(void **state)
     struct world world =
         begin(&(struct virtual_link){.latency_ms = 10, .reorder_ppm = 100000, .reorder_ms = 40});
     unsigned overtaken = 0;
+    unsigned by_few = 0;
     uint32_t last = 0;
 
     (void)state;
@@ -456,10 +457,12 @@ static void test_reorder(void **state)
         if (number < last) {
             assert_in_range(last - number, 1, 40);
             overtaken++;
+            by_few += last - number <= 20;
         }
         last = number > last ? number : last;
     }
     assert_in_range(overtaken, MANY / 20, MANY / 5);
+    assert_in_range(by_few, overtaken / 3, overtaken * 2 / 3);
     end(&world);
 }
 
@@ -478,13 +481,14 @@ static void test_corruption(void **state)
     struct world world = begin(&(struct virtual_link){.corrupt_ppm = 500000});
     uint8_t data[100];
     unsigned hits[sizeof(data)] = {0};
+    unsigned overwritten[sizeof(data)] = {0}; /* Four bits at once in a byte. */
     unsigned single_bits = 0;
     uint64_t altered = 0;
 
     (void)state;
     memset(data, 0x5a, sizeof(data));
     for (unsigned i = 0; i < MANY; i++) {
-        size_t size = i % 8 == 0 ? 1 : sizeof(data);
+        size_t size = i % 2 == 0 ? 1 : sizeof(data);
         struct gossip_datagram datagram;
         unsigned bits;
 
@@ -496,19 +500,23 @@ static void test_corruption(void **state)
         assert_in_range(bits, 0, 64);
         single_bits += bits == 1;
         altered += bits > 0;
-        for (size_t j = 0; j < size; j++)
+        for (size_t j = 0; j < size; j++) {
             hits[j] += datagram.data[j] != data[j];
+            overwritten[j] += bits_between(datagram.data + j, data + j, 1) >= 4;
+        }
     }
     assert_int_equal(stats_of(&world).corrupted, altered);
     assert_in_range(altered, MANY * 4 / 10, MANY * 6 / 10);
     assert_in_range(single_bits, MANY / 50, MANY / 5);
-    for (size_t i = 0; i < sizeof(data); i++)
+    for (size_t i = 0; i < sizeof(data); i++) {
         assert_in_range(hits[i], MANY / 200, MANY);
-    for (size_t i = 0; i < sizeof(data); i++)
+        assert_true(overwritten[i] > 0);
         assert_int_equal(data[i], 0x5a); /* What was sent is the sender's. */
+    }
 
     /* Of nothing, nothing can be altered. */
-    send_bytes(&world, 0, 1, NULL, 0);
+    for (unsigned i = 0; i < 20; i++)
+        send_bytes(&world, 0, 1, NULL, 0);
     assert_int_equal(stats_of(&world).corrupted, altered);
     end(&world);
 }
@@ -647,6 +655,19 @@ static void test_flaps(void **state)
         advance(&world, 1);
     }
     assert_int_equal(stats_of(&world).lost_in_flaps, lost);
+    /* All links at once, from when that was said, which is at no multiple of 150. */
+    advance(&world, 40);
+    virtual_network_set_default(world.network, &flapping);
+    advance(&world, 99);
+    send_number(&world, 2, 3, 0);
+    assert_int_equal(stats_of(&world).lost_in_flaps, lost);
+    advance(&world, 1);
+    send_number(&world, 2, 3, 0);
+    assert_int_equal(stats_of(&world).lost_in_flaps, lost + 1);
+    advance(&world, 50);
+    send_number(&world, 2, 3, 0);
+    assert_int_equal(stats_of(&world).lost_in_flaps, lost + 1);
+    advance(&world, 0);
     check_ends(&world, 0);
     end(&world);
 }
@@ -796,6 +817,16 @@ static void test_close_and_open(void **state)
     advance(&world, 10);
     assert_int_equal(receive_number(&world, 1), 8);
     assert_int_equal(stats_of(&world).astray, 4);
+
+    /* Back again, to the host of the lesser number. */
+    close_host(&world, 2);
+    close_host(&world, 1);
+    open_host(&world, 1, 8);
+    send_number(&world, 0, 8, 10);
+    send_number(&world, 0, 2, 11);
+    advance(&world, 10);
+    assert_int_equal(receive_number(&world, 1), 10);
+    assert_int_equal(stats_of(&world).astray, 5);
     check_ends(&world, 0);
     end(&world);
 }
