@@ -274,6 +274,10 @@ static void draw_weights(struct drawing *drawing, const struct plan_faults *faul
         drawing->weights[ACTION_CLONE] = (uint32_t)skewed(drawing, 2);
     }
     drawing->weights[ACTION_PUBLISH] = 24;
+    for (size_t i = 0; i < ACTIONS; i++) {
+        if (i != ACTION_PUBLISH)
+            drawing->weights[ACTION_PUBLISH] += drawing->weights[i] / 2;
+    }
 }
 
 static enum action_kind draw_kind(struct drawing *drawing)
