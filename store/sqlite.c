@@ -1113,7 +1113,7 @@ static int write_anew(sqlite3_file *file)
 static int renew_log(struct sqlite_store *store)
 {
     char *path = file_beside(store->path, "-wal");
-    struct plain_file plain;
+    struct plain_file plain = {.file = NULL};
     int error = GOSSIP_ERR_NOMEM;
     int code;
 

@@ -365,7 +365,13 @@ static int save(struct crash_run *run, struct gossip_store *store)
 {
     const struct save *next = &script[run->acked];
     uint64_t pages = sqlite_store_wal_pages(store);
-    int error = store->ops->save(store, next->records, next->count);
+    int error;
+
+    if (run->gets_tight && run->acked == run->tight_at) {
+        run->gets_tight = false;
+        virtual_disk_set_room(run->disk, virtual_disk_used(run->disk) + run->tight_room);
+    }
+    error = store->ops->save(store, next->records, next->count);
 
     if (error == GOSSIP_ERR_FULL)
         crash_require(run, check(run, store) == GOSSIP_OK, "cannot be read when full");

@@ -20,10 +20,13 @@ struct crash_run {
     uint64_t seed;
     const char *story; /* What is done to it, for whoever reads of a failure. */
     struct virtual_disk *disk;
-    bool created;        /* Creating it was acknowledged. */
-    unsigned acked;      /* So many saves of the script were. */
-    bool in_flight;      /* The next one failed, and may come back. */
-    unsigned full;       /* How many calls were refused for lack of room. */
+    bool created;      /* Creating it was acknowledged. */
+    unsigned acked;    /* So many saves of the script were. */
+    bool in_flight;    /* The next one failed, and may come back. */
+    unsigned full;     /* How many calls were refused for lack of room. */
+    bool gets_tight;   /* From the save tight_at on there is room for so many bytes more, */
+    unsigned tight_at; /* until a call is refused. */
+    uint64_t tight_room;
     unsigned log_starts; /* How often the log began anew after a checkpoint. */
 };
 

@@ -2,7 +2,8 @@
  * The SQLite store on a virtual disk that dies, fails or is full at each of its operations in turn:
  * what was acknowledged is there, byte for byte, and what was not is there wholly or not at all.
  *
- * GOSSIP_CRASH_DRAWS=n makes n times as many draws of what damage does.
+ * GOSSIP_CRASH_DRAWS=n makes n times as many draws of what damage does, and takes as many more of
+ * the pairs of crashes.
  */
 #include "tests/crash.h"
 
@@ -34,12 +35,18 @@ static const struct {
 static const char *const kinds[VIRTUAL_OPERATIONS] = {"read",   "write",  "sync",  "truncate",
                                                       "create", "delete", "rename"};
 
-static unsigned draws_of(size_t damage)
+static unsigned times(void)
 {
     const char *text = getenv("GOSSIP_CRASH_DRAWS");
-    unsigned times = text == NULL ? 1 : (unsigned)strtoul(text, NULL, 10);
+    unsigned long number = text == NULL ? 1 : strtoul(text, NULL, 10);
 
-    return damages[damage].draws == 1 ? 1 : damages[damage].draws * times;
+    assert_in_range(number, 1, 1000000);
+    return (unsigned)number;
+}
+
+static unsigned draws_of(size_t damage)
+{
+    return damages[damage].draws == 1 ? 1 : damages[damage].draws * times();
 }
 
 static char story[256];
@@ -121,19 +128,20 @@ static void test_crash_at_every_operation(void **state)
 /* The second crash comes while the store recovers from the first, or in its next save or close. */
 static void test_crash_in_recovery(void **state)
 {
-    enum { STRIDE = 53, INNER_STRIDE = 5 };
+    uint64_t stride = times() < 53 ? 53 / times() : 1;
+    uint64_t inner_stride = times() < 5 ? 5 / times() : 1;
     struct virtual_disk_stats stats;
     uint64_t operations;
     uint64_t pairs = 0;
 
     (void)state;
     play(&stats, &operations);
-    for (uint64_t at = 1; at <= operations; at += STRIDE) {
+    for (uint64_t at = 1; at <= operations; at += stride) {
         for (size_t pair = 0; pair < COUNT(damages) * COUNT(damages); pair++) {
             size_t first = pair / COUNT(damages);
             size_t second = pair % COUNT(damages);
 
-            for (uint64_t again = 1 + (at + pair) % INNER_STRIDE;; again += INNER_STRIDE) {
+            for (uint64_t again = 1 + (at + pair) % inner_stride;; again += inner_stride) {
                 struct crash_run run;
                 bool crashed;
 
@@ -197,31 +205,74 @@ static void test_failure_of_every_operation(void **state)
     print_message("failures: %" PRIu64 "\n", faults);
 }
 
-static void test_full_disk(void **state)
+static uint64_t live_in_little_room(struct crash_run *run)
 {
-    struct crash_run run;
+    struct virtual_disk_stats stats;
+
+    crash_require(run, crash_live(run, CRASH_SAVES, false) == GOSSIP_OK, "ends");
+    crash_require(run, run->acked == CRASH_SAVES, "stops at %u", run->acked);
+    virtual_disk_stats(run->disk, &stats);
+    virtual_disk_restart(run->disk, VIRTUAL_DAMAGE_LOST);
+    crash_require(run, crash_live(run, 0, false) == GOSSIP_OK, "cannot be opened again");
+    crash_end(run);
+    return stats.full;
+}
+
+/* While the store is made and first used: there is so much room and no more. */
+static void test_full_from_the_start(void **state)
+{
+    enum { STEP = 1000 };
     uint64_t rooms = 0;
     uint64_t refused = 0;
+    uint64_t refused_now;
 
     (void)state;
-    for (uint64_t room = 0;; room += 1024) {
-        bool was_full;
+    do {
+        struct crash_run run;
 
-        say("room for %" PRIu64 " bytes", room);
+        say("room for %" PRIu64 " bytes", rooms * STEP);
         crash_begin(&run, story, 1);
-        virtual_disk_set_room(run.disk, room);
-        crash_require(&run, crash_live(&run, CRASH_SAVES, false) == GOSSIP_OK, "ends");
-        crash_require(&run, run.acked == CRASH_SAVES, "stops at %u", run.acked);
-        was_full = run.full > 0;
-        refused += run.full;
-        virtual_disk_restart(run.disk, VIRTUAL_DAMAGE_LOST);
-        crash_require(&run, crash_live(&run, 0, false) == GOSSIP_OK, "cannot be opened again");
-        crash_end(&run);
+        virtual_disk_set_room(run.disk, rooms * STEP);
+        refused_now = live_in_little_room(&run);
+        refused += refused_now;
         rooms++;
-        if (!was_full)
-            break;
+    } while (refused_now > 0);
+    assert_true(rooms > 20);
+    print_message("full from the start: %" PRIu64 " sizes, %" PRIu64 " writes refused\n", rooms,
+                  refused);
+}
+
+/* At each save, its checkpoint included, there is less room than it needs. */
+static void test_full_at_every_save(void **state)
+{
+    enum { STEP = 1000 };
+    uint64_t rooms = 0;
+    uint64_t refused = 0;
+    unsigned tight_saves = 0;
+
+    (void)state;
+    for (unsigned save = 0; save < CRASH_SAVES; save++) {
+        uint64_t room = 0;
+        uint64_t refused_now;
+
+        do {
+            struct crash_run run;
+
+            say("room for %" PRIu64 " bytes more from save %u on", room, save);
+            crash_begin(&run, story, 1);
+            run.gets_tight = true;
+            run.tight_at = save;
+            run.tight_room = room;
+            refused_now = live_in_little_room(&run);
+            refused += refused_now;
+            tight_saves += room == 0 && refused_now > 0;
+            rooms++;
+            room += STEP;
+        } while (refused_now > 0 && room <= 40 * STEP);
     }
-    print_message("full: %" PRIu64 " sizes, %" PRIu64 " calls refused\n", rooms, refused);
+    assert_true(tight_saves > CRASH_SAVES / 2);
+    print_message("full at a save: %" PRIu64 " sizes, %" PRIu64 " writes refused\n", rooms,
+                  refused);
 }
 
 static int prepare(void **state)
@@ -241,9 +292,12 @@ static int clean_up(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_sound_disk),        cmocka_unit_test(test_crash_at_every_operation),
-        cmocka_unit_test(test_crash_in_recovery), cmocka_unit_test(test_failure_of_every_operation),
-        cmocka_unit_test(test_full_disk),
+        cmocka_unit_test(test_sound_disk),
+        cmocka_unit_test(test_crash_at_every_operation),
+        cmocka_unit_test(test_crash_in_recovery),
+        cmocka_unit_test(test_failure_of_every_operation),
+        cmocka_unit_test(test_full_from_the_start),
+        cmocka_unit_test(test_full_at_every_save),
     };
 
     return cmocka_run_group_tests_name("crashes", tests, prepare, clean_up);
