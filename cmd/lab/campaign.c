@@ -76,6 +76,10 @@ static void perform(struct campaign *campaign, const struct action *action)
     struct virtual_network *network = world_network(world);
     unsigned node = action->node;
 
+    /* A shrunk plan may have fewer nodes than its actions speak of. */
+    if (action->is_dropped || node >= world_nodes(world) || action->other >= world_nodes(world) ||
+        !world_is_sound(world))
+        return;
     campaign->coverage.actions[action->kind]++;
     switch (action->kind) {
     case ACTION_PUBLISH:
@@ -389,6 +393,10 @@ void campaign_run(const struct plan *plan, world_narrator *narrator, void *conte
     campaign.world = world;
     world_set_narrator(world, narrator, context);
     virtual_network_set_default(world_network(world), &plan->links);
+    for (size_t i = 0; i < plan->action_count; i++) {
+        if (plan->actions[i].is_early)
+            perform(&campaign, &plan->actions[i]);
+    }
     for (unsigned i = 0; i < options.nodes; i++)
         world_start(world, i);
     for (size_t i = 0; i < plan->action_count && world_is_sound(world); i++) {
@@ -398,9 +406,7 @@ void campaign_run(const struct plan *plan, world_narrator *narrator, void *conte
             break;
         if (action->at_ms > world_now(world))
             world_run(world, action->at_ms - world_now(world));
-        /* A shrunk plan may have fewer nodes than its actions speak of. */
-        if (!action->is_dropped && action->node < world_nodes(world) &&
-            action->other < world_nodes(world) && world_is_sound(world))
+        if (!action->is_early)
             perform(&campaign, action);
     }
     if (world_now(world) < plan->wild_ms)
