@@ -13,6 +13,7 @@
 enum {
     /* Hellos cost signatures, and anybody who has the cluster secret can send them. */
     HELLOS_PER_SECOND = 100,
+    INTRODUCED_TO = 4,
     ADDRESSES_SHOWN = 30, /* What fits a datagram. */
     TOKEN_FRESH_MS = GOSSIP_TOKEN_SLOT_MS,
 };
@@ -249,11 +250,14 @@ static int send_entries(struct gossip_node *node, uint32_t to, const uint8_t *en
                      wire_encode_addresses(&addresses, message, sizeof(message) - 1));
 }
 
-/* Tells a newly proven peer of the others, and the others of it. */
+/* Tells a newly proven peer of others, and a few of them of it. It says hello to those it hears of,
+ * and whoever misses an address asks, so that is enough; to tell everybody took n^3 datagrams to
+ * bring n nodes together. */
 static int introduce(struct gossip_node *node, uint32_t number)
 {
     uint8_t entries[ADDRESSES_SHOWN * (GOSSIP_ID_SIZE + ADDRESS_SIZE)];
     uint8_t entry[GOSSIP_ID_SIZE + ADDRESS_SIZE];
+    size_t told = 0;
     size_t size = 0;
     size_t start = (size_t)random_below(&node->random, node->peers.count);
 
@@ -264,10 +268,13 @@ static int introduce(struct gossip_node *node, uint32_t number)
 
         if (other == number || node->peers.items[other]->state != GOSSIP_PEER_ALIVE)
             continue;
-        if (size + sizeof(entry) <= sizeof(entries)) {
-            write_entry(node->peers.items[other], entries + size);
-            size += sizeof(entry);
-        }
+        if (size == sizeof(entries))
+            break;
+        write_entry(node->peers.items[other], entries + size);
+        size += sizeof(entry);
+        if (told == INTRODUCED_TO)
+            continue;
+        told++;
         error = send_entries(node, other, entry, sizeof(entry));
         if (error < 0)
             return error;

@@ -553,15 +553,20 @@ static void test_failing_sync_of_names(void **state)
         assert_int_equal(sync_file(disk, "a"), 0);
         virtual_disk_fail(disk, VIRTUAL_SYNC, 1, 1);
         assert_int_equal(virtual_sync_directory(disk), EIO);
-        assert_int_equal(virtual_sync_directory(disk), 0);
         assert_int_equal(run_of(disk, "a", 0, 2), 10);
         lasting += !virtual_disk_is_unsynced(disk, "a");
+        if (seed % 5 == 0) {
+            assert_int_equal(virtual_sync_directory(disk), 0);
+            assert_false(virtual_disk_is_unsynced(disk, "a"));
+        }
         crash(disk, VIRTUAL_DAMAGE_LOST);
-        lasting += exists(disk, "a");
+        if (seed % 5 == 0)
+            assert_true(exists(disk, "a"));
+        else
+            lasting += exists(disk, "a");
         virtual_disk_destroy(disk);
     }
-    assert_in_range(lasting, 30, 70);
-    assert_int_equal(lasting % 2, 0);
+    assert_in_range(lasting, 25, 65);
 }
 
 static void test_full(void **state)
@@ -738,7 +743,7 @@ static void test_same_seed_same_disk(void **state)
     (void)state;
     assert_int_equal(ordeal(1), ordeal(1));
     assert_true(ordeal(1) != ordeal(2));
-    assert_int_equal(ordeal(1), UINT64_C(0x9f3a51caf7e093dd));
+    assert_int_equal(ordeal(1), UINT64_C(0x98ae21decaec1825));
 }
 
 /* ---- Stores on it. ---- */
