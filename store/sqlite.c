@@ -10,6 +10,7 @@
 
 #include "gossip/bytes.h"
 #include "gossip/gossip.h"
+#include "gossip/museum.h"
 #include "store/explanation.h"
 #include "store/files.h"
 #include "store/record.h"
@@ -907,6 +908,8 @@ static int configure(struct sqlite_store *store)
         if (error < 0)
             return error;
     }
+    if (MUSEUM(SYNC_NORMAL))
+        return apply(store, &(struct setting){"PRAGMA synchronous = 1", "PRAGMA synchronous", "1"});
     return GOSSIP_OK;
 }
 
@@ -1243,8 +1246,7 @@ static int read_last_delivery(struct sqlite_store *store)
  * log is kept and grows on. */
 static int make_log_durable(struct sqlite_store *store)
 {
-    int code =
-        sqlite3_wal_checkpoint_v2(store->db, "main", SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
+    int code = sqlite3_wal_checkpoint_v2(store->db, "main", SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
     int error = code == SQLITE_OK ? GOSSIP_OK : failed(store, OPENING, code);
 
     return error == GOSSIP_ERR_FULL ? GOSSIP_OK : error;
