@@ -1246,7 +1246,8 @@ static int read_last_delivery(struct sqlite_store *store)
  * log is kept and grows on. */
 static int make_log_durable(struct sqlite_store *store)
 {
-    int code = sqlite3_wal_checkpoint_v2(store->db, "main", SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
+    int code =
+        sqlite3_wal_checkpoint_v2(store->db, "main", SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
     int error = code == SQLITE_OK ? GOSSIP_OK : failed(store, OPENING, code);
 
     return error == GOSSIP_ERR_FULL ? GOSSIP_OK : error;

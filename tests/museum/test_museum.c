@@ -2,8 +2,9 @@
  * The museum: every mistake in it is found by campaigns, and named for what it is; and a node that
  * makes none of them passes the same campaigns.
  *
- *     test_museum docs/museum.md        all of it
- *     test_museum --exhibit NAME SEED   one campaign, told as it goes
+ *     test_museum docs/museum.md               all of it
+ *     test_museum --exhibit NAME SEED          one campaign, told as it goes
+ *     test_museum --exhibit NAME SEED intact   the same, without the mistake
  */
 #include <inttypes.h>
 #include <setjmp.h>
@@ -19,13 +20,16 @@
 #include "gossip/museum.h"
 #include "tests/museum/plans.h"
 
-enum { SEEDS = 200 };
+enum {
+    SEEDS = 200,    /* Within so many campaigns each mistake is found ... */
+    SEEDS_MIN = 20, /* ... and in so many, at least, never called by another name. */
+};
 
 struct exhibit {
     enum museum_exhibit mistake;
     enum invariant invariant; /* Which must name it. */
     plan_drawer *draw;
-    uint64_t found; /* The seed that did. */
+    uint64_t found; /* The first seed that did. */
 };
 
 static struct exhibit exhibits[] = {
@@ -67,26 +71,31 @@ static void print_violation(const char *name, uint64_t seed, const struct violat
            violation->witness);
 }
 
-/* The first violation that campaigns find is the one that names the mistake. */
+/* Campaigns find the mistake, and whenever one does it is named for what it is. */
 static void test_mistake_is_named(void **state)
 {
     struct exhibit *exhibit = *state;
     const char *name = museum_name(exhibit->mistake);
+    unsigned times = 0;
+    uint64_t seed = 1;
 
-    for (uint64_t seed = 1; seed <= SEEDS; seed++) {
+    for (; seed <= SEEDS_MIN || (seed <= SEEDS && exhibit->found == 0); seed++) {
         struct campaign_result result;
 
         run(exhibit->mistake, exhibit->draw, seed, NULL, &result);
         if (result.violation.invariant == INVARIANT_NONE)
+            continue;
+        times++;
+        if (exhibit->found != 0 && result.violation.invariant == exhibit->invariant)
             continue;
         print_violation(name, seed, &result.violation);
         if (result.violation.invariant != exhibit->invariant)
             fail_msg("%s is to be caught by %s; see it with --exhibit %s %" PRIu64, name,
                      invariant_letter(exhibit->invariant), name, seed);
         exhibit->found = seed;
-        return;
     }
-    fail_msg("%s was not caught in %d campaigns", name, SEEDS);
+    printf("caught in %u of %" PRIu64 " campaigns\n", times, seed - 1);
+    assert_true(exhibit->found > 0);
 }
 
 /* What caught them was the mistakes, not the campaigns. */
@@ -96,13 +105,12 @@ static void test_intact_node_passes(void **state)
 
     (void)state;
     for (size_t i = 0; i < sizeof(drawers) / sizeof(drawers[0]); i++) {
-        uint64_t last = 0;
+        uint64_t last = SEEDS_MIN;
 
         for (size_t j = 0; j < EXHIBITS; j++) {
             if (exhibits[j].draw == drawers[i] && exhibits[j].found > last)
                 last = exhibits[j].found;
         }
-        assert_true(last > 0);
         for (uint64_t seed = 1; seed <= last; seed++) {
             struct campaign_result result;
 
@@ -129,8 +137,7 @@ static char *read_page(void)
     return text;
 }
 
-/* The page lists every exhibit, with what catches it and the seed that shows it, and tells of it.
- */
+/* The page lists every exhibit and tells its story, and the seed that it names does show it. */
 static void test_page_is_true(void **state)
 {
     char *page = read_page();
@@ -140,17 +147,23 @@ static void test_page_is_true(void **state)
     for (size_t i = 0; i < EXHIBITS; i++) {
         const struct exhibit *exhibit = &exhibits[i];
         const char *name = museum_name(exhibit->mistake);
+        struct campaign_result result = {0};
         char row[128];
         char story[64];
+        const char *found;
 
-        snprintf(row, sizeof(row), "| `%s` | %s %s | %" PRIu64 " |\n", name,
-                 invariant_letter(exhibit->invariant), invariant_name(exhibit->invariant),
-                 exhibit->found);
+        snprintf(row, sizeof(row), "\n| `%s` | %s %s | ", name,
+                 invariant_letter(exhibit->invariant), invariant_name(exhibit->invariant));
         snprintf(story, sizeof(story), "\n## %s\n", name);
-        if (strstr(page, row) == NULL || strstr(page, story) == NULL) {
-            printf("the page lacks %s or the story of %s", row, name);
-            wrong++;
-        }
+        found = strstr(page, row);
+        if (found != NULL)
+            run(exhibit->mistake, exhibit->draw, strtoull(found + strlen(row), NULL, 10), NULL,
+                &result);
+        if (result.violation.invariant == exhibit->invariant && strstr(page, story) != NULL)
+            continue;
+        printf("%s has to have a part \"## %s\" and the row%s%" PRIu64 " |\n", page_path, name, row,
+               exhibit->found);
+        wrong++;
     }
     free(page);
     assert_int_equal(wrong, 0);
@@ -162,7 +175,7 @@ static void narrate(void *context, uint64_t time_ms, const char *line)
     printf("%8" PRIu64 ".%03u  %s\n", time_ms / 1000, (unsigned)(time_ms % 1000), line);
 }
 
-static int tell(const char *name, uint64_t seed)
+static int tell(const char *name, uint64_t seed, bool is_intact)
 {
     plan_drawer *draw = plan_draw_usual;
     enum museum_exhibit mistake = museum_find(name);
@@ -176,7 +189,7 @@ static int tell(const char *name, uint64_t seed)
         if (exhibits[i].mistake == mistake)
             draw = exhibits[i].draw;
     }
-    run(mistake, draw, seed, narrate, &result);
+    run(is_intact ? MUSEUM_NONE : mistake, draw, seed, narrate, &result);
     if (result.violation.invariant != INVARIANT_NONE)
         print_violation(name, seed, &result.violation);
     return result.violation.invariant != INVARIANT_NONE;
@@ -186,10 +199,10 @@ int main(int argc, char **argv)
 {
     struct CMUnitTest tests[EXHIBITS + 2];
 
-    if (argc == 4 && strcmp(argv[1], "--exhibit") == 0)
-        return tell(argv[2], strtoull(argv[3], NULL, 10));
+    if (argc >= 4 && strcmp(argv[1], "--exhibit") == 0)
+        return tell(argv[2], strtoull(argv[3], NULL, 10), argc > 4);
     if (argc != 2) {
-        fprintf(stderr, "usage: %s PAGE | --exhibit NAME SEED\n", argv[0]);
+        fprintf(stderr, "usage: %s PAGE | --exhibit NAME SEED [intact]\n", argv[0]);
         return 2;
     }
     page_path = argv[1];
