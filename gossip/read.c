@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "gossip/hlc.h"
+#include "gossip/museum.h"
 
 int check_readable(const struct gossip *gossip)
 {
@@ -61,6 +62,9 @@ int event_show(struct gossip *gossip, const struct event_copy *copy, struct goss
         error = gossip_vclock_copy(clock, context);
     if (error >= 0)
         error = gossip_vclock_set(clock, record->author, record->seq);
+    if (MUSEUM(TICK_ON_MERGE) && error >= 0)
+        error = gossip_vclock_set(clock, record->author,
+                                  record->seq + gossip_vclock_get(context, record->author));
     if (error < 0)
         return error;
     event.kind = frame.kind;

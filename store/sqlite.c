@@ -10,6 +10,7 @@
 
 #include "gossip/bytes.h"
 #include "gossip/gossip.h"
+#include "gossip/museum.h"
 #include "store/explanation.h"
 #include "store/files.h"
 #include "store/record.h"
@@ -908,6 +909,8 @@ static int configure(struct sqlite_store *store)
         if (error < 0)
             return error;
     }
+    if (MUSEUM(SYNC_NORMAL))
+        return apply(store, &(struct setting){"PRAGMA synchronous = 1", "PRAGMA synchronous", "1"});
     return GOSSIP_OK;
 }
 
