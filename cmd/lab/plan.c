@@ -324,7 +324,7 @@ static void draw_action(struct drawing *drawing, uint64_t at_ms, uint64_t *event
     case ACTION_PUBLISH:
         action.number = skewed(drawing, 16);
         size = one_in(drawing, 8) ? GOSSIP_PAYLOAD_DEFAULT : 300;
-        action.size = skewed(drawing, size);
+        action.size = skewed(drawing, size) - 1;
         if (action.number > *events)
             action.number = *events;
         if (action.number * action.size > *bytes)
@@ -380,7 +380,10 @@ static void draw_action(struct drawing *drawing, uint64_t at_ms, uint64_t *event
         add_later(drawing, &action, ACTION_START, lasting, 0);
         break;
     case ACTION_FAIL_DISK:
+        /* A commit whose outcome is unknown is the most dangerous of all. */
         action.operation = (enum virtual_operation)below(drawing, VIRTUAL_OPERATIONS);
+        if (one_in(drawing, 2))
+            action.operation = one_in(drawing, 2) ? VIRTUAL_SYNC : VIRTUAL_WRITE;
         /* The others are done at a start, an end or a checkpoint only. */
         action.number = skewed(drawing, action.operation <= VIRTUAL_SYNC ? 100 : 3);
         action.times = one_in(drawing, 3) ? UINT64_MAX : skewed(drawing, 4);
