@@ -233,6 +233,7 @@ static void postpone(struct gossip_node *node, uint32_t number)
     uint64_t end = pull->begun_ms + PULL_PATIENCES * patience;
 
     pull->deadline_ms = node->now_ms + patience < end ? node->now_ms + patience : end;
+    peers_stir(&node->peers); /* With less patience than before it is sooner. */
     for (size_t i = 0; i < pull->want_count; i++) {
         uint32_t author = authors_find(&node->authors, pull->wants[i].author);
 
