@@ -99,6 +99,10 @@ struct world {
     struct violation none;
     world_narrator *narrator;
     void *narrator_context;
+    virtual_network_tap *tap;
+    void *tap_context;
+    world_application *application;
+    void *application_context;
 };
 
 static const char *const damage_names[VIRTUAL_DAMAGES] = {
@@ -352,7 +356,7 @@ static void watched_close(struct gossip_store *store)
 static const struct gossip_store_ops watched_ops = {watched_load,   watched_save,    watched_read,
                                                     watched_follow, watched_explain, watched_close};
 
-static void overhear(void *context, unsigned from, unsigned to,
+static bool overhear(void *context, unsigned from, unsigned to,
                      const struct gossip_datagram *datagram)
 {
     struct world *world = context;
@@ -362,6 +366,13 @@ static void overhear(void *context, unsigned from, unsigned to,
     trace_bytes(&world->trace, datagram->data, datagram->size);
     if (world->checker != NULL)
         checker_sent(world->checker, from, to, datagram);
+    return world->tap != NULL && world->tap(world->tap_context, from, to, datagram);
+}
+
+void world_set_tap(struct world *world, virtual_network_tap *tap, void *context)
+{
+    world->tap = tap;
+    world->tap_context = context;
 }
 
 /* ---- Making and unmaking. ---- */
@@ -884,6 +895,13 @@ void world_cut(struct world *world, unsigned from, unsigned to)
     narrate(world, "nothing passes from n%u to n%u", from + 1, to + 1);
 }
 
+void world_mend(struct world *world, unsigned from, unsigned to)
+{
+    if (!virtual_network_set_link(world->network, from, to, NULL))
+        abort();
+    narrate(world, "the link from n%u to n%u is whole", from + 1, to + 1);
+}
+
 void world_split(struct world *world, unsigned first_of_second_part)
 {
     for (unsigned i = 0; i < world->count; i++)
@@ -932,6 +950,12 @@ static void take_results(struct world_node *node)
     }
 }
 
+void world_set_application(struct world *world, world_application *application, void *context)
+{
+    world->application = application;
+    world->application_context = context;
+}
+
 /* The application: it deals with every delivery at once. Returns the error of the node, if any. */
 static int take_events(struct world_node *node)
 {
@@ -942,6 +966,8 @@ static int take_events(struct world_node *node)
         node->cursor = event.delivery;
         if (node->world->checker != NULL)
             checker_popped(node->world->checker, node->number, &event);
+        if (node->world->application != NULL)
+            node->world->application(node->world->application_context, node->number, &event);
     }
     return found;
 }

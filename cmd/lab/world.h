@@ -92,6 +92,15 @@ uint64_t world_trace(const struct world *world);
 typedef void world_narrator(void *context, uint64_t time_ms, const char *line);
 void world_set_narrator(struct world *world, world_narrator *narrator, void *context);
 
+/* Called with each datagram that a node sends, before anything happens to it. Returns whether it is
+ * to be lost. NULL: none. */
+void world_set_tap(struct world *world, virtual_network_tap *tap, void *context);
+
+/* Called with each event that a node shows its application, which has dealt with it then. NULL:
+ * none. */
+typedef void world_application(void *context, unsigned node, const struct gossip_event *event);
+void world_set_application(struct world *world, world_application *application, void *context);
+
 /* Lets time pass. */
 void world_run(struct world *world, uint64_t ms);
 
@@ -151,8 +160,10 @@ void world_move(struct world *world, unsigned node);
 /* A new node, started, that joins all that are up. UINT_MAX if there may be no more. */
 unsigned world_add(struct world *world);
 
-/* Links: cut in one direction, split into parts, heal everything that was cut or split. */
+/* Links: cut in one direction, mended (as the default again), split into parts, and everything that
+ * was cut or split healed. */
 void world_cut(struct world *world, unsigned from, unsigned to);
+void world_mend(struct world *world, unsigned from, unsigned to);
 void world_split(struct world *world, unsigned first_of_second_part);
 void world_heal(struct world *world);
 
