@@ -400,6 +400,7 @@ static struct world_node *add_node(struct world *world, struct gossip_identity *
     node->watched.node = node;
     node->lots = splitmix_split(&world->lots);
     node->clock.since_ms = world->now_ms;
+    node->clock.passed_ms = world->now_ms; /* Its wall clock is right, however late it comes. */
     node->identity = identity;
     if (identity == NULL) {
         for (size_t i = 0; i < sizeof(seed); i++)
