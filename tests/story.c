@@ -71,6 +71,11 @@ void story_tell(story_teller *teller)
     story_tell_seeds(teller, STORY_SEEDS);
 }
 
+void story_tell_of_memory(story_teller *teller)
+{
+    tell_over(teller, WORLD_MEMORY, STORY_SEEDS);
+}
+
 void story_tell_of_disks(story_teller *teller)
 {
     tell_over(teller, WORLD_SQLITE, STORY_SEEDS);

@@ -28,8 +28,9 @@ struct story {
 /* Begins and ends its own world. */
 typedef void story_teller(struct story *story);
 
-/* Tells a story over memory and over SQLite; over a disk alone where it is about disks. */
+/* Tells a story over memory and over SQLite; over one of them where it is about that. */
 void story_tell(story_teller *teller);
+void story_tell_of_memory(story_teller *teller);
 void story_tell_of_disks(story_teller *teller);
 
 /* The same, with fewer seeds than STORY_SEEDS where one of them takes long. */
@@ -43,6 +44,13 @@ int story_teardown(void **state);
     {                                                                                              \
         (void)state;                                                                               \
         story_tell(name);                                                                          \
+    }
+
+#define STORY_OF_MEMORY(name)                                                                      \
+    static void test_##name(void **state)                                                          \
+    {                                                                                              \
+        (void)state;                                                                               \
+        story_tell_of_memory(name);                                                                \
     }
 
 #define STORY_OF_DISKS(name)                                                                       \

@@ -68,6 +68,8 @@ struct world_node {
     struct world_clock clock;
     enum virtual_damage damage; /* At a crash that was announced. */
     unsigned faulted;           /* Operations that were made to fail: it may end with IO. */
+    int save_error;             /* What saves are answered with instead of being made, */
+    int save_error_last;        /* and were: it may end with that. */
     bool is_filled;
     bool is_set_back;
     uint64_t cursor; /* Of the application: the last delivery it has dealt with. */
@@ -312,7 +314,9 @@ static int watched_save(struct gossip_store *store, const struct gossip_record *
 {
     struct world_node *node = node_of_store(store);
     struct world *world = node->world;
-    int result = node->store->ops->save(node->store, records, count);
+    int result = node->save_error != GOSSIP_OK
+                     ? node->save_error
+                     : node->store->ops->save(node->store, records, count);
     /* What a checkpoint has copied into the database is in the log until that is synced too. */
     bool is_durable = node->disk == NULL || !virtual_disk_is_unsynced(node->disk, LOG_NAME);
 
@@ -544,6 +548,16 @@ struct virtual_disk *world_disk(struct world *world, unsigned node)
     return world->nodes[node].disk;
 }
 
+struct gossip_store *world_store(struct world *world, unsigned node)
+{
+    return world->nodes[node].store;
+}
+
+const struct gossip_cluster *world_cluster(const struct world *world)
+{
+    return world->cluster;
+}
+
 struct checker *world_checker(struct world *world)
 {
     return world->checker;
@@ -590,7 +604,8 @@ static void died(struct world_node *node, const char *doing, int error, const ch
     /* A read that fails is damage, as far as a node can tell. */
     bool is_excused = (error == GOSSIP_ERR_IO && (node->faulted != 0 || is_crashed)) ||
                       (error == GOSSIP_ERR_DAMAGED && node->faulted != 0) ||
-                      (error == GOSSIP_ERR_FULL && node->is_filled);
+                      (error == GOSSIP_ERR_FULL && node->is_filled) ||
+                      (error != GOSSIP_OK && error == node->save_error_last);
 
     narrate(world, "n%u %s: %s: %s", node->number + 1, doing, gossip_strerror(error), explanation);
     if (!is_excused && world->checker != NULL)
@@ -787,6 +802,19 @@ void world_fail_disk(struct world *world, unsigned number, enum virtual_operatio
     node->faulted |= 1U << operation;
     narrate(world, "the disk of n%u will fail: kind %d, number %" PRIu64 ", times %" PRIu64,
             number + 1, (int)operation, nth, count);
+}
+
+void world_fail_saves(struct world *world, unsigned number, int error)
+{
+    struct world_node *node = &world->nodes[number];
+
+    node->save_error = error;
+    if (error == GOSSIP_OK) {
+        narrate(world, "n%u can save again", number + 1);
+        return;
+    }
+    node->save_error_last = error;
+    narrate(world, "nothing that n%u saves is saved: %s", number + 1, gossip_strerror(error));
 }
 
 void world_fill_disk(struct world *world, unsigned number, uint64_t bytes)

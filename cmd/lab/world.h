@@ -75,10 +75,12 @@ uint64_t world_now(const struct world *world);
 enum world_state world_state(const struct world *world, unsigned node);
 struct gossip *world_gossip(struct world *world, unsigned node); /* NULL while it is down. */
 struct virtual_network *world_network(struct world *world);
-struct virtual_disk *world_disk(struct world *world, unsigned node); /* NULL with WORLD_MEMORY. */
-struct checker *world_checker(struct world *world);                  /* NULL if unchecked. */
+struct virtual_disk *world_disk(struct world *world, unsigned node);  /* NULL with WORLD_MEMORY. */
+struct gossip_store *world_store(struct world *world, unsigned node); /* NULL: it is not open. */
+struct checker *world_checker(struct world *world);                   /* NULL if unchecked. */
 struct gossip_address world_address(const struct world *world, unsigned node);
 const struct gossip_identity *world_identity(struct world *world, unsigned node);
+const struct gossip_cluster *world_cluster(const struct world *world);
 
 /* The first violation found; its invariant is NONE while there is none. From then on time stands
  * still: what is run returns at once. */
@@ -135,6 +137,10 @@ void world_crash_at(struct world *world, unsigned node, uint64_t operation,
  * count 0: none any more. */
 void world_fail_disk(struct world *world, unsigned node, enum virtual_operation operation,
                      uint64_t number, uint64_t count);
+
+/* From now on nothing of what node would save is saved, over either store, and it is told this
+ * error (FULL, IO or NOMEM) instead. GOSSIP_OK: no more. */
+void world_fail_saves(struct world *world, unsigned node, int error);
 
 /* Room that is left on the disk; UINT64_MAX: as much as it likes. */
 void world_fill_disk(struct world *world, unsigned node, uint64_t bytes);
