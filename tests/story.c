@@ -278,6 +278,36 @@ const char *story_log(struct world *world, unsigned node)
     return text;
 }
 
+void story_print(struct world *world, unsigned node)
+{
+    static const char *const states[] = {"unreached", "alive", "silent"};
+    struct gossip *gossip = world_gossip(world, node);
+    struct gossip_stats stats;
+
+    print_message("n%u at %llu ms: %s\n", node + 1, (unsigned long long)world_now(world),
+                  story_clock(world, node));
+    for (size_t i = 0; i < gossip_peer_count(gossip); i++) {
+        struct gossip_peer peer;
+
+        assert_int_equal(gossip_peer(gossip, i, &peer), GOSSIP_OK);
+        print_message("  %s port %u %s%s, heard %lld ms ago, %llu of %llu answered\n", peer.name,
+                      peer.address.port, states[peer.state], peer.in_step ? ", in step" : "",
+                      (long long)peer.heard_ms, (unsigned long long)peer.answered,
+                      (unsigned long long)peer.exchanges);
+    }
+    gossip_stats(gossip, &stats);
+    print_message("  boot %llu, held %llu, runs %llu, pulls %llu, whole %llu;",
+                  (unsigned long long)stats.boot, (unsigned long long)stats.held_events,
+                  (unsigned long long)stats.runs_held, (unsigned long long)stats.pulls,
+                  (unsigned long long)stats.pulls_whole);
+    for (unsigned i = 0; i < GOSSIP_DATAGRAM_VERDICTS; i++) {
+        if (stats.datagrams[i] > 0)
+            print_message(" %s %llu", gossip_verdict_name((enum gossip_verdict)i),
+                          (unsigned long long)stats.datagrams[i]);
+    }
+    print_message("\n");
+}
+
 enum gossip_relation story_relation(struct world *world, unsigned node, unsigned a, uint64_t a_seq,
                                     unsigned b, uint64_t b_seq)
 {

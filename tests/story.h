@@ -109,6 +109,9 @@ const char *story_clock(struct world *world, unsigned node);
 const char *story_event_clock(struct world *world, unsigned node, unsigned author, uint64_t seq);
 const char *story_log(struct world *world, unsigned node);
 
+/* Prints where a node stands, for a person who looks for the reason of a failure. */
+void story_print(struct world *world, unsigned node);
+
 /* How author a's event stands to that of author b, as node sees it. */
 enum gossip_relation story_relation(struct world *world, unsigned node, unsigned a, uint64_t a_seq,
                                     unsigned b, uint64_t b_seq);
