@@ -309,6 +309,26 @@ static void moves(struct story *story)
     story_end(story);
 }
 
+/* N11: a router forgets, and a running node is seen at another address from then on. It does not
+ * know; the others prove the new address and follow. */
+static void address_changes_unnoticed(struct story *story)
+{
+    struct world *world = story_begin(story, 3);
+
+    story_tells(world, 0, "here");
+    story_meet(world);
+    for (unsigned i = 0; i < 3; i++) {
+        world_move(world, 1);
+        world_run(world, 90 * STORY_SECOND_MS);
+        story_tells(world, 1, "still here");
+        story_tells(world, 2, "you too");
+        story_meet(world);
+        assert_int_equal(port_of(world, 0, 1), world_address(world, 1).port);
+        assert_int_equal(port_of(world, 2, 1), world_address(world, 1).port);
+    }
+    story_end(story);
+}
+
 /* The stamp of the last event that node has written. */
 static uint64_t last_stamp(struct world *world, unsigned node)
 {
@@ -491,6 +511,7 @@ STORY(ring_of_one_way_links)
 STORY(clogged_one_by_one)
 STORY(flapping)
 STORY(moves)
+STORY(address_changes_unnoticed)
 STORY(wall_clock_jumps)
 STORY(skewed_clocks)
 STORY(absurd_clocks)
@@ -516,6 +537,7 @@ int main(void)
         STORY_TEST(clogged_one_by_one),
         STORY_TEST(flapping),
         STORY_TEST(moves),
+        STORY_TEST(address_changes_unnoticed),
         STORY_TEST(wall_clock_jumps),
         STORY_TEST(skewed_clocks),
         STORY_TEST(absurd_clocks),

@@ -22,7 +22,8 @@ struct virtual_transport {
     struct gossip_transport base;
     struct virtual_network *network;
     unsigned host;
-    struct gossip_address address;
+    struct gossip_address address; /* As others see it. */
+    struct gossip_address bound;   /* As it was opened. */
     struct gossip_transport_stats stats;
     struct flights inbox;
     struct flights lent;
@@ -406,7 +407,7 @@ static void virtual_send(struct gossip_transport *transport,
 
 static void virtual_address(struct gossip_transport *transport, struct gossip_address *ret_address)
 {
-    *ret_address = ((struct virtual_transport *)transport)->address;
+    *ret_address = ((struct virtual_transport *)transport)->bound;
 }
 
 static void virtual_stats(struct gossip_transport *transport,
@@ -486,9 +487,19 @@ struct gossip_transport *virtual_network_open(struct virtual_network *network, u
     virtual->network = network;
     virtual->host = host;
     virtual->address = *address;
+    virtual->bound = *address;
     give_address(network, host, address);
     network->hosts[host].transport = virtual;
     return &virtual->base;
+}
+
+void virtual_network_rebind(struct virtual_network *network, unsigned host,
+                            const struct gossip_address *address)
+{
+    assert(host < network->host_max && network->hosts[host].transport != NULL);
+    assert(address->port != 0);
+    network->hosts[host].transport->address = *address;
+    give_address(network, host, address);
 }
 
 void virtual_network_set_default(struct virtual_network *network, const struct virtual_link *link)

@@ -73,6 +73,11 @@ void virtual_network_destroy(struct virtual_network *network);
 struct gossip_transport *virtual_network_open(struct virtual_network *network, unsigned host,
                                               const struct gossip_address *address);
 
+/* Host, whose transport is open, is seen at another address from now on and does not know, as
+ * behind a router that forgets. The old address leads nowhere. */
+void virtual_network_rebind(struct virtual_network *network, unsigned host,
+                            const struct gossip_address *address);
+
 /* What all links do that were not set themselves. Perfect at first. */
 void virtual_network_set_default(struct virtual_network *network, const struct virtual_link *link);
 

@@ -895,9 +895,9 @@ void world_move(struct world *world, unsigned number)
 {
     struct world_node *node = &world->nodes[number];
 
-    if (node->state != WORLD_DOWN)
-        return;
     take_address(world, node);
+    if (node->transport != NULL)
+        virtual_network_rebind(world->network, number, &node->address);
     world->stats.moves++;
     narrate(world, "n%u moves to port %u", number + 1, node->address.port);
 }

@@ -160,7 +160,8 @@ bool world_restore(struct world *world, unsigned node);
  * Returns its number; UINT_MAX if there may be no more nodes, or node is up. */
 unsigned world_clone(struct world *world, unsigned node);
 
-/* Node is at another address from its next start on. */
+/* Node is at another address: from its next start on or, if it runs, from now on and without
+ * knowing, as behind a router that forgets. */
 void world_move(struct world *world, unsigned node);
 
 /* A new node, started, that joins all that are up. UINT_MAX if there may be no more. */
