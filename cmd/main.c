@@ -8,6 +8,7 @@
 #include "cmd/command.h"
 #include "cmd/text.h"
 #include "gossip/gossip.h"
+#include "gossip/museum.h"
 
 /* In the order in which one needs them. */
 static const struct command *const commands[] = {
@@ -101,6 +102,8 @@ int main(int argc, char **argv)
 
     if (!fill_descriptors())
         return EXIT_MEMORY;
+    if (MUSEUM_IS_BUILT && !museum_choose(&argc, argv))
+        return EXIT_USAGE;
     /* Writing to what nobody reads, or past a limit on file sizes, is an error like others. */
     signal(SIGPIPE, SIG_IGN);
     signal(SIGXFSZ, SIG_IGN);

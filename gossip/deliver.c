@@ -9,6 +9,7 @@
 
 #include "gossip/bytes.h"
 #include "gossip/hlc.h"
+#include "gossip/museum.h"
 
 int deliver_event(struct gossip_node *node, uint32_t number, const struct chain *chain,
                   const uint8_t *body, size_t body_size, const struct frame *frame,
@@ -54,6 +55,8 @@ int deliver_event(struct gossip_node *node, uint32_t number, const struct chain 
     memcpy(event.hash, chain->hash, GOSSIP_HASH_SIZE);
     event.body = arena_copy(&node->batch.arena, body, body_size);
     event.body_size = body_size;
+    if (MUSEUM(RESERIALISE) && number != node->self)
+        event.body_size = museum_reserialise(body, body_size);
     if (seal != NULL)
         event.seal = arena_copy(&node->batch.arena, seal, GOSSIP_SIGNATURE_SIZE);
     if (event.body == NULL || (seal != NULL && event.seal == NULL))
@@ -116,6 +119,8 @@ static enum context_state context_state(const struct gossip_node *node, const st
         /* A cut author's events from the cut on will never come. */
         if (other != NULL && other->stored.cut != 0 && needed >= other->stored.cut)
             needed = other->stored.cut - 1;
+        if (MUSEUM(DELIVER_EARLY) && other != NULL)
+            continue;
         if (!waits && (other == NULL || author_have(other) < needed)) {
             waits = true;
             memcpy(ret_id, other == NULL ? entry.id : other->stored.id, GOSSIP_ID_SIZE);

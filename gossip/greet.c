@@ -13,6 +13,7 @@
 enum {
     /* Hellos cost signatures, and anybody who has the cluster secret can send them. */
     HELLOS_PER_SECOND = 100,
+    INTRODUCED_TO = 4,
     ADDRESSES_SHOWN = 30, /* What fits a datagram. */
     TOKEN_FRESH_MS = GOSSIP_TOKEN_SLOT_MS,
 };
@@ -249,11 +250,14 @@ static int send_entries(struct gossip_node *node, uint32_t to, const uint8_t *en
                      wire_encode_addresses(&addresses, message, sizeof(message) - 1));
 }
 
-/* Tells a newly proven peer of the others, and the others of it. */
+/* Tells a newly proven peer of others, and a few of them of it. It says hello to those it hears of,
+ * and whoever misses an address asks, so that is enough; to tell everybody took n^3 datagrams to
+ * bring n nodes together. */
 static int introduce(struct gossip_node *node, uint32_t number)
 {
     uint8_t entries[ADDRESSES_SHOWN * (GOSSIP_ID_SIZE + ADDRESS_SIZE)];
     uint8_t entry[GOSSIP_ID_SIZE + ADDRESS_SIZE];
+    size_t told = 0;
     size_t size = 0;
     size_t start = (size_t)random_below(&node->random, node->peers.count);
 
@@ -264,10 +268,13 @@ static int introduce(struct gossip_node *node, uint32_t number)
 
         if (other == number || node->peers.items[other]->state != GOSSIP_PEER_ALIVE)
             continue;
-        if (size + sizeof(entry) <= sizeof(entries)) {
-            write_entry(node->peers.items[other], entries + size);
-            size += sizeof(entry);
-        }
+        if (size == sizeof(entries))
+            break;
+        write_entry(node->peers.items[other], entries + size);
+        size += sizeof(entry);
+        if (told == INTRODUCED_TO)
+            continue;
+        told++;
         error = send_entries(node, other, entry, sizeof(entry));
         if (error < 0)
             return error;
@@ -306,6 +313,8 @@ int greet_proven(struct gossip_node *node, uint32_t number, const struct gossip_
     peer->heard_ms = node->now_ms;
     peer->missed = 0;
     peer->state = GOSSIP_PEER_ALIVE;
+    peers_stir(&node->peers);
+    targets_stir(&node->peers);
     targets_make_room(&node->peers);
     error = targets_add(&node->peers, address, number, node->now_ms + node->period_ms,
                         node->period_ms, &target);
@@ -338,6 +347,7 @@ int greet_unproven(struct gossip_node *node, uint32_t number, const struct gossi
         return GOSSIP_OK;
     if (error < 0)
         return error;
+    targets_stir(&node->peers);
     if (!target->urgent) {
         target->urgent = true;
         target->tries = 0;
@@ -392,6 +402,7 @@ static int try_address(struct gossip_node *node, uint32_t peer,
     int error = targets_add(&node->peers, address, peer, node->now_ms, node->period_ms, &target);
 
     if (error >= 0 && target->due_ms > soon) {
+        targets_stir(&node->peers);
         target->interval_ms = node->period_ms;
         target->due_ms = soon;
     }
@@ -471,8 +482,10 @@ static enum gossip_verdict receive_welcome(struct gossip_node *node,
     target->tries = 0;
     target->interval_ms = node->period_ms;
     target->peer = number;
+    targets_stir(&node->peers);
     peer = node->peers.items[number];
     peer_note_rtt(peer, node->now_ms - hello->sent_ms);
+    peers_stir(&node->peers);
     peer->has_token = true;
     peer->token_ms = node->now_ms;
     memcpy(peer->token, greeting->message.token, GOSSIP_TOKEN_SIZE);
@@ -623,7 +636,20 @@ static int hello_due(struct gossip_node *node, struct target *target)
     return GOSSIP_OK;
 }
 
-int greet_time(struct gossip_node *node)
+static uint64_t find_target_due(const struct gossip_node *node)
+{
+    uint64_t due = UINT64_MAX;
+
+    for (size_t i = 0; i < node->peers.target_count; i++) {
+        const struct target *target = &node->peers.targets[i];
+
+        if (target->due_ms < due && !target_rests(&node->peers, target))
+            due = target->due_ms;
+    }
+    return due;
+}
+
+static int greet_targets(struct gossip_node *node)
 {
     for (size_t i = 0; i < node->peers.target_count;) {
         struct target *target = &node->peers.targets[i];
@@ -642,6 +668,18 @@ int greet_time(struct gossip_node *node)
             return error;
         i++;
     }
+    node->peers.target_due_ms = find_target_due(node);
+    return GOSSIP_OK;
+}
+
+int greet_time(struct gossip_node *node)
+{
+    if (node->peers.target_due_ms <= node->now_ms) {
+        int error = greet_targets(node);
+
+        if (error < 0)
+            return error;
+    }
     if (node->addresses_ms <= node->now_ms) {
         node->addresses_ms = node->now_ms + jittered(node, node->addresses_interval_ms);
         if (node->addresses_interval_ms < GOSSIP_HELLO_MAX_MS)
@@ -653,13 +691,6 @@ int greet_time(struct gossip_node *node)
 
 uint64_t greet_deadline(const struct gossip_node *node)
 {
-    uint64_t deadline = node->addresses_ms;
-
-    for (size_t i = 0; i < node->peers.target_count; i++) {
-        const struct target *target = &node->peers.targets[i];
-
-        if (!target_rests(&node->peers, target) && target->due_ms < deadline)
-            deadline = target->due_ms;
-    }
-    return deadline;
+    return node->addresses_ms < node->peers.target_due_ms ? node->addresses_ms
+                                                          : node->peers.target_due_ms;
 }

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "gossip/hlc.h"
+#include "gossip/museum.h"
 
 struct growth {
     struct frame_entry *entries;
@@ -122,6 +123,8 @@ int publish_event(struct gossip_node *node, uint64_t ticket, const uint8_t *payl
      * give one of their dots a second content. */
     if (node->authors.items[node->self]->held_first != NULL)
         return result(node, ticket, GOSSIP_ERR_EXISTS, 0);
+    if (MUSEUM(REUSE_COUNTER) && node->stats.published == 0 && (error = museum_take_back(node)) < 0)
+        return error;
     error = find_growth(node, &growth);
     if (error < 0)
         return error;

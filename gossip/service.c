@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "gossip/museum.h"
 enum {
     RECEIVED_AT_ONCE = 64,
     /* Batches in one gossip_run(), so that the caller's loop comes round in a flood. */
@@ -422,17 +423,22 @@ static int run_batch(struct gossip *gossip, bool *ret_more)
         error = gossip_node_take(gossip->node, &effects);
     if (error < 0)
         return error;
+    if (MUSEUM(SEND_EARLY))
+        show(gossip, &effects);
     if (effects.record_count > 0) {
-        error = store->ops->save(store, effects.records, effects.record_count);
+        error = MUSEUM(CLOCK_APART)
+                    ? museum_save_apart(store, &effects)
+                    : store->ops->save(store, effects.records, effects.record_count);
         if (error == GOSSIP_ERR_FULL) {
             *ret_more = false;
             return fall_read_only(gossip);
         }
-        if (error < 0)
+        if (error < 0 && !MUSEUM(GO_ON))
             return error;
     }
     gossip->deadline_ms = effects.deadline_ms;
-    show(gossip, &effects);
+    if (!MUSEUM(SEND_EARLY))
+        show(gossip, &effects);
     return GOSSIP_OK;
 }
 

@@ -152,10 +152,11 @@ enum gossip_sqlite_mode {
 /*
  * Opens the SQLite store in the file path. Beside it stands path + ".lock", held with flock for as
  * long as the store is open and naming the holder's pid; nothing else may open the database file
- * while it is. On failure ret_explanation (unless NULL; size bytes) tells in one line what is
- * wrong, where, and what to do next. NOT_FOUND, EXISTS, LOCKED (another process holds it: at once,
- * not after a wait), PERMISSION (also a read-only file), FOREIGN (not a gossip store, or made by a
- * newer version), DAMAGED, FULL, IO, NOMEM.
+ * while it is. What an open store shows is durable, also where a process that was killed had not
+ * come to the end of saving it. On failure ret_explanation (unless NULL; size bytes) tells in one
+ * line what is wrong, where, and what to do next. NOT_FOUND, EXISTS, LOCKED (another process holds
+ * it: at once, not after a wait), PERMISSION (also a read-only file), FOREIGN (not a gossip store,
+ * or made by a newer version), DAMAGED, FULL, IO, NOMEM.
  */
 int gossip_sqlite_open(const char *path, enum gossip_sqlite_mode mode, char *ret_explanation,
                        size_t size, struct gossip_store **ret_store);

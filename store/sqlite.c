@@ -10,6 +10,7 @@
 
 #include "gossip/bytes.h"
 #include "gossip/gossip.h"
+#include "gossip/museum.h"
 #include "store/explanation.h"
 #include "store/files.h"
 #include "store/record.h"
@@ -112,12 +113,13 @@ struct sqlite_store {
     bool created; /* By this call: to be removed if the rest fails. */
     sqlite3 *db;
     sqlite3_stmt *statements[STATEMENTS];
-    uint64_t last_delivery; /* Committed. */
-    uint64_t wal_pages;     /* In the log after the last commit ... */
-    uint64_t checkpoint_at; /* ... and how many there must be for the next checkpoint. */
-    int failure;            /* What every later save returns, because the file is not to be trusted;
-                             * GOSSIP_OK: none. */
-    bool busy;              /* A visit is under way. */
+    uint64_t last_delivery;    /* Committed. */
+    uint64_t wal_pages;        /* In the log after the last commit ... */
+    uint64_t checkpoint_at;    /* ... and how many there must be for the next checkpoint. */
+    uint64_t checkpoint_pages; /* How many there may be as a rule. */
+    int failure; /* What every later save returns, because the file is not to be trusted;
+                  * GOSSIP_OK: none. */
+    bool busy;   /* A visit is under way. */
     struct explanation explanation;
 };
 
@@ -707,13 +709,13 @@ static int checkpoint_if_due(struct sqlite_store *store)
     if (store->wal_pages < store->checkpoint_at)
         return GOSSIP_OK;
     code = sqlite3_wal_checkpoint_v2(store->db, "main", SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
-    store->checkpoint_at = CHECKPOINT_PAGES;
+    store->checkpoint_at = store->checkpoint_pages;
     if (code == SQLITE_OK)
         return GOSSIP_OK;
     error = failed(store, CHECKPOINTING, code);
     if (store->failure != GOSSIP_OK)
         return error;
-    store->checkpoint_at = store->wal_pages + CHECKPOINT_PAGES;
+    store->checkpoint_at = store->wal_pages + store->checkpoint_pages;
     return GOSSIP_OK;
 }
 
@@ -907,6 +909,8 @@ static int configure(struct sqlite_store *store)
         if (error < 0)
             return error;
     }
+    if (MUSEUM(SYNC_NORMAL))
+        return apply(store, &(struct setting){"PRAGMA synchronous = 1", "PRAGMA synchronous", "1"});
     return GOSSIP_OK;
 }
 
@@ -1023,36 +1027,109 @@ static int create(struct sqlite_store *store)
     return error;
 }
 
-/* Reads the file's header through SQLite's own file functions: any other way of opening and closing
- * it would take the locks away that this process may hold on it. Zeroes past the end of the file.
- */
-static int read_header(struct sqlite_store *store, uint8_t ret_header[HEADER_SIZE])
+/* A file opened through SQLite's own file functions: any other way of opening and closing the
+ * database would take the locks away that this process may hold on it. */
+struct plain_file {
+    sqlite3_filename name;
+    sqlite3_file *file;
+    bool is_readonly;
+};
+
+static void close_plain(struct plain_file *plain)
+{
+    if (plain->file != NULL && plain->file->pMethods != NULL)
+        plain->file->pMethods->xClose(plain->file);
+    sqlite3_free_filename(plain->name);
+    free(plain->file);
+}
+
+static int open_plain(struct sqlite_store *store, const char *path, int flags,
+                      struct plain_file *ret_plain)
 {
     sqlite3_vfs *vfs = sqlite3_vfs_find(store->files->vfs);
-    sqlite3_filename name = sqlite3_create_filename(store->path, "", "", 0, NULL);
-    sqlite3_file *file = calloc(1, (size_t)vfs->szOsFile);
-    int flags = SQLITE_OPEN_READONLY | SQLITE_OPEN_MAIN_DB;
-    int error = GOSSIP_OK;
+    struct plain_file plain = {
+        .name = sqlite3_create_filename(path, "", "", 0, NULL),
+        .file = calloc(1, (size_t)vfs->szOsFile),
+    };
+    int error;
     int code = SQLITE_NOMEM;
 
-    if (name != NULL && file != NULL)
-        code = vfs->xOpen(vfs, name, file, flags, &flags);
+    if (plain.name != NULL && plain.file != NULL)
+        code = vfs->xOpen(vfs, plain.name, plain.file, flags, &flags);
+    if (code == SQLITE_OK) {
+        plain.is_readonly = (flags & SQLITE_OPEN_READONLY) != 0;
+        *ret_plain = plain;
+        return GOSSIP_OK;
+    }
     if ((code & 0xff) == SQLITE_CANTOPEN) {
         int number = vfs->xGetLastError(vfs, 0, NULL);
 
-        explanation_set(&store->explanation, "%s: cannot open it: %s", store->path,
-                        strerror(number));
+        explanation_set(&store->explanation, "%s: cannot open it: %s", path, strerror(number));
         error = file_error(number);
     } else {
-        if (code == SQLITE_OK)
-            code = file->pMethods->xRead(file, ret_header, HEADER_SIZE, 0);
-        if (code != SQLITE_OK && code != SQLITE_IOERR_SHORT_READ)
-            error = failed(store, OPENING, code);
+        error = failed(store, OPENING, code);
     }
-    if (file != NULL && file->pMethods != NULL)
-        file->pMethods->xClose(file);
-    sqlite3_free_filename(name);
-    free(file);
+    close_plain(&plain);
+    return error;
+}
+
+/* Zeroes past the end of the file. */
+static int read_header(struct sqlite_store *store, uint8_t ret_header[HEADER_SIZE])
+{
+    struct plain_file plain;
+    int error = open_plain(store, store->path, SQLITE_OPEN_READONLY | SQLITE_OPEN_MAIN_DB, &plain);
+    int code;
+
+    if (error < 0)
+        return error;
+    code = plain.file->pMethods->xRead(plain.file, ret_header, HEADER_SIZE, 0);
+    if (code != SQLITE_OK && code != SQLITE_IOERR_SHORT_READ)
+        error = failed(store, OPENING, code);
+    close_plain(&plain);
+    return error;
+}
+
+static int write_anew(sqlite3_file *file)
+{
+    uint8_t buffer[4096];
+    sqlite3_int64 size;
+    int code = file->pMethods->xFileSize(file, &size);
+
+    for (sqlite3_int64 done = 0; done < size && code == SQLITE_OK; done += sizeof(buffer)) {
+        int now =
+            size - done < (sqlite3_int64)sizeof(buffer) ? (int)(size - done) : (int)sizeof(buffer);
+
+        code = file->pMethods->xRead(file, buffer, now, done);
+        if (code == SQLITE_OK)
+            code = file->pMethods->xWrite(file, buffer, now, done);
+    }
+    return code == SQLITE_OK ? file->pMethods->xSync(file, SQLITE_SYNC_FULL) : code;
+}
+
+/*
+ * Makes durable what a killed process has left in the log, before it is shown to anybody. The disk
+ * may not have it: it was not synced, or its sync has failed, after which Linux shows it for as
+ * long as the machine runs and takes no later sync as a reason to write it. A machine that died
+ * then would forget what others have seen, and with it all commits behind it, for a log ends where
+ * it has a hole. So the same bytes are written once more.
+ */
+static int renew_log(struct sqlite_store *store)
+{
+    char *path = file_beside(store->path, "-wal");
+    struct plain_file plain = {.file = NULL};
+    int error = GOSSIP_ERR_NOMEM;
+    int code;
+
+    if (path != NULL)
+        error = open_plain(store, path, SQLITE_OPEN_READWRITE | SQLITE_OPEN_WAL, &plain);
+    if (error == GOSSIP_OK) {
+        /* One that we may not write is for SQLite to refuse. */
+        code = plain.is_readonly ? SQLITE_OK : write_anew(plain.file);
+        if (code != SQLITE_OK)
+            error = failed(store, OPENING, code);
+        close_plain(&plain);
+    }
+    free(path);
     return error;
 }
 
@@ -1236,25 +1313,13 @@ static int read_last_delivery(struct sqlite_store *store)
     return error;
 }
 
-/* What a log of an earlier process shows may be nowhere but in memory: where a sync of it failed,
- * Linux takes its pages for clean, and no later sync writes them. Before anything of it is believed
- * it is copied into the database, which writes and syncs it anew. (Found by the simulator: a boot
- * count that had been shown went back at the next power loss.) Where there is no room for that the
- * log is kept and grows on. */
-static int make_log_durable(struct sqlite_store *store)
-{
-    int code =
-        sqlite3_wal_checkpoint_v2(store->db, "main", SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
-    int error = code == SQLITE_OK ? GOSSIP_OK : failed(store, OPENING, code);
-
-    return error == GOSSIP_ERR_FULL ? GOSSIP_OK : error;
-}
-
 static int open_database(struct sqlite_store *store)
 {
     int error = GOSSIP_OK;
     bool had_log = is_beside(store, "-wal", &error);
 
+    if (error == GOSSIP_OK && had_log)
+        error = renew_log(store);
     if (error == GOSSIP_OK)
         error = connect(store, store->path);
     if (error == GOSSIP_OK)
@@ -1267,8 +1332,10 @@ static int open_database(struct sqlite_store *store)
         error = prepare_statements(store);
     if (error == GOSSIP_OK)
         error = read_last_delivery(store);
-    if (error == GOSSIP_OK && had_log)
-        error = make_log_durable(store);
+    /* The names of the log, which SQLite has made and does not ask about, and of the file itself,
+     * if its maker was killed before it could do this. */
+    if (error == GOSSIP_OK)
+        error = store->files->ops->sync_directory(store->files, store->path, &store->explanation);
     if (store->db != NULL)
         sqlite3_wal_hook(store->db, note_wal_pages, store);
     /* What is refused is left as it is. A log that was not there is empty: closing removes it. */
@@ -1393,6 +1460,15 @@ uint64_t sqlite_store_wal_pages(struct gossip_store *store)
     return ((struct sqlite_store *)store)->wal_pages;
 }
 
+void sqlite_store_checkpoint_every(struct gossip_store *store, uint64_t pages)
+{
+    struct sqlite_store *sqlite = (struct sqlite_store *)store;
+
+    assert(store->ops == &sqlite_ops);
+    sqlite->checkpoint_pages = pages;
+    sqlite->checkpoint_at = pages;
+}
+
 int sqlite_store_open(struct file_system *files, const char *path, enum gossip_sqlite_mode mode,
                       char *ret_explanation, size_t size, struct gossip_store **ret_store)
 {
@@ -1403,6 +1479,7 @@ int sqlite_store_open(struct file_system *files, const char *path, enum gossip_s
         store->base.ops = &sqlite_ops;
         store->files = files;
         store->lock = -1;
+        store->checkpoint_pages = CHECKPOINT_PAGES;
         store->checkpoint_at = CHECKPOINT_PAGES;
         error = sqlite3_initialize() == SQLITE_OK ? resolve(store, path, mode) : GOSSIP_ERR_NOMEM;
     }

@@ -20,4 +20,7 @@ uint64_t sqlite_store_total_changes(struct gossip_store *store);
 /* How many pages the log held after the last commit; a checkpoint lets it start anew. */
 uint64_t sqlite_store_wal_pages(struct gossip_store *store);
 
+/* Lets the log grow to so many pages, instead of a number for daily use, before each checkpoint. */
+void sqlite_store_checkpoint_every(struct gossip_store *store, uint64_t pages);
+
 #endif

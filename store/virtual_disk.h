@@ -83,8 +83,10 @@ void virtual_disk_restart(struct virtual_disk *disk, enum virtual_damage damage)
 
 /* From the number-th operation of this kind on (counted from 1 with the next one) count of them
  * fail with an I/O error (UINT64_MAX: all). A write that fails has written a beginning, as long as
- * the seed decides. A sync that fails has made durable what the seed decides, and no later sync
- * makes the rest so, as on Linux; the file goes on showing it. A count of 0 ends it. */
+ * the seed decides. A sync of a file that fails has made durable what the seed decides, and
+ * no later sync makes the rest so, as on Linux; the file goes on showing it. Names are a journal's
+ * affair: whether a failed sync of the directory has made them durable the seed decides, and if
+ * not, a later one does. A count of 0 ends it. */
 void virtual_disk_fail(struct virtual_disk *disk, enum virtual_operation operation, uint64_t number,
                        uint64_t count);
 

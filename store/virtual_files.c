@@ -436,12 +436,15 @@ void virtual_files_sync_badly(struct virtual_files *files, struct virtual_file *
     uint64_t applied = 0;
     uint64_t missed = 0;
 
+    if (file == NULL) {
+        if (splitmix_happens(lots, SPLITMIX_CERTAIN / 2))
+            virtual_files_sync(files, NULL);
+        return;
+    }
     for (size_t i = 0; i < files->change_count; i++)
         if (belongs(&files->changes[i], file))
             apply_some(files, &files->changes[i], lots, SPLITMIX_CERTAIN / 2, &applied, &missed);
-    if (missed > 0 && file == NULL)
-        files->names_forsaken = true;
-    else if (missed > 0)
+    if (missed > 0)
         file->forsaken = true;
     end_sync(files, file);
 }
@@ -522,7 +525,6 @@ static void show_durable(struct virtual_files *files)
         file->forsaken = false;
     }
     files->shown = files->durable;
-    files->names_forsaken = false;
     drop_changes(files, is_any, NULL);
 }
 

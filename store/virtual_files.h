@@ -70,7 +70,6 @@ struct virtual_files {
     struct virtual_file *first;
     struct virtual_directory shown;
     struct virtual_directory durable;
-    bool names_forsaken;            /* As forsaken, of the names. */
     struct virtual_change *changes; /* In the order in which they were made. */
     size_t change_count;
     size_t change_capacity;
@@ -97,7 +96,8 @@ void virtual_files_note_dying_write(struct virtual_files *files, struct virtual_
 /* Makes what was done to file durable, or with NULL what was done to the names. */
 void virtual_files_sync(struct virtual_files *files, const struct virtual_file *file);
 
-/* The same, failing: some of it becomes durable, and the rest can no longer. */
+/* The same, failing: some of what was done to a file becomes durable, and the rest can no longer;
+ * of the names all or none, and none waits for the next sync. */
 void virtual_files_sync_badly(struct virtual_files *files, struct virtual_file *file,
                               struct splitmix *lots);
 

@@ -141,6 +141,21 @@ def core_symbols(root, archive, nm="nm"):
         yield f"{archive}: holds no object of gossip/"
 
 
+def museum(root, *programs, nm="nm"):
+    """Nothing that is shipped can make the museum's mistakes, and only its header decides that."""
+    for program in programs:
+        output = subprocess.run([nm, "--portability", program], check=True, capture_output=True,
+                                text=True).stdout
+        for line in output.splitlines():
+            if line.startswith("museum"):
+                yield f"{program}: has {line.split()[0]}"
+    for path, text in sources(root, ("gossip", "transport", "store", "cmd")):
+        for match in re.finditer(r"#[ \t]*if.*GOSSIP_MUSEUM", text):
+            if path.as_posix() != "gossip/museum.h":
+                line = text.count("\n", 0, match.start()) + 1
+                yield f"{path}:{line}: asks with the preprocessor; MUSEUM(NAME) is how"
+
+
 def limits(root):
     """gossip/limits.h and docs/protocol.md say the same, in the same order."""
     header = (root / "gossip/limits.h").read_text(encoding="utf-8")
@@ -273,7 +288,7 @@ def layout(root):
 
 
 CHECKS = {check.__name__: check
-          for check in (arrows, owners, core_symbols, limits, symbols, headers, installed,
+          for check in (arrows, owners, core_symbols, museum, limits, symbols, headers, installed,
                         layout)}
 
 

@@ -16,6 +16,37 @@
 
 enum { CASES = 3000, DATA_MAX = 300 };
 
+/* libsodium, and how often it has been asked. */
+static unsigned verifications;
+static unsigned agreements;
+
+const struct gossip_crypto *__real_gossip_crypto_sodium(void);
+const struct gossip_crypto *__wrap_gossip_crypto_sodium(void);
+
+static bool counted_verify(const uint8_t signature[GOSSIP_SIGNATURE_SIZE], const void *data,
+                           size_t size, const uint8_t key[GOSSIP_KEY_SIZE])
+{
+    verifications++;
+    return __real_gossip_crypto_sodium()->verify(signature, data, size, key);
+}
+
+static bool counted_agree(uint8_t ret_shared[32], const uint8_t secret[GOSSIP_SECRET_SIZE],
+                          const uint8_t key[GOSSIP_KEY_SIZE])
+{
+    agreements++;
+    return __real_gossip_crypto_sodium()->agree(ret_shared, secret, key);
+}
+
+const struct gossip_crypto *__wrap_gossip_crypto_sodium(void)
+{
+    static struct gossip_crypto table;
+
+    table = *__real_gossip_crypto_sodium();
+    table.verify = counted_verify;
+    table.agree = counted_agree;
+    return &table;
+}
+
 struct pair {
     uint8_t key[GOSSIP_KEY_SIZE];
     uint8_t secret[GOSSIP_SECRET_SIZE];
@@ -453,7 +484,7 @@ static void test_remembered_signatures(void **state)
         size_t size = (size_t)splitmix_below(&lots, sizeof(data) + 1);
         bool expected;
 
-        remembering->sign(signature, data, size, pair->secret);
+        (i % 2 == 0 ? sodium : remembering)->sign(signature, data, size, pair->secret);
         memcpy(key, pair->key, sizeof(key));
         if (i % 7 == 0)
             flip(signature, (size_t)splitmix_below(&lots, 8 * sizeof(signature)));
@@ -522,6 +553,63 @@ static void test_remembered_agreements(void **state)
         assert_memory_equal(shared, expected, sizeof(shared));
         assert_false(remembering->agree(shared, ours->secret, unfit));
         assert_memory_equal(shared, expected, sizeof(shared)); /* Nothing is written. */
+    }
+}
+
+/* Each is asked once, whatever the answer, until it is forgotten. */
+static void test_asked_once(void **state)
+{
+    struct splitmix lots = start();
+    const struct gossip_crypto *remembering = remembering_crypto();
+    struct pair pair = draw_pair(remembering, &lots);
+    struct pair other = draw_pair(remembering, &lots);
+    uint8_t signature[GOSSIP_SIGNATURE_SIZE];
+    uint8_t unfit[GOSSIP_KEY_SIZE] = {1};
+    uint8_t shared[32];
+
+    (void)state;
+    gossip_crypto_sodium()->sign(signature, "hello", 5, pair.secret);
+    for (unsigned round = 1; round <= 2; round++) {
+        remembering_crypto_forget();
+        verifications = 0;
+        agreements = 0;
+        for (unsigned i = 0; i < 3; i++) {
+            assert_true(remembering->verify(signature, "hello", 5, pair.key));
+            assert_false(remembering->verify(signature, "hellO", 5, pair.key));
+            assert_true(remembering->agree(shared, pair.secret, other.key));
+            assert_false(remembering->agree(shared, pair.secret, unfit));
+        }
+        assert_int_equal(verifications, 2);
+        assert_int_equal(agreements, 2);
+    }
+}
+
+/* What was signed here needs not be asked for, unless the key is of two halves. */
+static void test_signed_here(void **state)
+{
+    struct splitmix lots = start();
+    const struct gossip_crypto *remembering = remembering_crypto();
+    struct pair pair = draw_pair(remembering, &lots);
+    struct pair other = draw_pair(remembering, &lots);
+    uint8_t signature[GOSSIP_SIGNATURE_SIZE];
+    uint8_t expected[GOSSIP_SIGNATURE_SIZE];
+
+    (void)state;
+    remembering_crypto_forget();
+    verifications = 0;
+    for (unsigned i = 0; i < 2; i++) {
+        remembering->sign(signature, "hello", 5, pair.secret);
+        gossip_crypto_sodium()->sign(expected, "hello", 5, pair.secret);
+        assert_memory_equal(signature, expected, sizeof(signature));
+        assert_true(remembering->verify(signature, "hello", 5, pair.key));
+        assert_int_equal(verifications, 0);
+    }
+    memcpy(pair.secret + GOSSIP_SEED_SIZE, other.key, sizeof(other.key));
+    for (unsigned i = 0; i < 2; i++) {
+        remembering->sign(signature, "hello", 5, pair.secret);
+        assert_false(remembering->verify(signature, "hello", 5, pair.key));
+        assert_false(remembering->verify(signature, "hello", 5, other.key));
+        assert_int_equal(verifications, 2);
     }
 }
 
@@ -701,12 +789,19 @@ static void test_nodes_refuse_altered(void **state)
 /* Nodes cannot tell whether libsodium remembers. */
 static void test_nodes_with_remembering(void **state)
 {
-    struct world sodium = live(gossip_crypto_sodium(), 100000);
+    struct world sodium;
     struct world remembering;
+    unsigned asked;
 
     (void)state;
+    verifications = 0;
+    sodium = live(gossip_crypto_sodium(), 100000);
+    asked = verifications;
+    verifications = 0;
     remembering_crypto_forget();
     remembering = live(remembering_crypto(), 100000);
+    assert_true(asked > 100);
+    assert_int_equal(verifications, 0); /* All that came to a verification was signed here. */
     assert_int_equal(sodium.trace, remembering.trace);
     assert_int_equal(sodium.sent, remembering.sent);
     assert_int_equal(sodium.forged, remembering.forged);
@@ -729,6 +824,8 @@ int main(void)
         cmocka_unit_test(test_remembered_signatures),
         cmocka_unit_test(test_remembered_then_altered),
         cmocka_unit_test(test_remembered_agreements),
+        cmocka_unit_test(test_asked_once),
+        cmocka_unit_test(test_signed_here),
         cmocka_unit_test(test_nodes_with_standin),
         cmocka_unit_test(test_nodes_refuse_altered),
         cmocka_unit_test(test_nodes_with_remembering),

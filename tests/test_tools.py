@@ -128,6 +128,16 @@ class Structure(unittest.TestCase):
                 found = list(structure.core_symbols(HERE.parent, archive))
                 self.assertEqual(len(found), count, found)
 
+    def test_museum(self):
+        self.check(structure.museum, {"gossip/a.c": "#ifdef GOSSIP_MUSEUM\n#endif\n"},
+                   "gossip/a.c:1: asks with the preprocessor")
+        with tempfile.TemporaryDirectory() as directory:
+            root = tree(directory, {})
+            for name, count in [("museum_exhibit", 1), ("exhibit", 0)]:
+                self.compiled(directory, f"int {name} = 1;\n", "-c", "-o", "x.o")
+                found = list(structure.museum(root, str(Path(directory) / "x.o")))
+                self.assertEqual(len(found), count, found)
+
     def test_symbols(self):
         """A library with one function too many, and without those that are declared."""
         with tempfile.TemporaryDirectory() as directory:

@@ -17,7 +17,7 @@
 
 enum {
     DOT_TEXT = 64,
-    RELATIONS_AT_ONCE = 64,
+    RELATIONS_AT_ONCE = 16,
 };
 
 static const struct {
@@ -886,8 +886,7 @@ static void report_fault(void *context, const char *line)
                    line);
 }
 
-/* The displayed order: every event once, none before what caused it. */
-static void check_log(struct checker *checker, unsigned number, struct gossip *gossip)
+void checker_read_log(struct checker *checker, unsigned number, struct gossip *gossip)
 {
     struct node_record *node = &checker->nodes[number];
     struct history *history = &checker->history;
@@ -937,12 +936,21 @@ static void check_log(struct checker *checker, unsigned number, struct gossip *g
                        found < 0 ? gossip_strerror(found) : "");
 }
 
+void checker_verify(struct checker *checker, unsigned number, struct gossip *gossip)
+{
+    struct faults faults = {checker, number};
+    int error = gossip_verify(gossip, report_fault, &faults, NULL);
+
+    if (error < 0)
+        checker_report(checker, INVARIANT_BYTES, "n%u cannot be verified: %s", number + 1,
+                       gossip_strerror(error));
+}
+
 void checker_examine(struct checker *checker, unsigned number, struct gossip *gossip,
                      struct gossip_store *store)
 {
     struct node_record *node = &checker->nodes[number];
     struct walk walk = {.checker = checker, .number = number};
-    struct faults faults = {checker, number};
     int error = walk_store(&walk, store);
 
     if (error < 0)
@@ -955,11 +963,6 @@ void checker_examine(struct checker *checker, unsigned number, struct gossip *go
     if (checker->violation.invariant != INVARIANT_NONE)
         return;
     checker_stepped(checker, number, gossip);
-    error = gossip_verify(gossip, report_fault, &faults, NULL);
-    if (error < 0)
-        checker_report(checker, INVARIANT_BYTES, "n%u cannot be verified: %s", number + 1,
-                       gossip_strerror(error));
-    check_log(checker, number, gossip);
     for (unsigned i = 0; i < RELATIONS_AT_ONCE && node->delivery_count > 0; i++)
         check_relation(checker, number, gossip);
 }

@@ -101,9 +101,15 @@ void checker_cursor(struct checker *checker, unsigned node, uint64_t after);
 void checker_popped(struct checker *checker, unsigned node, const struct gossip_event *event);
 
 /* Everything that can be asked of a running node: every stored byte against the record, every
- * clock, the node's own verification, relations of sampled pairs. */
+ * clock, relations of sampled pairs. */
 void checker_examine(struct checker *checker, unsigned node, struct gossip *gossip,
                      struct gossip_store *store);
+
+/* The node's own verification of all that it holds: hashes, seals, contexts. */
+void checker_verify(struct checker *checker, unsigned node, struct gossip *gossip);
+
+/* The displayed order of a running node: every event once, none before what caused it. */
+void checker_read_log(struct checker *checker, unsigned node, struct gossip *gossip);
 
 /* Whether all these nodes hold every event that there is. */
 bool checker_agree(const struct checker *checker, const unsigned *nodes, size_t count);

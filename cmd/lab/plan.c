@@ -13,8 +13,8 @@ enum {
     PERCENT = 10000, /* In millionths. */
     NODES_MAX = 30,
     /* Deliveries of one run: they are what it costs. */
-    DELIVERIES_MAX = 4000,
-    BYTES_MAX = 3 << 20,
+    DELIVERIES_MAX = 8000,
+    BYTES_MAX = 4 << 20,
     /* An address that does not answer gets a hello a minute, one in step is asked every half
      * minute; the rest is for fetching. */
     QUIET_MS = 240 * SECOND_MS,
@@ -125,8 +125,9 @@ void action_text(const struct action *action, char *ret_text, size_t size)
         snprintf(detail, sizeof(detail), "n%u", node);
         break;
     }
-    snprintf(ret_text, size, "%" PRIu64 ".%03u s %s %s", action->at_ms / 1000,
-             (unsigned)(action->at_ms % 1000), action_name(action->kind), detail);
+    snprintf(ret_text, size, "%" PRIu64 ".%03u s%s %s %s", action->at_ms / 1000,
+             (unsigned)(action->at_ms % 1000), action->is_early ? ", before all," : "",
+             action_name(action->kind), detail);
 }
 
 void plan_add(struct plan *plan, const struct action *action)
@@ -274,6 +275,10 @@ static void draw_weights(struct drawing *drawing, const struct plan_faults *faul
         drawing->weights[ACTION_CLONE] = (uint32_t)skewed(drawing, 2);
     }
     drawing->weights[ACTION_PUBLISH] = 24;
+    for (size_t i = 0; i < ACTIONS; i++) {
+        if (i != ACTION_PUBLISH)
+            drawing->weights[ACTION_PUBLISH] += drawing->weights[i] / 2;
+    }
 }
 
 static enum action_kind draw_kind(struct drawing *drawing)
@@ -319,7 +324,7 @@ static void draw_action(struct drawing *drawing, uint64_t at_ms, uint64_t *event
     case ACTION_PUBLISH:
         action.number = skewed(drawing, 16);
         size = one_in(drawing, 8) ? GOSSIP_PAYLOAD_DEFAULT : 300;
-        action.size = skewed(drawing, size);
+        action.size = skewed(drawing, size) - 1;
         if (action.number > *events)
             action.number = *events;
         if (action.number * action.size > *bytes)
@@ -375,8 +380,12 @@ static void draw_action(struct drawing *drawing, uint64_t at_ms, uint64_t *event
         add_later(drawing, &action, ACTION_START, lasting, 0);
         break;
     case ACTION_FAIL_DISK:
+        /* A commit whose outcome is unknown is the most dangerous of all. */
         action.operation = (enum virtual_operation)below(drawing, VIRTUAL_OPERATIONS);
-        action.number = skewed(drawing, 100);
+        if (one_in(drawing, 2))
+            action.operation = one_in(drawing, 2) ? VIRTUAL_SYNC : VIRTUAL_WRITE;
+        /* The others are done at a start, an end or a checkpoint only. */
+        action.number = skewed(drawing, action.operation <= VIRTUAL_SYNC ? 100 : 3);
         action.times = one_in(drawing, 3) ? UINT64_MAX : skewed(drawing, 4);
         add_later(drawing, &action, ACTION_START, lasting, 0);
         break;
@@ -402,6 +411,24 @@ static void draw_action(struct drawing *drawing, uint64_t at_ms, uint64_t *event
     plan_add(drawing->plan, &action);
 }
 
+/* Some disks are in trouble before the store on them is made. */
+static void draw_early(struct drawing *drawing)
+{
+    for (unsigned i = 0; i < drawing->plan->options.nodes; i++) {
+        struct action action = {.node = i, .is_early = true};
+
+        if (!one_in(drawing, 3))
+            continue;
+        action.kind = one_in(drawing, 2) ? ACTION_CRASH_AT : ACTION_FAIL_DISK;
+        action.damage = draw_damage(drawing);
+        action.operation = (enum virtual_operation)below(drawing, VIRTUAL_OPERATIONS);
+        action.number = skewed(drawing, action.kind == ACTION_CRASH_AT ? 64 : 8);
+        action.times = skewed(drawing, 4);
+        add_later(drawing, &action, ACTION_START, skewed(drawing, 10 * SECOND_MS), 0);
+        plan_add(drawing->plan, &action);
+    }
+}
+
 /* Stable, so that one seed gives one plan. */
 static void sort_actions(struct plan *plan)
 {
@@ -422,14 +449,18 @@ void plan_draw(struct plan *plan, uint64_t seed, const struct plan_faults *fault
     uint64_t events;
     uint64_t bytes;
     uint64_t pace;
+    uint64_t longest;
 
     *plan = (struct plan){.quiet_ms = QUIET_MS};
     draw_world(&drawing, seed);
     draw_weights(&drawing, faults);
     events = 10 + skewed(&drawing, DELIVERIES_MAX / plan->options.nodes);
     bytes = BYTES_MAX / plan->options.nodes;
-    plan->wild_ms = between(&drawing, 10, 60) * SECOND_MS;
+    longest = one_in(&drawing, 8) ? 300 : 60;
+    plan->wild_ms = between(&drawing, 10, longest) * SECOND_MS;
     pace = between(&drawing, 100, 2000);
+    if (one_in(&drawing, 4))
+        draw_early(&drawing);
     while (at_ms < plan->wild_ms) {
         draw_action(&drawing, at_ms, &events, &bytes);
         at_ms += skewed(&drawing, 2 * pace);

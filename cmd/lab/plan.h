@@ -49,6 +49,7 @@ struct action {
     enum virtual_damage damage;
     enum virtual_operation operation;
     struct virtual_link link;
+    bool is_early;   /* Before anybody starts; at_ms is 0. */
     bool is_dropped; /* By shrinking. */
 };
 

@@ -18,7 +18,8 @@
 
 enum {
     EXAMINE_EVERY = 1000,
-    RUNS_AT_ONCE = 2000, /* More in one millisecond is a spin. */
+    RUNS_AT_ONCE = 2000,  /* More in one millisecond is a spin, */
+    STEPS_MAX = 20000000, /* and more in a world, something that feeds on itself. */
     FIRST_PORT = 7001,
     NARRATION_MAX = 512,
 };
@@ -1023,15 +1024,31 @@ static void check_spin(struct world_node *node)
     if (++node->runs > RUNS_AT_ONCE && world->checker != NULL)
         checker_report(world->checker, INVARIANT_BOUNDS, "n%u has run %u times in a millisecond",
                        node->number + 1, node->runs);
+    if (world->stats.steps > STEPS_MAX && world->checker != NULL)
+        checker_report(world->checker, INVARIANT_BOUNDS,
+                       "nodes have run %" PRIu64 " times: something feeds on itself",
+                       world->stats.steps);
+}
+
+/* Stored bytes are compared with what their authors wrote; whether those verify is asked of one
+ * node in turn, and of all in world_examine(). */
+static void examine(struct world *world, bool verify_all)
+{
+    unsigned turn = (unsigned)(world->stats.steps / world->options.examine_every % world->count);
+
+    for (unsigned i = 0; i < world->count && world->checker != NULL && world_is_sound(world); i++) {
+        /* Reads are on the disk's account: where it is to fail they would take the node's. */
+        if (world->nodes[i].gossip == NULL || world->nodes[i].faulted != 0)
+            continue;
+        checker_examine(world->checker, i, world->nodes[i].gossip, world->nodes[i].store);
+        if (verify_all || i == turn)
+            checker_verify(world->checker, i, world->nodes[i].gossip);
+    }
 }
 
 void world_examine(struct world *world)
 {
-    for (unsigned i = 0; i < world->count && world->checker != NULL && world_is_sound(world); i++) {
-        /* Reads are on the disk's account: where it is to fail they would take the node's. */
-        if (world->nodes[i].gossip != NULL && world->nodes[i].faulted == 0)
-            checker_examine(world->checker, i, world->nodes[i].gossip, world->nodes[i].store);
-    }
+    examine(world, true);
 }
 
 static void run_node(struct world_node *node)
@@ -1055,7 +1072,7 @@ static void run_node(struct world_node *node)
         checker_stepped(world->checker, node->number, node->gossip);
     set_deadline(node);
     if (world->stats.steps % world->options.examine_every == 0)
-        world_examine(world);
+        examine(world, false);
 }
 
 /* Moves what has arrived, and runs whoever is due. */
