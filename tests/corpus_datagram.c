@@ -4,7 +4,7 @@
  *
  *     build-fuzz/tests/corpus_datagram tests/corpus/datagram
  */
-#include "tests/net.h"
+#include "cmd/lab/world.h"
 
 #include <assert.h>
 #include <stdio.h>
@@ -16,7 +16,7 @@
 enum { KINDS = 16, OF_EACH = 3, PROGRAM_MAX = 4096 };
 
 struct recorder {
-    struct net *net;
+    struct world *world;
     const char *directory;
     unsigned written[KINDS];
     size_t sizes[KINDS][OF_EACH];
@@ -72,9 +72,12 @@ static bool is_wanted(struct recorder *recorder, unsigned kind, size_t size)
     return true;
 }
 
-static bool record(void *context, unsigned from, unsigned to, const uint8_t *data, size_t size)
+static bool record(void *context, unsigned from, unsigned to,
+                   const struct gossip_datagram *datagram)
 {
     struct recorder *recorder = context;
+    const uint8_t *data = datagram->data;
+    size_t size = datagram->size;
     uint8_t program[PROGRAM_MAX];
     uint8_t plain[GOSSIP_PLAIN_MAX];
     uint8_t key[32];
@@ -89,8 +92,8 @@ static bool record(void *context, unsigned from, unsigned to, const uint8_t *dat
     }
     if (data[4] != DATAGRAM_BOX)
         return false;
-    opens = pair_key(gossip_crypto_sodium(), net_identity(recorder->net, from),
-                     gossip_identity_key(net_identity(recorder->net, to)), key);
+    opens = pair_key(gossip_crypto_sodium(), world_identity(recorder->world, from),
+                     gossip_identity_key(world_identity(recorder->world, to)), key);
     assert(opens);
     size = box_open(gossip_crypto_sodium(), key, data, size, plain);
     assert(size > 0);
@@ -141,6 +144,8 @@ static void write_by_hand(const char *directory)
 
 int main(int argc, char **argv)
 {
+    static const struct virtual_link link = {.latency_ms = 5, .jitter_ms = 35, .loss_ppm = 200000};
+    struct world_options options = {.seed = 1, .nodes = 3, .crypto = WORLD_SODIUM};
     struct recorder recorder = {0};
 
     if (argc != 2) {
@@ -148,14 +153,14 @@ int main(int argc, char **argv)
         return 2;
     }
     recorder.directory = argv[1];
-    recorder.net = net_create(&(struct net_options){
-        .seed = 1, .nodes = 3, .latency_ms_min = 5, .latency_ms_max = 40, .loss_percent = 20});
-    net_set_tap(recorder.net, record, &recorder);
+    recorder.world = world_create(&options);
+    virtual_network_set_default(world_network(recorder.world), &link);
+    world_set_tap(recorder.world, record, &recorder);
     for (unsigned i = 0; i < 60; i++) {
-        net_publish(recorder.net, i % 3, i % 7 == 0 ? "an event with a longer text" : "event");
-        net_run(recorder.net, 500);
+        world_tell(recorder.world, i % 3, i % 7 == 0 ? "an event with a longer text" : "event");
+        world_run(recorder.world, 500);
     }
-    net_destroy(recorder.net);
+    world_destroy(recorder.world);
     write_by_hand(recorder.directory);
     return 0;
 }

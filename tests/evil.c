@@ -1,10 +1,12 @@
 #include "tests/evil.h"
 
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "gossip/bytes.h"
+#include "gossip/splitmix.h"
 
 #define EVIL_REQUIRE(condition)                                                                    \
     do {                                                                                           \
@@ -14,18 +16,18 @@
         }                                                                                          \
     } while (0)
 
-enum { PART_SIZE = 700 };
+enum { PART_SIZE = 700, EVIL_NODES_MAX = 64, ELSEWHERE = 1000 };
 
 struct evil {
     struct evil *next;
-    struct net *net;
+    struct world *world;
     struct gossip_address address;
     struct gossip_identity *identity;
     uint64_t boot_count;
     uint64_t boot_id;
-    uint64_t counters[NET_NODES_MAX];
-    uint8_t keys[NET_NODES_MAX][32]; /* For boxes, once they are known. */
-    bool has_key[NET_NODES_MAX];
+    uint64_t counters[EVIL_NODES_MAX];
+    uint8_t keys[EVIL_NODES_MAX][32]; /* For boxes, once they are known. */
+    bool has_key[EVIL_NODES_MAX];
     uint8_t nonce[GOSSIP_NONCE_SIZE]; /* Of the hello that is out. */
     bool welcomed;
     uint8_t token[GOSSIP_TOKEN_SIZE];
@@ -36,18 +38,19 @@ struct evil {
 /* All members of the one net of a test. */
 static struct evil *members;
 static uint64_t bytes_to_members;
+static struct splitmix lots;
 
-static void fill(struct net *net, uint8_t *bytes, size_t size)
+static void fill(uint8_t *bytes, size_t size)
 {
     for (size_t i = 0; i < size; i++)
-        bytes[i] = (uint8_t)net_random(net, 256);
+        bytes[i] = (uint8_t)(splitmix_next(&lots) >> 56);
 }
 
 static const uint8_t *key_for(struct evil *evil, unsigned node)
 {
     if (!evil->has_key[node])
         EVIL_REQUIRE(pair_key(gossip_crypto_sodium(), evil->identity,
-                              gossip_identity_key(net_identity(evil->net, node)),
+                              gossip_identity_key(world_identity(evil->world, node)),
                               evil->keys[node]));
     evil->has_key[node] = true;
     return evil->keys[node];
@@ -73,14 +76,16 @@ static void keep(struct evil *evil, unsigned from, const uint8_t *data, size_t s
     evil->last = message;
 }
 
-static bool tap(void *context, unsigned from, unsigned to, const uint8_t *data, size_t size)
+static bool tap(void *context, unsigned from, unsigned to, const struct gossip_datagram *datagram)
 {
+    const uint8_t *data = datagram->data;
+    size_t size = datagram->size;
     static struct wire_arena arena;
     enum datagram_kind kind;
     struct greeting greeting;
 
     (void)context;
-    if (to != NET_NODES_MAX)
+    if (to != UINT_MAX)
         return false;
     bytes_to_members += size;
     EVIL_REQUIRE(datagram_kind(data, size, &kind) == GOSSIP_DATAGRAM_ACCEPTED);
@@ -98,32 +103,35 @@ static bool tap(void *context, unsigned from, unsigned to, const uint8_t *data, 
     return true;
 }
 
-struct evil *evil_create(struct net *net, const char *name)
+struct evil *evil_create(struct world *world, const char *name)
 {
     struct evil *evil = calloc(1, sizeof(*evil));
     uint8_t seed[GOSSIP_SEED_SIZE];
 
     EVIL_REQUIRE(evil != NULL);
-    if (members == NULL)
+    if (members == NULL) {
         bytes_to_members = 0;
-    fill(net, seed, sizeof(seed));
-    evil->net = net;
+        lots = (struct splitmix){7};
+    }
+    fill(seed, sizeof(seed));
+    evil->world = world;
     evil->boot_count = 1;
-    for (unsigned i = 0; i < NET_NODES_MAX; i++)
+    for (unsigned i = 0; i < EVIL_NODES_MAX; i++)
         evil->counters[i] = 1;
-    evil->boot_id = net_random(net, UINT64_MAX);
-    evil->address = net_address(NET_NODES_MAX);
+    evil->boot_id = splitmix_next(&lots);
+    evil->address = world_address(world, 0);
+    evil->address.port += ELSEWHERE;
     for (const struct evil *other = members; other != NULL; other = other->next)
         evil->address.port++;
-    EVIL_REQUIRE(identity_make(gossip_crypto_sodium(), net_cluster(net), name, 0, seed,
+    EVIL_REQUIRE(identity_make(gossip_crypto_sodium(), world_cluster(world), name, 0, seed,
                                &evil->identity) == GOSSIP_OK);
     evil->next = members;
     members = evil;
-    net_set_tap(net, tap, NULL);
+    world_set_tap(world, tap, NULL);
     return evil;
 }
 
-void evil_destroy_all(struct net *net)
+void evil_destroy_all(struct world *world)
 {
     while (members != NULL) {
         struct evil *evil = members;
@@ -133,7 +141,7 @@ void evil_destroy_all(struct net *net)
         gossip_identity_destroy(evil->identity);
         free(evil);
     }
-    net_set_tap(net, NULL, NULL);
+    world_set_tap(world, NULL, NULL);
 }
 
 struct gossip_address evil_address(const struct evil *evil)
@@ -146,9 +154,9 @@ const struct gossip_identity *evil_identity(const struct evil *evil)
     return evil->identity;
 }
 
-uint64_t evil_bytes(const struct net *net)
+uint64_t evil_bytes(const struct world *world)
 {
-    (void)net;
+    (void)world;
     return bytes_to_members;
 }
 
@@ -178,7 +186,7 @@ size_t evil_box(struct evil *evil, unsigned node, enum message_kind kind, const 
                 size_t size, uint8_t ret_data[GOSSIP_DATAGRAM_MAX])
 {
     const struct gossip_crypto *crypto = gossip_crypto_sodium();
-    const struct gossip_identity *receiver = net_identity(evil->net, node);
+    const struct gossip_identity *receiver = world_identity(evil->world, node);
     struct box_header header = {.receiver = receiver->node,
                                 .sender = evil->identity->node,
                                 .boot_id = evil->boot_id,
@@ -196,7 +204,7 @@ size_t evil_box(struct evil *evil, unsigned node, enum message_kind kind, const 
         digest_sign(crypto, evil->identity, &header, message, size, plain + plain_size);
         plain_size += GOSSIP_SIGNATURE_SIZE;
     }
-    fill(evil->net, nonce, sizeof(nonce));
+    fill(nonce, sizeof(nonce));
     return box_write(crypto, key_for(evil, node), &header, nonce, plain, plain_size, ret_data);
 }
 
@@ -206,7 +214,7 @@ void evil_send(struct evil *evil, unsigned node, enum message_kind kind, const u
     uint8_t data[GOSSIP_DATAGRAM_MAX];
 
     size = evil_box(evil, node, kind, message, size, data);
-    net_inject(evil->net, node, &evil->address, data, size);
+    story_inject(evil->world, node, &evil->address, data, size);
 }
 
 static void send_digest(struct evil *evil, unsigned node, struct wire_digest *digest)
@@ -214,7 +222,7 @@ static void send_digest(struct evil *evil, unsigned node, struct wire_digest *di
     uint8_t message[GOSSIP_PLAIN_MAX];
     uint8_t root[16];
 
-    fill(evil->net, root, sizeof(root));
+    fill(root, sizeof(root));
     digest->root = root;
     digest->records_root = root;
     evil_send(evil, node, MESSAGE_DIGEST, message,
@@ -223,7 +231,7 @@ static void send_digest(struct evil *evil, unsigned node, struct wire_digest *di
 
 static bool is_proven(const struct evil *evil, unsigned node)
 {
-    struct gossip *gossip = net_node(evil->net, node);
+    struct gossip *gossip = world_gossip(evil->world, node);
 
     for (size_t i = 0; i < gossip_peer_count(gossip); i++) {
         struct gossip_peer peer;
@@ -247,10 +255,10 @@ static void join(struct evil *evil, unsigned node)
     uint8_t data[GOSSIP_HELLO_SIZE];
     size_t size;
 
-    fill(evil->net, evil->nonce, sizeof(evil->nonce));
+    fill(evil->nonce, sizeof(evil->nonce));
     size = greeting_write(gossip_crypto_sodium(), identity, DATAGRAM_HELLO, &hello, NULL, data);
     evil->welcomed = false;
-    net_inject(evil->net, node, &evil->address, data, size);
+    story_inject(evil->world, node, &evil->address, data, size);
     EVIL_REQUIRE(evil->welcomed);
     send_digest(evil, node, &digest);
 }
@@ -264,8 +272,8 @@ bool evil_join(struct evil *evil, unsigned node)
 void evil_join_as(struct evil *evil, unsigned node, uint64_t counter)
 {
     evil->boot_count++;
-    evil->boot_id = net_random(evil->net, UINT64_MAX);
-    for (unsigned i = 0; i < NET_NODES_MAX; i++)
+    evil->boot_id = splitmix_next(&lots);
+    for (unsigned i = 0; i < EVIL_NODES_MAX; i++)
         evil->counters[i] = counter;
     join(evil, node);
 }
@@ -280,7 +288,7 @@ void evil_digest(struct evil *evil, unsigned node, const uint8_t *exchange, uint
     if (author != NULL) {
         uint8_t random[GOSSIP_SHORT_HASH_SIZE];
 
-        fill(evil->net, random, sizeof(random));
+        fill(random, sizeof(random));
         write_bytes(&writer, author, GOSSIP_ID_SIZE);
         write_varint(&writer, have * 2);
         write_bytes(&writer, head == NULL ? random : head, GOSSIP_SHORT_HASH_SIZE);
@@ -370,7 +378,7 @@ void evil_publish(struct evil_author *author, const struct evil_entry *entries, 
     EVIL_REQUIRE(body != NULL);
     while (knowns < count && entries[knowns].id == NULL)
         knowns++;
-    write_fixed(&writer, (UINT64_C(1800000000000) + net_now(author->evil->net)) << 16, 8);
+    write_fixed(&writer, (UINT64_C(1800000000000) + world_now(author->evil->world)) << 16, 8);
     write_varint(&writer, GOSSIP_EVENT_APPLICATION);
     write_varint(&writer, knowns);
     for (size_t i = 0; i < knowns; i++) {
@@ -451,9 +459,9 @@ unsigned evil_push(struct evil *evil, unsigned node, const struct evil_author *a
     return parts;
 }
 
-void evil_honest_id(struct net *net, unsigned node, uint8_t ret_id[GOSSIP_ID_SIZE])
+void evil_honest_id(struct world *world, unsigned node, uint8_t ret_id[GOSSIP_ID_SIZE])
 {
-    struct gossip *gossip = net_node(net, node);
+    struct gossip *gossip = world_gossip(world, node);
     struct gossip_author author;
 
     EVIL_REQUIRE(gossip_author(gossip, gossip_self(gossip), &author) == GOSSIP_OK);

@@ -7,7 +7,7 @@
 
 #include "gossip/datagram.h"
 #include "gossip/event.h"
-#include "tests/net.h"
+#include "tests/story.h"
 
 struct evil;
 
@@ -58,11 +58,11 @@ struct evil_lies {
     bool unintroduced;
 };
 
-/* A new member. The tap of net is theirs from the first one on. */
-struct evil *evil_create(struct net *net, const char *name);
+/* A new member. The tap of world is theirs from the first one on. */
+struct evil *evil_create(struct world *world, const char *name);
 
-/* Frees all members of a net. */
-void evil_destroy_all(struct net *net);
+/* Frees all members of a world. */
+void evil_destroy_all(struct world *world);
 
 struct gossip_address evil_address(const struct evil *evil);
 const struct gossip_identity *evil_identity(const struct evil *evil);
@@ -86,7 +86,7 @@ bool evil_take(struct evil *evil, struct evil_message *ret_message);
 void evil_forget(struct evil *evil);
 
 /* Bytes of all datagrams that came to any member, hellos included. */
-uint64_t evil_bytes(const struct net *net);
+uint64_t evil_bytes(const struct world *world);
 
 /* A digest's answer or closing with one list entry, or an opening (step 1: no entry). */
 void evil_digest(struct evil *evil, unsigned node, const uint8_t *exchange, uint32_t step,
@@ -110,7 +110,7 @@ void evil_publish(struct evil_author *author, const struct evil_entry *entries, 
 unsigned evil_push(struct evil *evil, unsigned node, const struct evil_author *author,
                    uint64_t first, uint64_t last, const struct evil_lies *lies);
 
-/* The id of the author as which a node of the net publishes. */
-void evil_honest_id(struct net *net, unsigned node, uint8_t ret_id[GOSSIP_ID_SIZE]);
+/* The id of the author as which a node of the world publishes. */
+void evil_honest_id(struct world *world, unsigned node, uint8_t ret_id[GOSSIP_ID_SIZE]);
 
 #endif

@@ -233,6 +233,47 @@ static const char *clock_text(struct gossip *gossip, const struct gossip_vclock 
     return text;
 }
 
+static int by_id(void *context, uint32_t author, char *name, size_t size)
+{
+    struct gossip_author info;
+    int written = 0;
+
+    assert_int_equal(gossip_author(context, author, &info), GOSSIP_OK);
+    for (size_t i = 0; i < GOSSIP_ID_SIZE; i++)
+        written += snprintf(name + written, size - (size_t)written, "%02x", info.id[i]);
+    return written;
+}
+
+bool story_agrees(struct world *world)
+{
+    char *first = NULL;
+    bool agrees = true;
+
+    for (unsigned i = 0; i < world_nodes(world) && agrees; i++) {
+        struct gossip *gossip = world_gossip(world, i);
+        char *written;
+
+        if (gossip == NULL)
+            continue;
+        assert_int_equal(gossip_vclock_to_text(gossip_clock(gossip), by_id, gossip, &written),
+                         GOSSIP_OK);
+        agrees = first == NULL || strcmp(first, written) == 0;
+        if (first == NULL)
+            first = written;
+        else
+            free(written);
+    }
+    free(first);
+    return agrees;
+}
+
+void story_inject(struct world *world, unsigned node, const struct gossip_address *from,
+                  const uint8_t *data, size_t size)
+{
+    assert_true(virtual_network_inject(world_network(world), node, from, data, size));
+    world_run(world, 0);
+}
+
 const char *story_clock(struct world *world, unsigned node)
 {
     struct gossip *gossip = world_gossip(world, node);

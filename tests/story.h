@@ -82,6 +82,14 @@ void story_end(struct story *story);
 /* Whether all nodes that are up hold the same, and each knows it of each other. */
 bool story_in_step(struct world *world);
 
+/* Whether all nodes that are up have equal clocks, by author id: for worlds without a checker, of
+ * which world_agrees() knows nothing. */
+bool story_agrees(struct world *world);
+
+/* Delivers a datagram to node, as if from address, and lets it deal with it at once. */
+void story_inject(struct world *world, unsigned node, const struct gossip_address *from,
+                  const uint8_t *data, size_t size);
+
 /* Cuts every link; links two nodes again, both ways, or cuts them. */
 void story_part_all(struct world *world);
 void story_link(struct world *world, unsigned a, unsigned b);

@@ -61,14 +61,6 @@ static struct gossip_address address_of(const struct wire *wire, unsigned node)
     return address;
 }
 
-/* Delivers a datagram to node at once, as if from address. */
-static void inject(const struct wire *wire, unsigned node, const struct gossip_address *from,
-                   const uint8_t *data, size_t size)
-{
-    assert_true(virtual_network_inject(world_network(wire->world), node, from, data, size));
-    world_run(wire->world, 0);
-}
-
 static unsigned kind_of(struct world *world, unsigned from, unsigned to, const uint8_t *data,
                         size_t size)
 {
@@ -254,7 +246,7 @@ static void comes_to_nothing(const struct wire *wire, unsigned node, unsigned fr
     struct gossip_address address = address_of(wire, from);
     struct snapshot after;
 
-    inject(wire, node, &address, data, size);
+    story_inject(wire->world, node, &address, data, size);
     after = snapshot_of(wire, node);
     if (after.stats.datagrams[verdict] != before.stats.datagrams[verdict] + 1) {
         printf("%zu bytes, not %s:\n", size, gossip_verdict_name(verdict));
@@ -379,7 +371,7 @@ static void throw_garbage(const struct wire *wire)
             if (data[4] == DATAGRAM_BOX && i % 5 > 1)
                 memcpy(data + 24, world_identity(wire->world, 1)->node, GOSSIP_ID_SIZE);
         }
-        inject(wire, 0, &address, data, size);
+        story_inject(wire->world, 0, &address, data, size);
         after = snapshot_of(wire, 0);
         assert_int_equal(after.stats.datagrams[GOSSIP_DATAGRAM_ACCEPTED],
                          before.stats.datagrams[GOSSIP_DATAGRAM_ACCEPTED]);
@@ -413,12 +405,12 @@ static void altered(unsigned kind)
     misdirect(wire);
     throw_garbage(wire);
     gossip_stats(world_gossip(wire->world, wire->kept.to), &before);
-    inject(wire, wire->kept.to, &from, wire->kept.data, wire->kept.size);
+    story_inject(wire->world, wire->kept.to, &from, wire->kept.data, wire->kept.size);
     gossip_stats(world_gossip(wire->world, wire->kept.to), &after);
     if (taken(&after) == taken(&before))
         story_print(wire->world, wire->kept.to);
     assert_int_equal(taken(&after), taken(&before) + 1);
-    inject(twin, twin->kept.to, &from, twin->kept.data, twin->kept.size);
+    story_inject(twin->world, twin->kept.to, &from, twin->kept.data, twin->kept.size);
     world_run(wire->world, 60000);
     world_run(twin->world, 60000);
     assert_true(wire->sent > before.datagrams_sent);
@@ -576,7 +568,7 @@ static void replay(struct wire *wire, unsigned node, unsigned from,
 
         if (again.to != node)
             continue;
-        inject(wire, node, &address, again.data, again.size);
+        story_inject(wire->world, node, &address, again.data, again.size);
         received += again.size;
         hellos += again.kind == DATAGRAM_HELLO;
     }
@@ -620,7 +612,7 @@ static void deliver_late(struct wire *wire)
         struct gossip_address address = address_of(wire, again.from);
 
         if (again.to < NODES)
-            inject(wire, again.to, &address, again.data, again.size);
+            story_inject(wire->world, again.to, &address, again.data, again.size);
     }
     assert_true(world_run_until(wire->world, story_in_step, 200000));
     come_to_rest(wire);
@@ -684,7 +676,7 @@ static void hellos_to_the_unproven_are_few(void **state)
 
         if (again.to != 1)
             continue;
-        inject(wire, 1, &elsewhere, again.data, again.size);
+        story_inject(wire->world, 1, &elsewhere, again.data, again.size);
         received += again.size;
         world_run(wire->world, 100);
     }
@@ -710,12 +702,12 @@ static void moved(unsigned kind, enum gossip_verdict verdict)
     run_until_held(wire);
     from = address_of(wire, wire->kept.from);
     gossip_stats(world_gossip(wire->world, wire->kept.to), &before);
-    inject(wire, wire->kept.to, &elsewhere, wire->kept.data, wire->kept.size);
+    story_inject(wire->world, wire->kept.to, &elsewhere, wire->kept.data, wire->kept.size);
     gossip_stats(world_gossip(wire->world, wire->kept.to), &after);
     assert_int_equal(after.datagrams[verdict], before.datagrams[verdict] + 1);
     assert_int_equal(after.commits, before.commits);
     assert_int_equal(after.delivered, before.delivered);
-    inject(wire, wire->kept.to, &from, wire->kept.data, wire->kept.size);
+    story_inject(wire->world, wire->kept.to, &from, wire->kept.data, wire->kept.size);
     gossip_stats(world_gossip(wire->world, wire->kept.to), &after);
     assert_int_equal(taken(&after), taken(&before) + 1);
     assert_true(world_run_until(wire->world, story_in_step, 400000));
