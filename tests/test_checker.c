@@ -755,7 +755,7 @@ static void test_durable(void **state)
         {keep_another_clock, INVARIANT_DURABLE, {"clock  {n1:1}", "events {n1:2}"}},
         {lose_what_was_shown, INVARIANT_DURABLE, {"n1 has shown an event of its own", "n1:3"}},
         {greet_before_saved, INVARIANT_DURABLE, {"hello of", "shows boot 2"}},
-        {save_anothers_author, INVARIANT_DURABLE, {"n2 saves an author that its"}},
+        {save_anothers_author, INVARIANT_DURABLE, {"n2 saves an author that its owner has not"}},
         {save_nobodys_author, INVARIANT_DURABLE, {"n2 saves an author that nobody's key is of"}},
     };
 
@@ -1172,6 +1172,34 @@ static void test_running_node(void **state)
     check_running(3, check_log, INVARIANT_ORDER, "shows 2 of 3 events");
 }
 
+/* ---- What nodes must not be able to do to the checker itself. ---- */
+
+/* An author that is cut before its first event stands in digests, without an event. */
+static void test_digest_of_no_event(void **state)
+{
+    static const uint8_t nothing[GOSSIP_HASH_SIZE];
+    struct town *town = town_create();
+
+    (void)state;
+    send_digest(town, 0, town->authors[1].id, 0, true, nothing);
+    require_sound(town);
+    send_digest(town, 0, town->authors[1].id, 0, true, town->events[0][0].record.hash);
+    assert_int_equal(checker_violation(town->checker)->invariant, INVARIANT_NO_REUSE);
+    town_destroy(town);
+}
+
+/* A result that says OK and names no event. */
+static void test_result_of_no_event(void **state)
+{
+    struct town *town = town_create();
+
+    (void)state;
+    return_result(town, 0, 0, "one");
+    assert_int_equal(checker_violation(town->checker)->invariant, INVARIANT_DURABLE);
+    assert_non_null(strstr(checker_violation(town->checker)->witness, "n1 returns n1:0"));
+    town_destroy(town);
+}
+
 static void test_names(void **state)
 {
     (void)state;
@@ -1201,6 +1229,8 @@ int main(void)
         cmocka_unit_test(test_order),
         cmocka_unit_test(test_disagreement),
         cmocka_unit_test(test_running_node),
+        cmocka_unit_test(test_digest_of_no_event),
+        cmocka_unit_test(test_result_of_no_event),
         cmocka_unit_test(test_names),
     };
 
