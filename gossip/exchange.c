@@ -67,6 +67,7 @@ int exchange_begin(struct gossip_node *node, uint32_t number)
     digest.exchange = exchange;
     peer->asking = true;
     peer->asked_ms = node->now_ms;
+    peers_stir(&node->peers);
     peer->exchanges++;
     peer->wanted = false;
     node->stats.exchanges++;
@@ -385,6 +386,7 @@ enum gossip_verdict exchange_receive(struct gossip_node *node, uint32_t number,
         if (peer->asking)
             peer_note_rtt(peer, node->now_ms - peer->asked_ms);
         peer->asking = false;
+        peers_stir(&node->peers); /* It may be wanted, or we have less patience with it now. */
         peer->answers++;
         roots(node, digest->exchange, &own);
         peer->in_step = memcmp(own.root, digest->root, sizeof(own.root)) == 0;
@@ -420,6 +422,8 @@ static int fall_silent(struct gossip_node *node, uint32_t number)
     int error;
 
     peer->state = GOSSIP_PEER_SILENT;
+    peers_stir(&node->peers);
+    targets_stir(&node->peers);
     peer->in_step = false;
     peer->wanted = false;
     peer->pull.open = false;
@@ -526,14 +530,11 @@ static int begin_period(struct gossip_node *node)
     return GOSSIP_OK;
 }
 
-int exchange_time(struct gossip_node *node)
+static int ask_the_wanted(struct gossip_node *node)
 {
-    int error = look_for_silence(node);
-
-    if (error < 0)
-        return error;
     for (uint32_t i = 0; i < node->peers.count; i++) {
-        struct peer *peer = node->peers.items[i];
+        const struct peer *peer = node->peers.items[i];
+        int error;
 
         if (!peer->wanted || peer->asking || peer->state != GOSSIP_PEER_ALIVE)
             continue;
@@ -541,24 +542,47 @@ int exchange_time(struct gossip_node *node)
         if (error < 0)
             return error;
     }
-    if (node->exchange_ms <= node->now_ms)
-        return begin_period(node);
     return GOSSIP_OK;
 }
 
-uint64_t exchange_deadline(const struct gossip_node *node)
+/* When something is to be done for a peer: silence noted, its exchange begun, its pull given up. */
+static uint64_t find_due(const struct gossip_node *node)
 {
-    uint64_t deadline = node->exchange_ms;
+    uint64_t due = UINT64_MAX;
 
     for (size_t i = 0; i < node->peers.count; i++) {
         const struct peer *peer = node->peers.items[i];
 
+        if (peer->pull.open && peer->pull.deadline_ms < due)
+            due = peer->pull.deadline_ms;
         if (peer->state != GOSSIP_PEER_ALIVE)
             continue;
-        if (peer->asking && peer->asked_ms + patience(node, peer) < deadline)
-            deadline = peer->asked_ms + patience(node, peer);
+        if (peer->asking && peer->asked_ms + patience(node, peer) < due)
+            due = peer->asked_ms + patience(node, peer);
         else if (peer->wanted && !peer->asking)
-            deadline = node->now_ms;
+            due = node->now_ms;
     }
-    return deadline;
+    return due;
+}
+
+int exchange_time(struct gossip_node *node)
+{
+    int error = GOSSIP_OK;
+
+    if (node->peers.peer_due_ms <= node->now_ms) {
+        error = look_for_silence(node);
+        if (error >= 0)
+            error = ask_the_wanted(node);
+    }
+    if (error >= 0 && node->exchange_ms <= node->now_ms)
+        error = begin_period(node);
+    if (node->peers.peer_due_ms <= node->now_ms)
+        node->peers.peer_due_ms = find_due(node);
+    return error;
+}
+
+uint64_t exchange_deadline(const struct gossip_node *node)
+{
+    return node->exchange_ms < node->peers.peer_due_ms ? node->exchange_ms
+                                                       : node->peers.peer_due_ms;
 }

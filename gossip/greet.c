@@ -313,6 +313,8 @@ int greet_proven(struct gossip_node *node, uint32_t number, const struct gossip_
     peer->heard_ms = node->now_ms;
     peer->missed = 0;
     peer->state = GOSSIP_PEER_ALIVE;
+    peers_stir(&node->peers);
+    targets_stir(&node->peers);
     targets_make_room(&node->peers);
     error = targets_add(&node->peers, address, number, node->now_ms + node->period_ms,
                         node->period_ms, &target);
@@ -345,6 +347,7 @@ int greet_unproven(struct gossip_node *node, uint32_t number, const struct gossi
         return GOSSIP_OK;
     if (error < 0)
         return error;
+    targets_stir(&node->peers);
     if (!target->urgent) {
         target->urgent = true;
         target->tries = 0;
@@ -399,6 +402,7 @@ static int try_address(struct gossip_node *node, uint32_t peer,
     int error = targets_add(&node->peers, address, peer, node->now_ms, node->period_ms, &target);
 
     if (error >= 0 && target->due_ms > soon) {
+        targets_stir(&node->peers);
         target->interval_ms = node->period_ms;
         target->due_ms = soon;
     }
@@ -478,8 +482,10 @@ static enum gossip_verdict receive_welcome(struct gossip_node *node,
     target->tries = 0;
     target->interval_ms = node->period_ms;
     target->peer = number;
+    targets_stir(&node->peers);
     peer = node->peers.items[number];
     peer_note_rtt(peer, node->now_ms - hello->sent_ms);
+    peers_stir(&node->peers);
     peer->has_token = true;
     peer->token_ms = node->now_ms;
     memcpy(peer->token, greeting->message.token, GOSSIP_TOKEN_SIZE);
@@ -630,7 +636,20 @@ static int hello_due(struct gossip_node *node, struct target *target)
     return GOSSIP_OK;
 }
 
-int greet_time(struct gossip_node *node)
+static uint64_t find_target_due(const struct gossip_node *node)
+{
+    uint64_t due = UINT64_MAX;
+
+    for (size_t i = 0; i < node->peers.target_count; i++) {
+        const struct target *target = &node->peers.targets[i];
+
+        if (target->due_ms < due && !target_rests(&node->peers, target))
+            due = target->due_ms;
+    }
+    return due;
+}
+
+static int greet_targets(struct gossip_node *node)
 {
     for (size_t i = 0; i < node->peers.target_count;) {
         struct target *target = &node->peers.targets[i];
@@ -649,6 +668,18 @@ int greet_time(struct gossip_node *node)
             return error;
         i++;
     }
+    node->peers.target_due_ms = find_target_due(node);
+    return GOSSIP_OK;
+}
+
+int greet_time(struct gossip_node *node)
+{
+    if (node->peers.target_due_ms <= node->now_ms) {
+        int error = greet_targets(node);
+
+        if (error < 0)
+            return error;
+    }
     if (node->addresses_ms <= node->now_ms) {
         node->addresses_ms = node->now_ms + jittered(node, node->addresses_interval_ms);
         if (node->addresses_interval_ms < GOSSIP_HELLO_MAX_MS)
@@ -660,13 +691,6 @@ int greet_time(struct gossip_node *node)
 
 uint64_t greet_deadline(const struct gossip_node *node)
 {
-    uint64_t deadline = node->addresses_ms;
-
-    for (size_t i = 0; i < node->peers.target_count; i++) {
-        const struct target *target = &node->peers.targets[i];
-
-        if (!target_rests(&node->peers, target) && target->due_ms < deadline)
-            deadline = target->due_ms;
-    }
-    return deadline;
+    return node->addresses_ms < node->peers.target_due_ms ? node->addresses_ms
+                                                          : node->peers.target_due_ms;
 }

@@ -2,8 +2,10 @@
 
 #include "gossip/limits.h"
 
-/* The last millisecond that a stamp can show, in the year 10889. */
-#define LAST_MS ((UINT64_C(1) << 48) - 1)
+/* Where our clock ends, in the year 6429: stamps of others may go on to 2^64 - 1, but no store
+ * keeps a number of ours past 2^63 - 1. */
+#define LAST_STAMP ((UINT64_C(1) << 63) - 1)
+#define LAST_MS    (LAST_STAMP >> 16)
 
 static uint64_t greater(uint64_t a, uint64_t b)
 {
@@ -18,7 +20,7 @@ static uint64_t lesser(uint64_t a, uint64_t b)
 /* Of a full counter, one more is the next millisecond. */
 static uint64_t next(uint64_t stamp)
 {
-    return stamp == UINT64_MAX ? stamp : stamp + 1;
+    return stamp >= LAST_STAMP ? LAST_STAMP : stamp + 1;
 }
 
 uint64_t hlc_tick(uint64_t *clock, uint64_t wall_ms)

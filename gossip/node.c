@@ -221,6 +221,7 @@ int gossip_node_step(struct gossip_node *node, const struct gossip_input *input)
         node->taken = false;
     }
     assert(input->now_ms >= node->now_ms);
+    node->has_stepped = true;
     node->now_ms = input->now_ms;
     node->wall_ms = input->wall_ms;
     switch (input->kind) {
@@ -234,7 +235,7 @@ int gossip_node_step(struct gossip_node *node, const struct gossip_input *input)
         error = publish_event(node, input->ticket, input->payload, input->payload_size);
         break;
     }
-    return error < 0 ? error : pass_time(node);
+    return error;
 }
 
 bool gossip_node_batch_is_full(const struct gossip_node *node)
@@ -285,7 +286,12 @@ int gossip_node_take(struct gossip_node *node, struct gossip_effects *ret_effect
     int error = GOSSIP_OK;
 
     if (!node->taken) {
-        error = publish_seal(node);
+        /* Once for all that has come, and after it. What a node does before its first step is none
+         * of its time: nothing is sent of that. */
+        if (node->has_stepped)
+            error = pass_time(node);
+        if (error >= 0)
+            error = publish_seal(node);
         if (error >= 0)
             error = serve_push(node);
         if (error >= 0)

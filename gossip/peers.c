@@ -144,6 +144,7 @@ int targets_add(struct peers *peers, const struct gossip_address *address, uint3
     if (target != NULL) {
         if (peer != NO_PEER)
             target->peer = peer;
+        targets_stir(peers);
         *ret_target = target;
         return GOSSIP_OK;
     }
@@ -161,6 +162,7 @@ int targets_add(struct peers *peers, const struct gossip_address *address, uint3
     target = &peers->targets[peers->target_count++];
     *target = (struct target){
         .address = *address, .peer = peer, .due_ms = due_ms, .interval_ms = interval_ms};
+    targets_stir(peers);
     *ret_target = target;
     return GOSSIP_OK;
 }

@@ -113,7 +113,22 @@ struct peers {
     struct target *targets;
     size_t target_count;
     size_t target_capacity;
+    /* When something is due next for any peer, and for any target; 0: that is to be found anew.
+     * With a thousand of them to look at all at every datagram takes longer than all the rest. */
+    uint64_t peer_due_ms;
+    uint64_t target_due_ms;
 };
+
+/* What is due for a peer, or for a target, may be due sooner now: said by whoever makes it so. */
+static inline void peers_stir(struct peers *peers)
+{
+    peers->peer_due_ms = 0;
+}
+
+static inline void targets_stir(struct peers *peers)
+{
+    peers->target_due_ms = 0;
+}
 
 /* Notes how long an answer of peer has taken. */
 void peer_note_rtt(struct peer *peer, uint64_t rtt_ms);

@@ -153,6 +153,7 @@ int pull_begin(struct gossip_node *node, uint32_t number, const struct need *nee
     peer->pull.again = false;
     peer->pull.begun_ms = node->now_ms;
     peer->pull.deadline_ms = node->now_ms + peer_patience(peer);
+    peers_stir(&node->peers);
     node->stats.pulls++;
     return node_send(node, number, MESSAGE_PULL, message, size);
 }
@@ -165,6 +166,7 @@ static void end_pull(struct gossip_node *node, uint32_t number)
     size_t moved = 0;
 
     peer->pull.open = false;
+    peers_stir(&node->peers); /* Somebody may be wanted: this one too, by whoever ends it. */
     for (size_t i = 0; i < peer->pull.want_count; i++) {
         const struct pull_want *want = &peer->pull.wants[i];
         uint32_t author = authors_find(&node->authors, want->author);
@@ -231,6 +233,7 @@ static void postpone(struct gossip_node *node, uint32_t number)
     uint64_t end = pull->begun_ms + PULL_PATIENCES * patience;
 
     pull->deadline_ms = node->now_ms + patience < end ? node->now_ms + patience : end;
+    peers_stir(&node->peers); /* With less patience than before it is sooner. */
     for (size_t i = 0; i < pull->want_count; i++) {
         uint32_t author = authors_find(&node->authors, pull->wants[i].author);
 
@@ -339,7 +342,7 @@ static int repair(struct gossip_node *node)
 
 int pull_time(struct gossip_node *node)
 {
-    for (uint32_t i = 0; i < node->peers.count; i++) {
+    for (uint32_t i = 0; i < node->peers.count && node->peers.peer_due_ms <= node->now_ms; i++) {
         struct peer *peer = node->peers.items[i];
 
         if (!peer->pull.open || peer->pull.deadline_ms > node->now_ms)
@@ -357,13 +360,5 @@ int pull_time(struct gossip_node *node)
 
 uint64_t pull_deadline(const struct gossip_node *node)
 {
-    uint64_t deadline = node->repair_ms;
-
-    for (size_t i = 0; i < node->peers.count; i++) {
-        const struct peer *peer = node->peers.items[i];
-
-        if (peer->pull.open && peer->pull.deadline_ms < deadline)
-            deadline = peer->pull.deadline_ms;
-    }
-    return deadline;
+    return node->repair_ms; /* That of single pulls stands with their peers. */
 }

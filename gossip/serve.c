@@ -532,6 +532,7 @@ static void announce(struct gossip_node *node)
 {
     for (size_t i = 0; i < node->peers.count; i++)
         node->peers.items[i]->wanted = true;
+    peers_stir(&node->peers);
 }
 
 static int push_to_all(struct gossip_node *node, struct window *window)

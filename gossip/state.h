@@ -42,6 +42,7 @@ struct gossip_node {
     uint64_t saved_hlc;
 
     struct batch batch;
+    bool has_stepped;
     bool taken; /* The batch has been taken: the next step starts a new one. */
     struct contexts contexts;
     struct held held;

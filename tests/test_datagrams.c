@@ -3,13 +3,14 @@
  * sent on from elsewhere, to somebody else, or of another cluster. Each counts under its verdict
  * and changes nothing: a network that gets them goes on, to the byte, as its twin that does not.
  */
-#include "tests/net.h"
+#include "tests/story.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <cmocka.h>
@@ -19,7 +20,7 @@
 
 enum {
     NODES = 3,
-    ELSEWHERE = NET_NODES_MAX, /* An address where no node is. */
+    ELSEWHERE = NODES, /* An address where no node is. */
     RECORDED_MAX = 8192,
     FIRST_MESSAGE = 10, /* Kinds from here on are of the messages in boxes. */
     WELCOME_SHORTEST = 90,
@@ -36,7 +37,7 @@ struct recorded {
 
 /* What the wire has shown. */
 struct wire {
-    struct net *net;
+    struct world *world;
     uint64_t trace; /* A hash of all that was sent. */
     uint64_t sent;
     uint64_t hellos_elsewhere;
@@ -51,7 +52,24 @@ struct wire {
     struct recorded kept;
 };
 
-static unsigned kind_of(struct net *net, unsigned from, unsigned to, const uint8_t *data,
+static struct gossip_address address_of(const struct wire *wire, unsigned node)
+{
+    struct gossip_address address = world_address(wire->world, node == ELSEWHERE ? 0 : node);
+
+    if (node == ELSEWHERE)
+        address.port += 1000;
+    return address;
+}
+
+/* Delivers a datagram to node at once, as if from address. */
+static void inject(const struct wire *wire, unsigned node, const struct gossip_address *from,
+                   const uint8_t *data, size_t size)
+{
+    assert_true(virtual_network_inject(world_network(wire->world), node, from, data, size));
+    world_run(wire->world, 0);
+}
+
+static unsigned kind_of(struct world *world, unsigned from, unsigned to, const uint8_t *data,
                         size_t size)
 {
     uint8_t plain[GOSSIP_PLAIN_MAX];
@@ -59,8 +77,8 @@ static unsigned kind_of(struct net *net, unsigned from, unsigned to, const uint8
 
     if (data[4] != DATAGRAM_BOX)
         return data[4];
-    assert_true(pair_key(gossip_crypto_sodium(), net_identity(net, from),
-                         gossip_identity_key(net_identity(net, to)), key));
+    assert_true(pair_key(gossip_crypto_sodium(), world_identity(world, from),
+                         gossip_identity_key(world_identity(world, to)), key));
     assert_true(box_open(gossip_crypto_sodium(), key, data, size, plain) > 0);
     return FIRST_MESSAGE + plain[0];
 }
@@ -78,9 +96,9 @@ static void add_to_trace(struct wire *wire, const void *data, size_t size)
  * several ways. */
 static bool is_worth_holding(const struct wire *wire, const struct recorded *recorded)
 {
-    const struct peers *peers = &net_node(wire->net, recorded->to)->node->peers;
+    const struct peers *peers = &world_gossip(wire->world, recorded->to)->node->peers;
     uint32_t sender =
-        peers_find_key(peers, gossip_identity_key(net_identity(wire->net, recorded->from)));
+        peers_find_key(peers, gossip_identity_key(world_identity(wire->world, recorded->from)));
 
     if (recorded->kind < FIRST_MESSAGE)
         return true;
@@ -88,22 +106,24 @@ static bool is_worth_holding(const struct wire *wire, const struct recorded *rec
            (wire->sent > 100 || recorded->kind == FIRST_MESSAGE + MESSAGE_ADDRESSES);
 }
 
-static bool tap(void *context, unsigned from, unsigned to, const uint8_t *data, size_t size)
+static bool tap(void *context, unsigned from, unsigned to, const struct gossip_datagram *datagram)
 {
     struct wire *wire = context;
+    const uint8_t *data = datagram->data;
+    size_t size = datagram->size;
     struct recorded recorded = {.from = from, .to = to, .size = size};
 
     wire->sent++;
     add_to_trace(wire, &from, sizeof(from));
     add_to_trace(wire, &to, sizeof(to));
     add_to_trace(wire, data, size);
-    if (to == ELSEWHERE) {
+    if (to == UINT_MAX) {
         wire->hellos_elsewhere += data[4] == DATAGRAM_HELLO;
         wire->boxes_elsewhere += data[4] == DATAGRAM_BOX;
         wire->bytes_elsewhere += data[4] == DATAGRAM_HELLO ? 0 : size;
         return true;
     }
-    recorded.kind = kind_of(wire->net, from, to, data, size);
+    recorded.kind = kind_of(wire->world, from, to, data, size);
     memcpy(recorded.data, data, size);
     if (wire->hold_kind == recorded.kind && !wire->held && is_worth_holding(wire, &recorded)) {
         wire->held = true;
@@ -123,23 +143,24 @@ static uint64_t first_seed;
 static struct wire *wire_create(uint64_t seed, unsigned loss, unsigned hold_kind)
 {
     struct wire *wire = calloc(1, sizeof(*wire));
+    /* Unchecked: a node that gets thousands of datagrams in a millisecond would seem to spin. */
+    struct world_options options = {
+        .seed = first_seed + seed, .nodes = NODES, .crypto = WORLD_SODIUM, .unchecked = true};
+    /* None overtakes another: a box that comes before what proves its sender is not marked as seen
+     * and may rightly come again. */
+    struct virtual_link link = {.latency_ms = 20, .loss_ppm = loss * 10000};
 
     assert_non_null(wire);
     wire->hold_kind = hold_kind;
-    /* None overtakes another: a box that comes before what proves its sender is not marked as seen
-     * and may rightly come again. */
-    wire->net = net_create(&(struct net_options){.seed = first_seed + seed,
-                                                 .nodes = NODES,
-                                                 .latency_ms_min = 20,
-                                                 .latency_ms_max = 20,
-                                                 .loss_percent = loss});
-    net_set_tap(wire->net, tap, wire);
+    wire->world = world_create(&options);
+    virtual_network_set_default(world_network(wire->world), &link);
+    world_set_tap(wire->world, tap, wire);
     return wire;
 }
 
 static void wire_destroy(struct wire *wire)
 {
-    net_destroy(wire->net);
+    world_destroy(wire->world);
     free(wire->all);
     free(wire);
 }
@@ -149,8 +170,8 @@ static void run_until_held(struct wire *wire)
 {
     for (unsigned i = 0; i < 4000 && !wire->held; i++) {
         if (i % 20 == 10)
-            net_publish(wire->net, i / 20 % NODES, "an event that may get lost");
-        net_run(wire->net, 25);
+            story_tells(wire->world, i / 20 % NODES, "an event that may get lost");
+        world_run(wire->world, 25);
     }
     assert_true(wire->held);
 }
@@ -173,13 +194,14 @@ static uint64_t mix(uint64_t hash, uint64_t value)
 
 static struct snapshot snapshot_of(const struct wire *wire, unsigned node)
 {
-    struct gossip *gossip = net_node(wire->net, node);
+    struct gossip *gossip = world_gossip(wire->world, node);
     const struct gossip_vclock *clock = gossip_clock(gossip);
     struct snapshot snapshot = {.sent = wire->sent,
                                 .authors = gossip_author_count(gossip),
                                 .records = gossip->node->records.count,
                                 .targets = gossip->node->peers.target_count};
 
+    assert_int_equal(gossip_run(gossip), GOSSIP_OK); /* What was heard when is told as of now. */
     gossip_stats(gossip, &snapshot.stats);
     for (size_t i = 0; i < gossip_peer_count(gossip); i++) {
         struct gossip_peer peer;
@@ -216,7 +238,7 @@ static int hash_record(void *context, const struct gossip_record *record)
 
 static uint64_t store_hash(const struct wire *wire, unsigned node)
 {
-    struct gossip_store *store = net_store(wire->net, node);
+    struct gossip_store *store = world_store(wire->world, node);
     uint64_t hash = 0;
 
     assert_int_equal(store->ops->load(store, hash_record, &hash), 0);
@@ -229,14 +251,14 @@ static void comes_to_nothing(const struct wire *wire, unsigned node, unsigned fr
                              const uint8_t *data, size_t size, enum gossip_verdict verdict)
 {
     struct snapshot before = snapshot_of(wire, node);
-    struct gossip_address address = net_address(from);
+    struct gossip_address address = address_of(wire, from);
     struct snapshot after;
 
-    net_inject(wire->net, node, &address, data, size);
+    inject(wire, node, &address, data, size);
     after = snapshot_of(wire, node);
     if (after.stats.datagrams[verdict] != before.stats.datagrams[verdict] + 1) {
         printf("%zu bytes, not %s:\n", size, gossip_verdict_name(verdict));
-        net_print(wire->net, node);
+        story_print(wire->world, node);
     }
     before.stats.datagrams[verdict]++;
     before.stats.bytes_received += size > GOSSIP_DATAGRAM_MAX ? GOSSIP_DATAGRAM_MAX + 1 : size;
@@ -337,7 +359,7 @@ static void throw_garbage(const struct wire *wire)
 
     for (unsigned i = 0; i < 4000; i++) {
         uint8_t data[GOSSIP_DATAGRAM_MAX + 1];
-        struct gossip_address address = net_address(i % 2 == 0 ? 1 : ELSEWHERE);
+        struct gossip_address address = address_of(wire, i % 2 == 0 ? 1 : ELSEWHERE);
         struct snapshot before = snapshot_of(wire, 0);
         struct snapshot after;
         size_t size;
@@ -353,11 +375,11 @@ static void throw_garbage(const struct wire *wire)
             if (data[4] == DATAGRAM_HELLO)
                 size = GOSSIP_HELLO_SIZE;
             if (data[4] == DATAGRAM_BOX && i % 5 > 0)
-                memcpy(data + 8, net_identity(wire->net, 0)->node, GOSSIP_ID_SIZE);
+                memcpy(data + 8, world_identity(wire->world, 0)->node, GOSSIP_ID_SIZE);
             if (data[4] == DATAGRAM_BOX && i % 5 > 1)
-                memcpy(data + 24, net_identity(wire->net, 1)->node, GOSSIP_ID_SIZE);
+                memcpy(data + 24, world_identity(wire->world, 1)->node, GOSSIP_ID_SIZE);
         }
-        net_inject(wire->net, 0, &address, data, size);
+        inject(wire, 0, &address, data, size);
         after = snapshot_of(wire, 0);
         assert_int_equal(after.stats.datagrams[GOSSIP_DATAGRAM_ACCEPTED],
                          before.stats.datagrams[GOSSIP_DATAGRAM_ACCEPTED]);
@@ -386,19 +408,19 @@ static void altered(unsigned kind)
     run_until_held(wire);
     run_until_held(twin);
     assert_true(wire->trace == twin->trace);
-    from = net_address(wire->kept.from);
+    from = address_of(wire, wire->kept.from);
     alter(wire);
     misdirect(wire);
     throw_garbage(wire);
-    gossip_stats(net_node(wire->net, wire->kept.to), &before);
-    net_inject(wire->net, wire->kept.to, &from, wire->kept.data, wire->kept.size);
-    gossip_stats(net_node(wire->net, wire->kept.to), &after);
+    gossip_stats(world_gossip(wire->world, wire->kept.to), &before);
+    inject(wire, wire->kept.to, &from, wire->kept.data, wire->kept.size);
+    gossip_stats(world_gossip(wire->world, wire->kept.to), &after);
     if (taken(&after) == taken(&before))
-        net_print(wire->net, wire->kept.to);
+        story_print(wire->world, wire->kept.to);
     assert_int_equal(taken(&after), taken(&before) + 1);
-    net_inject(twin->net, twin->kept.to, &from, twin->kept.data, twin->kept.size);
-    net_run(wire->net, 60000);
-    net_run(twin->net, 60000);
+    inject(twin, twin->kept.to, &from, twin->kept.data, twin->kept.size);
+    world_run(wire->world, 60000);
+    world_run(twin->world, 60000);
     assert_true(wire->sent > before.datagrams_sent);
     assert_int_equal(wire->sent, twin->sent);
     assert_true(wire->trace == twin->trace);
@@ -454,11 +476,11 @@ static struct wire *wire_recorded(uint64_t seed)
     assert_non_null(wire->all);
     wire->loss_percent = 20;
     for (unsigned i = 0; i < 30; i++) {
-        net_publish(wire->net, i % NODES, "an event that may get lost");
-        net_run(wire->net, 400);
+        story_tells(wire->world, i % NODES, "an event that may get lost");
+        world_run(wire->world, 400);
     }
     wire->loss_percent = 0;
-    assert_true(net_run_until(wire->net, net_in_step, 200000));
+    assert_true(world_run_until(wire->world, story_in_step, 200000));
     for (size_t i = 0; i < wire->count; i++)
         kinds[wire->all[i].kind]++;
     assert_true(kinds[DATAGRAM_HELLO] > 0 && kinds[DATAGRAM_WELCOME] > 0);
@@ -475,8 +497,8 @@ static void foreign_datagrams(void **state)
     struct wire *other = wire_recorded(6);
 
     (void)state;
-    assert_true(net_run_until(wire->net, net_in_step, 60000));
-    assert_true(net_run_until(twin->net, net_in_step, 60000));
+    assert_true(world_run_until(wire->world, story_in_step, 60000));
+    assert_true(world_run_until(twin->world, story_in_step, 60000));
     for (size_t i = 0; i < other->count; i++) {
         const struct recorded *foreign = &other->all[i];
 
@@ -484,8 +506,8 @@ static void foreign_datagrams(void **state)
                          foreign->kind < FIRST_MESSAGE ? GOSSIP_DATAGRAM_FOREIGN
                                                        : GOSSIP_DATAGRAM_MISDIRECTED);
     }
-    net_run(wire->net, 60000);
-    net_run(twin->net, 60000);
+    world_run(wire->world, 60000);
+    world_run(twin->world, 60000);
     assert_true(wire->trace == twin->trace);
     wire_destroy(wire);
     wire_destroy(twin);
@@ -497,8 +519,8 @@ static void foreign_boxes_of_known_keys(void **state)
 {
     const struct gossip_crypto *crypto = gossip_crypto_sodium();
     struct wire *wire = wire_create(5, 0, 0);
-    const struct gossip_identity *sender = net_identity(wire->net, 1);
-    const struct gossip_identity *receiver = net_identity(wire->net, 0);
+    const struct gossip_identity *sender = world_identity(wire->world, 1);
+    const struct gossip_identity *receiver = world_identity(wire->world, 0);
     struct box_header header = {receiver->node, sender->node, 1, 1};
     const uint8_t seed[32] = {1};
     const uint8_t nonce[GOSSIP_BOX_NONCE_SIZE] = {1};
@@ -509,7 +531,7 @@ static void foreign_boxes_of_known_keys(void **state)
     uint8_t key[32];
 
     (void)state;
-    assert_true(net_run_until(wire->net, net_in_step, 60000));
+    assert_true(world_run_until(wire->world, story_in_step, 60000));
     assert_int_equal(cluster_make(crypto, seed, seed, &cluster), GOSSIP_OK);
     assert_int_equal(identity_make(crypto, cluster, "n2", 0, sender->seed, &same), GOSSIP_OK);
     assert_true(pair_key(crypto, same, receiver->key, key));
@@ -528,7 +550,7 @@ static void come_to_rest(struct wire *wire)
 
     do {
         sent = wire->sent;
-        net_run(wire->net, 100);
+        world_run(wire->world, 100);
     } while (wire->sent != sent);
 }
 
@@ -550,11 +572,11 @@ static void replay(struct wire *wire, unsigned node, unsigned from,
     for (size_t i = 0; i < count; i++) {
         const struct recorded again = wire->all[i];
         struct gossip_address address =
-            net_address(from == ELSEWHERE ? (unsigned)ELSEWHERE : again.from);
+            address_of(wire, from == ELSEWHERE ? (unsigned)ELSEWHERE : again.from);
 
         if (again.to != node)
             continue;
-        net_inject(wire->net, node, &address, again.data, again.size);
+        inject(wire, node, &address, again.data, again.size);
         received += again.size;
         hellos += again.kind == DATAGRAM_HELLO;
     }
@@ -565,7 +587,7 @@ static void replay(struct wire *wire, unsigned node, unsigned from,
     if (counted > hellos) {
         printf("%u from %u: %llu accepted, %llu hellos\n", node, from, (unsigned long long)counted,
                (unsigned long long)hellos);
-        net_print(wire->net, node);
+        story_print(wire->world, node);
     }
     assert_true(counted <= hellos);
     for (unsigned i = 0; i < GOSSIP_DATAGRAM_VERDICTS; i++) {
@@ -595,12 +617,12 @@ static void deliver_late(struct wire *wire)
 
     for (size_t i = 0; i < count; i++) {
         const struct recorded again = wire->all[i];
-        struct gossip_address address = net_address(again.from);
+        struct gossip_address address = address_of(wire, again.from);
 
         if (again.to < NODES)
-            net_inject(wire->net, again.to, &address, again.data, again.size);
+            inject(wire, again.to, &address, again.data, again.size);
     }
-    assert_true(net_run_until(wire->net, net_in_step, 200000));
+    assert_true(world_run_until(wire->world, story_in_step, 200000));
     come_to_rest(wire);
 }
 
@@ -615,29 +637,29 @@ static void replayed_traffic(void **state)
     for (unsigned i = 0; i < NODES; i++) {
         come_to_rest(wire);
         replay(wire, i, i, seen);
-        net_run(wire->net, 2000);
+        world_run(wire->world, 2000);
         come_to_rest(wire);
         replay(wire, i, ELSEWHERE, seen);
-        net_run(wire->net, 2000);
+        world_run(wire->world, 2000);
     }
     /* The receiver has started again and has not heard of anybody yet. */
-    net_kill(wire->net, 1);
-    net_start(wire->net, 1);
-    net_run(wire->net, 0);
+    world_kill(wire->world, 1, VIRTUAL_DAMAGE_NONE);
+    world_start(wire->world, 1);
+    world_run(wire->world, 0);
     replay(wire, 1, 1, other_boot);
     replay(wire, 1, ELSEWHERE, other_boot);
-    assert_true(net_run_until(wire->net, net_in_step, 200000));
+    assert_true(world_run_until(wire->world, story_in_step, 200000));
     /* To the others, it is a sender that has. */
     deliver_late(wire);
     for (unsigned i = 0; i < NODES; i += 2) {
         come_to_rest(wire);
         replay(wire, i, i, seen);
-        net_run(wire->net, 2000);
+        world_run(wire->world, 2000);
         come_to_rest(wire);
         replay(wire, i, ELSEWHERE, seen);
-        net_run(wire->net, 2000);
+        world_run(wire->world, 2000);
     }
-    assert_true(net_run_until(wire->net, net_in_step, 200000));
+    assert_true(world_run_until(wire->world, story_in_step, 200000));
     wire_destroy(wire);
 }
 
@@ -646,33 +668,33 @@ static void replayed_traffic(void **state)
 static void hellos_to_the_unproven_are_few(void **state)
 {
     struct wire *wire = wire_recorded(12);
-    struct gossip_address elsewhere = net_address(ELSEWHERE);
+    struct gossip_address elsewhere = address_of(wire, ELSEWHERE);
     uint64_t start;
     uint64_t received = 0;
     size_t count = wire->count;
 
     (void)state;
-    net_kill(wire->net, 1);
-    for (unsigned i = 0; i < NODES; i++)
-        net_cut(wire->net, i, 1, true);
-    net_start(wire->net, 1);
-    start = net_now(wire->net);
+    world_kill(wire->world, 1, VIRTUAL_DAMAGE_NONE);
+    for (unsigned i = 0; i < NODES; i += 2)
+        world_cut(wire->world, i, 1);
+    world_start(wire->world, 1);
+    start = world_now(wire->world);
     for (size_t i = 0; i < count; i++) {
         const struct recorded again = wire->all[i];
 
         if (again.to != 1)
             continue;
-        net_inject(wire->net, 1, &elsewhere, again.data, again.size);
+        inject(wire, 1, &elsewhere, again.data, again.size);
         received += again.size;
-        net_run(wire->net, 100);
+        world_run(wire->world, 100);
     }
     assert_true(wire->hellos_elsewhere > 0);
     assert_true(wire->hellos_elsewhere <=
-                ((net_now(wire->net) - start) / (GOSSIP_PERIOD_MS * 9 / 10) + 1));
+                ((world_now(wire->world) - start) / (GOSSIP_PERIOD_MS * 9 / 10) + 1));
     assert_true(wire->bytes_elsewhere <= received);
     assert_int_equal(wire->boxes_elsewhere, 0);
-    net_heal(wire->net);
-    assert_true(net_run_until(wire->net, net_in_step, 200000));
+    world_heal(wire->world);
+    assert_true(world_run_until(wire->world, story_in_step, 200000));
     wire_destroy(wire);
 }
 
@@ -680,29 +702,29 @@ static void hellos_to_the_unproven_are_few(void **state)
 static void moved(unsigned kind, enum gossip_verdict verdict)
 {
     struct wire *wire = wire_create(80 + kind, 20, kind);
-    struct gossip_address elsewhere = net_address(ELSEWHERE);
+    struct gossip_address elsewhere = address_of(wire, ELSEWHERE);
     struct gossip_address from;
     struct gossip_stats before;
     struct gossip_stats after;
 
     run_until_held(wire);
-    from = net_address(wire->kept.from);
-    gossip_stats(net_node(wire->net, wire->kept.to), &before);
-    net_inject(wire->net, wire->kept.to, &elsewhere, wire->kept.data, wire->kept.size);
-    gossip_stats(net_node(wire->net, wire->kept.to), &after);
+    from = address_of(wire, wire->kept.from);
+    gossip_stats(world_gossip(wire->world, wire->kept.to), &before);
+    inject(wire, wire->kept.to, &elsewhere, wire->kept.data, wire->kept.size);
+    gossip_stats(world_gossip(wire->world, wire->kept.to), &after);
     assert_int_equal(after.datagrams[verdict], before.datagrams[verdict] + 1);
     assert_int_equal(after.commits, before.commits);
     assert_int_equal(after.delivered, before.delivered);
-    net_inject(wire->net, wire->kept.to, &from, wire->kept.data, wire->kept.size);
-    gossip_stats(net_node(wire->net, wire->kept.to), &after);
+    inject(wire, wire->kept.to, &from, wire->kept.data, wire->kept.size);
+    gossip_stats(world_gossip(wire->world, wire->kept.to), &after);
     assert_int_equal(taken(&after), taken(&before) + 1);
-    assert_true(net_run_until(wire->net, net_in_step, 400000));
+    assert_true(world_run_until(wire->world, story_in_step, 400000));
     assert_int_equal(wire->boxes_elsewhere, 0);
     for (unsigned i = 0; i < NODES; i++) {
-        for (size_t j = 0; j < gossip_peer_count(net_node(wire->net, i)); j++) {
+        for (size_t j = 0; j < gossip_peer_count(world_gossip(wire->world, i)); j++) {
             struct gossip_peer peer;
 
-            assert_int_equal(gossip_peer(net_node(wire->net, i), j, &peer), GOSSIP_OK);
+            assert_int_equal(gossip_peer(world_gossip(wire->world, i), j, &peer), GOSSIP_OK);
             assert_int_not_equal(peer.address.port, elsewhere.port);
         }
     }
@@ -727,7 +749,7 @@ static void reflected_hellos(void **state)
     (void)state;
     for (unsigned i = 0; i < 10; i++) {
         for (unsigned j = 0; j < 400 && !wire->held; j++)
-            net_run(wire->net, 25);
+            world_run(wire->world, 25);
         if (!wire->held)
             break; /* All have found each other some other way. */
         comes_to_nothing(wire, wire->kept.from, wire->kept.to, wire->kept.data, wire->kept.size,
@@ -735,7 +757,7 @@ static void reflected_hellos(void **state)
         wire->held = false;
     }
     wire->hold_kind = 0;
-    assert_true(net_run_until(wire->net, net_in_step, 200000));
+    assert_true(world_run_until(wire->world, story_in_step, 200000));
     wire_destroy(wire);
 }
 

@@ -10,7 +10,7 @@
 #include "gossip/limits.h"
 #include "tests/property.h"
 
-#define LAST_MS ((UINT64_C(1) << 48) - 1)
+#define LAST_MS ((UINT64_C(1) << 47) - 1)
 
 static void test_tick(void **state)
 {
@@ -29,7 +29,7 @@ static void test_tick(void **state)
         {100, 5, 31536000100, 31536000100, 0},        /* A year forward. */
         {100, 65535, 100, 101, 0},                    /* The counter is full. */
         {100, 65535, 101, 101, 0},                    /* The same, and time has passed. */
-        {100, 0, LAST_MS + 1, LAST_MS, 0},            /* A wall clock past 48 bits ... */
+        {100, 0, LAST_MS + 1, LAST_MS, 0},            /* A wall clock past 47 bits ... */
         {100, 0, UINT64_MAX, LAST_MS, 0},             /* ... and past everything. */
         {LAST_MS, 0, UINT64_MAX, LAST_MS, 1},         /* The last millisecond, */
         {LAST_MS, 65534, UINT64_MAX, LAST_MS, 65535}, /* its last stamp, */
@@ -82,8 +82,9 @@ static void test_merge(void **state)
         {"stamp 2^63 - 1", HLC(100, 5), INT64_MAX, 1000, HLC(1000 + AHEAD, 65535), true},
         {"stamp 2^63", HLC(100, 5), UINT64_C(1) << 63, 1000, HLC(1000 + AHEAD, 65535), true},
         {"stamp 2^64 - 1", HLC(100, 5), UINT64_MAX, 1000, HLC(1000 + AHEAD, 65535), true},
-        {"all at the end of time", UINT64_MAX, UINT64_MAX, UINT64_MAX, UINT64_MAX, false},
-        {"their end, our wall past it", HLC(100, 5), UINT64_MAX, UINT64_MAX, UINT64_MAX, false},
+        {"all at the end of time", INT64_MAX, INT64_MAX, UINT64_MAX, INT64_MAX, false},
+        {"our end, our wall past it", HLC(100, 5), INT64_MAX, UINT64_MAX, INT64_MAX, false},
+        {"their end, past ours", HLC(100, 5), UINT64_MAX, UINT64_MAX, INT64_MAX, true},
         {"a new clock, everything 0", 0, 0, 0, 1, false},
 #undef HLC
     };

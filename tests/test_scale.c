@@ -2,137 +2,134 @@
  * More than fits at once: more authors than a digest's list shows, more events than a window
  * brings, a body of many datagrams, a joiner that comes late.
  */
-#include "tests/net.h"
+#include "tests/story.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <cmocka.h>
 
 /* Sixty authors differ at once; a list shows about thirty. Slices rotate until all is known. */
-static void test_more_authors_than_a_list_shows(void **state)
+static void more_authors_than_a_list_shows(struct story *story)
 {
     enum { NODES = 60 };
-    struct net *net = net_create(&(struct net_options){
-        .seed = 1, .nodes = NODES, .latency_ms_min = 1, .latency_ms_max = 30});
+    struct world_options none = {0};
+    struct world *world = story_begin_with(story, NODES, &none);
 
-    (void)state;
-    assert_true(net_run_until(net, net_in_step, 300000));
-    net_kill(net, NODES - 1);
+    assert_true(world_run_until(world, story_in_step, 600 * STORY_SECOND_MS));
+    world_kill(world, NODES - 1, VIRTUAL_DAMAGE_NONE);
     for (unsigned i = 0; i + 1 < NODES; i++)
-        net_publish(net, i, "x");
-    assert_true(net_run_until(net, net_agrees, 300000));
-    net_start(net, NODES - 1);
-    assert_true(net_run_until(net, net_in_step, 600000));
-    net_destroy(net);
+        story_tells(world, i, "x");
+    assert_true(world_run_until(world, world_agrees, 300 * STORY_SECOND_MS));
+    world_start(world, NODES - 1);
+    assert_true(world_run_until(world, story_in_step, 600 * STORY_SECOND_MS));
+    story_end(story);
 }
 
 /* A joiner fetches everything there is, in windows, in causal order. */
-static void test_late_joiner(void **state)
+static void late_joiner(struct story *story)
 {
     enum { EVENTS = 6000 };
-    struct net *net = net_create(&(struct net_options){
-        .seed = 2, .nodes = 3, .latency_ms_min = 1, .latency_ms_max = 20, .loss_percent = 5});
+    static const struct virtual_link link = {.latency_ms = 1, .jitter_ms = 19, .loss_ppm = 50000};
+    struct world *world = story_begin(story, 3);
     struct gossip_stats stats;
 
-    (void)state;
-    assert_true(net_run_until(net, net_in_step, 60000));
-    net_kill(net, 2);
+    virtual_network_set_default(world_network(world), &link);
+    world_kill(world, 2, VIRTUAL_DAMAGE_NONE);
     for (unsigned i = 0; i < EVENTS; i++) {
-        net_publish(net, i % 2, "some text that is as long as a line of text usually is");
+        story_tells(world, i % 2, "some text that is as long as a line of text usually is");
         if (i % 10 == 0)
-            net_run(net, 20);
+            world_run(world, 20);
     }
-    net_start(net, 2);
-    assert_true(net_run_until(net, net_agrees, 300000));
-    gossip_stats(net_node(net, 2), &stats);
-    print_message("%llu windows, %llu of them whole, %llu duplicate datagrams\n",
-                  (unsigned long long)stats.pulls, (unsigned long long)stats.pulls_whole,
-                  (unsigned long long)stats.datagrams[GOSSIP_DATAGRAM_DUPLICATE]);
-    assert_int_equal(gossip_verify(net_node(net, 2), NULL, NULL, NULL), 0);
-    net_destroy(net);
+    world_start(world, 2);
+    assert_true(world_run_until(world, world_agrees, 300 * STORY_SECOND_MS));
+    stats = story_stats(world, 2);
+    assert_true(stats.pulls > 1); /* It is more than one window. */
+    assert_int_equal(gossip_verify(world_gossip(world, 2), NULL, NULL, NULL), 0);
+    story_end(story);
 }
 
 /* Bodies of fifty datagrams each pass a network that loses a tenth: only what is lost is sent
  * again. */
-static void test_large_bodies_over_a_bad_network(void **state)
+static void large_bodies_over_a_bad_network(struct story *story)
 {
-    static char text[60001];
-    struct net *net = net_create(&(struct net_options){
-        .seed = 3, .nodes = 2, .latency_ms_min = 1, .latency_ms_max = 60, .loss_percent = 10});
-    struct gossip_stats stats;
+    enum { BODIES = 40, SIZE = 60000 };
+    static const struct virtual_link link = {.latency_ms = 1, .jitter_ms = 59, .loss_ppm = 100000};
+    static char text[SIZE + 1];
+    struct world *world = story_begin(story, 2);
 
-    (void)state;
-    assert_true(net_run_until(net, net_in_step, 60000));
-    memset(text, 'x', sizeof(text) - 1);
-    for (unsigned i = 0; i < 40; i++)
-        net_publish(net, 0, text);
-    assert_true(net_run_until(net, net_agrees, 300000));
-    gossip_stats(net_node(net, 1), &stats);
-    print_message("%llu bytes received for %u of bodies\n",
-                  (unsigned long long)stats.bytes_received, 40 * 60000);
-    assert_true(stats.bytes_received < 2 * 40 * 60000);
-    net_destroy(net);
+    virtual_network_set_default(world_network(world), &link);
+    memset(text, 'x', SIZE);
+    for (unsigned i = 0; i < BODIES; i++)
+        story_tells(world, 0, text);
+    assert_true(world_run_until(world, world_agrees, 300 * STORY_SECOND_MS));
+    assert_true(story_stats(world, 1).bytes_received < 2 * BODIES * SIZE);
+    story_end(story);
 }
 
 /* An answer that takes ten seconds still is one. */
-static void test_slow_network(void **state)
+static void slow_network(struct story *story)
 {
-    struct net *net = net_create(&(struct net_options){
-        .seed = 4, .nodes = 3, .latency_ms_min = 500, .latency_ms_max = 10000});
+    static const struct virtual_link link = {.latency_ms = 500, .jitter_ms = 9500};
+    struct world_options none = {0};
+    struct world *world = story_begin_with(story, 3, &none);
 
-    (void)state;
+    virtual_network_set_default(world_network(world), &link);
     for (unsigned i = 0; i < 30; i++)
-        net_publish(net, i % 3, "x");
-    assert_true(net_run_until(net, net_agrees, 1800000));
-    net_destroy(net);
+        story_tells(world, i % 3, "x");
+    assert_true(world_run_until(world, world_agrees, 30 * STORY_MINUTE_MS));
+    story_end(story);
 }
 
 /* Nodes meet, and go on, over a path on which every answer takes ten seconds. */
-static void test_long_path(void **state)
+static void long_path(struct story *story)
 {
-    struct net *net = net_create(&(struct net_options){
-        .seed = 6, .nodes = 2, .latency_ms_min = 5000, .latency_ms_max = 5200});
+    static const struct virtual_link link = {.latency_ms = 5000, .jitter_ms = 200};
+    struct world_options none = {0};
+    struct world *world = story_begin_with(story, 2, &none);
 
-    (void)state;
+    virtual_network_set_default(world_network(world), &link);
     for (unsigned i = 0; i < 20; i++)
-        net_publish(net, i % 2, "x");
-    assert_true(net_run_until(net, net_in_step, 300000));
-    net_destroy(net);
+        story_tells(world, i % 2, "x");
+    assert_true(world_run_until(world, story_in_step, 5 * STORY_MINUTE_MS));
+    story_end(story);
 }
 
-/* Only the first node reaches everybody: what others say goes through it. */
-static void test_hub(void **state)
+/* Only the first node reaches everybody, from the start: what others say goes through it. */
+static void hub_from_the_start(struct story *story)
 {
     enum { NODES = 6 };
-    struct net *net = net_create(&(struct net_options){
-        .seed = 5, .nodes = NODES, .latency_ms_min = 1, .latency_ms_max = 30});
+    struct world_options none = {0};
+    struct world *world = story_begin_with(story, NODES, &none);
 
-    (void)state;
-    for (unsigned i = 1; i < NODES; i++) {
-        for (unsigned j = 1; j < NODES; j++)
-            net_cut(net, i, j, i != j);
-    }
+    story_part_all(world);
+    for (unsigned i = 1; i < NODES; i++)
+        story_link(world, 0, i);
     for (unsigned i = 0; i < NODES; i++)
-        net_publish(net, i, "x");
-    assert_true(net_run_until(net, net_agrees, 300000));
-    assert_string_equal(net_have_text(net, 3), "{n1:1 n2:1 n3:1 n4:1 n5:1 n6:1}");
-    net_destroy(net);
+        story_tells(world, i, "x");
+    assert_true(world_run_until(world, world_agrees, 5 * STORY_MINUTE_MS));
+    assert_string_equal(story_clock(world, 3), "{n1:1 n2:1 n3:1 n4:1 n5:1 n6:1}");
+    story_end(story);
 }
+
+LONG_STORY(more_authors_than_a_list_shows, 1)
+LONG_STORY(late_joiner, 1)
+LONG_STORY(large_bodies_over_a_bad_network, 1)
+LONG_STORY(slow_network, 5)
+LONG_STORY(long_path, 5)
+LONG_STORY(hub_from_the_start, 5)
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_more_authors_than_a_list_shows),
-        cmocka_unit_test(test_late_joiner),
-        cmocka_unit_test(test_large_bodies_over_a_bad_network),
-        cmocka_unit_test(test_slow_network),
-        cmocka_unit_test(test_long_path),
-        cmocka_unit_test(test_hub),
+        STORY_TEST(more_authors_than_a_list_shows),
+        STORY_TEST(late_joiner),
+        STORY_TEST(large_bodies_over_a_bad_network),
+        STORY_TEST(slow_network),
+        STORY_TEST(long_path),
+        STORY_TEST(hub_from_the_start),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,25 +1,17 @@
 /*
  * The driver on bad days: a full disk, a disk that fails, no memory. And on all days: nothing is
- * seen by anybody before it is committed.
+ * seen by anybody before it is committed. Here nodes are driven by hand where a step matters.
  */
-#include "tests/net.h"
+#include "tests/story.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <stdio.h>
 #include <string.h>
 #include <cmocka.h>
 
-static struct net *two_nodes(uint64_t seed)
-{
-    struct net *net = net_create(
-        &(struct net_options){.seed = seed, .nodes = 2, .latency_ms_min = 1, .latency_ms_max = 10});
-
-    assert_true(net_run_until(net, net_in_step, 60000));
-    return net;
-}
+#include "gossip/splitmix.h"
 
 static bool has_notice(struct gossip *gossip, enum gossip_notice_kind kind)
 {
@@ -45,58 +37,61 @@ static int note_author(void *context, const struct gossip_record *record)
 }
 
 /* Whenever anything is sent, the node's clock is what its disk says. */
-static bool check_durable(void *context, unsigned from, unsigned to, const uint8_t *data,
-                          size_t size)
+static bool check_durable(void *context, unsigned from, unsigned to,
+                          const struct gossip_datagram *datagram)
 {
-    struct net *net = context;
-    struct gossip_store *store = net_store(net, from);
+    struct world *world = context;
+    struct gossip_store *store = world_store(world, from);
     const struct gossip_vclock *clock;
     struct stored_clock stored = {{0}};
 
     (void)to;
-    (void)data;
-    (void)size;
-    if (net_node(net, from) == NULL)
+    (void)datagram;
+    if (world_gossip(world, from) == NULL) /* It is being made. */
         return false;
-    clock = gossip_clock(net_node(net, from));
+    clock = gossip_clock(world_gossip(world, from));
     assert_int_equal(store->ops->load(store, note_author, &stored), 0);
     for (size_t i = 0; i < clock->count; i++)
         assert_int_equal(clock->counters[i], stored.have[clock->authors[i]]);
     return false;
 }
 
-static void test_nothing_is_sent_before_it_is_committed(void **state)
+static void nothing_is_sent_before_it_is_committed(struct story *story)
 {
-    struct net *net = net_create(&(struct net_options){
-        .seed = 7, .nodes = 4, .latency_ms_max = 50, .loss_percent = 20, .duplicate_percent = 20});
+    static const struct virtual_link link = {
+        .jitter_ms = 50, .loss_ppm = 200000, .duplicate_ppm = 200000};
+    struct world_options none = {0};
+    struct world *world = story_begin_with(story, 4, &none);
+    struct splitmix lots = {story->seed};
 
-    (void)state;
-    net_set_tap(net, check_durable, net);
+    virtual_network_set_default(world_network(world), &link);
+    world_set_tap(world, check_durable, world);
     for (unsigned i = 0; i < 200; i++) {
-        net_publish(net, (unsigned)net_random(net, 4), "x");
-        net_run(net, net_random(net, 300));
+        unsigned node = (unsigned)splitmix_below(&lots, 4);
+
+        story_tells(world, node, "x");
+        world_run(world, splitmix_below(&lots, 300));
     }
-    assert_true(net_run_until(net, net_agrees, 100000));
-    net_destroy(net);
+    assert_true(world_run_until(world, world_agrees, 100 * STORY_SECOND_MS));
+    story_end(story);
 }
 
 /* A result comes only after the save that made it true, and one save serves many. */
-static void test_results_after_the_commit(void **state)
+static void results_after_the_commit(struct story *story)
 {
-    struct net *net = two_nodes(1);
-    struct gossip *gossip = net_node(net, 0);
+    struct world *world = story_begin(story, 2);
+    struct gossip *gossip = world_gossip(world, 0);
     struct gossip_result result;
     uint64_t tickets[100];
-    unsigned saves = net_saves(net, 0);
+    uint64_t commits = story_stats(world, 0).commits;
 
-    (void)state;
     for (unsigned i = 0; i < 100; i++) {
         assert_int_equal(gossip_publish(gossip, "x", 1, &tickets[i]), 0);
         assert_int_equal(gossip_result_pop(gossip, &result), 0);
     }
     assert_int_equal(gossip_timeout_ms(gossip), 0);
     assert_int_equal(gossip_run(gossip), 0);
-    assert_int_equal(net_saves(net, 0), saves + 1);
+    assert_int_equal(story_stats(world, 0).commits, commits + 1);
     for (unsigned i = 0; i < 100; i++) {
         assert_int_equal(gossip_result_pop(gossip, &result), 1);
         assert_int_equal(result.ticket, tickets[i]);
@@ -104,70 +99,89 @@ static void test_results_after_the_commit(void **state)
         assert_int_equal(result.dot.seq, i + 1);
     }
     assert_int_equal(gossip_result_pop(gossip, &result), 0);
-    assert_true(net_run_until(net, net_agrees, 10000));
-    net_destroy(net);
+    assert_true(world_run_until(world, world_agrees, 10 * STORY_SECOND_MS));
+    story_end(story);
 }
 
-static void test_payload_limits(void **state)
+static uint8_t payload[GOSSIP_PAYLOAD_DEFAULT + 1];
+
+struct shown {
+    unsigned count;
+    size_t sizes[2];
+};
+
+static void show(void *context, unsigned node, const struct gossip_event *event)
 {
-    static uint8_t payload[GOSSIP_PAYLOAD_DEFAULT + 1];
-    struct net *net = two_nodes(2);
-    struct gossip *gossip = net_node(net, 0);
-    struct gossip_event event;
+    struct shown *shown = context;
+
+    if (node != 1)
+        return;
+    assert_true(shown->count < 2);
+    shown->sizes[shown->count++] = event->size;
+    if (event->size > 0)
+        assert_memory_equal(event->data, payload, event->size);
+}
+
+static void payload_limits(struct story *story)
+{
+    struct world *world = story_begin(story, 2);
+    struct shown shown = {0};
     uint64_t ticket;
 
-    (void)state;
     memset(payload, 0xa5, sizeof(payload));
-    assert_int_equal(gossip_publish(gossip, payload, sizeof(payload), &ticket), GOSSIP_ERR_LIMIT);
-    assert_int_equal(gossip_publish(gossip, payload, sizeof(payload) - 1, &ticket), 0);
-    assert_int_equal(gossip_publish(gossip, NULL, 0, &ticket), 0);
-    net_run(net, 20000);
-    assert_int_equal(gossip_event_pop(net_node(net, 1), &event), 1);
-    assert_int_equal(event.size, sizeof(payload) - 1);
-    assert_memory_equal(event.data, payload, sizeof(payload) - 1);
-    assert_int_equal(gossip_event_pop(net_node(net, 1), &event), 1);
-    assert_int_equal(event.size, 0);
-    net_destroy(net);
+    world_set_application(world, show, &shown);
+    assert_int_equal(gossip_publish(world_gossip(world, 0), payload, sizeof(payload), &ticket),
+                     GOSSIP_ERR_LIMIT);
+    assert_true(world_publish(world, 0, payload, sizeof(payload) - 1));
+    assert_true(world_publish(world, 0, NULL, 0));
+    world_run(world, 20 * STORY_SECOND_MS);
+    assert_int_equal(shown.count, 2);
+    assert_int_equal(shown.sizes[0], sizeof(payload) - 1);
+    assert_int_equal(shown.sizes[1], 0);
+    story_end(story);
 }
 
-static bool count_datagram(void *context, unsigned from, unsigned to, const uint8_t *data,
-                           size_t size)
+static bool count_datagram(void *context, unsigned from, unsigned to,
+                           const struct gossip_datagram *datagram)
 {
     (void)to;
-    (void)data;
-    (void)size;
+    (void)datagram;
     if (from == 0)
         ++*(uint64_t *)context;
     return false;
 }
 
+static void note_freed(void *context, uint64_t time_ms, const char *line)
+{
+    (void)time_ms;
+    if (strncmp(line, "n1 notices: disk-freed", strlen("n1 notices: disk-freed")) == 0)
+        ++*(unsigned *)context;
+}
+
 /* The disk is full: publications are refused, nothing of them is seen, reading and answering go on,
  * what others say is not taken in. Then there is room again. */
-static void test_full_disk(void **state)
+static void full_disk(struct story *story)
 {
-    struct net *net = two_nodes(3);
-    struct gossip *gossip = net_node(net, 0);
+    struct world *world = story_begin(story, 2);
+    struct gossip *gossip = world_gossip(world, 0);
     struct gossip_result result;
-    struct gossip_stats stats;
     uint64_t sent = 0;
+    unsigned freed = 0;
     uint64_t ticket;
 
-    (void)state;
-    net_publish(net, 0, "before");
-    assert_true(net_run_until(net, net_in_step, 60000));
-    while (has_notice(gossip, GOSSIP_NOTICE_DISK_FULL))
-        ;
-    net_fail_saves(net, 0, GOSSIP_ERR_FULL, 0);
-    net_set_tap(net, count_datagram, &sent);
+    story_tells(world, 0, "before");
+    story_meet(world);
+    world_set_narrator(world, note_freed, &freed);
+    world_fail_saves(world, 0, GOSSIP_ERR_FULL);
+    world_set_tap(world, count_datagram, &sent);
     assert_int_equal(gossip_publish(gossip, "lost", 4, &ticket), 0);
     assert_int_equal(gossip_run(gossip), 0);
     assert_int_equal(sent, 0);
     assert_int_equal(gossip_result_pop(gossip, &result), 1);
     assert_int_equal(result.ticket, ticket);
     assert_int_equal(result.error, GOSSIP_ERR_FULL);
-    assert_string_equal(net_have_text(net, 0), "{n1:1}");
-    gossip_stats(gossip, &stats);
-    assert_true(stats.read_only);
+    assert_string_equal(story_clock(world, 0), "{n1:1}");
+    assert_true(story_stats(world, 0).read_only);
     assert_true(has_notice(gossip, GOSSIP_NOTICE_DISK_FULL));
 
     /* Refused at once while it lasts; no save is tried for it. */
@@ -176,137 +190,167 @@ static void test_full_disk(void **state)
     assert_int_equal(gossip_result_pop(gossip, &result), 1);
     assert_int_equal(result.error, GOSSIP_ERR_FULL);
 
-    net_publish(net, 1, "meanwhile");
-    net_run(net, 30000);
-    assert_string_equal(net_have_text(net, 0), "{n1:1}");
+    story_tells(world, 1, "meanwhile");
+    world_run(world, 30 * STORY_SECOND_MS);
+    assert_string_equal(story_clock(world, 0), "{n1:1}");
     assert_true(sent > 0); /* It goes on answering. */
-    assert_string_equal(net_log_text(net, 0), "before");
+    assert_string_equal(story_log(world, 0), "before");
+    assert_int_equal(freed, 0);
 
-    net_fail_saves(net, 0, 0, 0);
-    net_run(net, 61000);
-    assert_true(has_notice(gossip, GOSSIP_NOTICE_DISK_FREED));
-    assert_int_equal(net_publish(net, 0, "after"), 2);
-    assert_true(net_run_until(net, net_in_step, 100000));
-    assert_string_equal(net_have_text(net, 0), "{n1:2 n2:1}");
-    assert_string_equal(net_have_text(net, 1), "{n1:2 n2:1}");
-    assert_string_equal(net_log_text(net, 1), "before meanwhile after");
-    net_destroy(net);
+    world_fail_saves(world, 0, GOSSIP_OK);
+    world_run(world, 61 * STORY_SECOND_MS);
+    assert_int_equal(freed, 1);
+    assert_int_equal(story_tells(world, 0, "after"), 2);
+    story_meet(world);
+    assert_string_equal(story_clock(world, 0), "{n1:2 n2:1}");
+    assert_string_equal(story_clock(world, 1), "{n1:2 n2:1}");
+    assert_string_equal(story_log(world, 1), "before meanwhile after");
+    story_end(story);
 }
 
 /* A write fails in any other way: the outcome is unknown. Nothing is sent, nothing is answered, and
  * the node has stopped for good; what the store holds is believed at the next start. */
-static void test_failed_commit_is_an_unknown_commit(void **state)
+static void failed_commit_is_an_unknown_commit(struct story *story)
 {
-    struct net *net = two_nodes(4);
-    struct gossip *gossip = net_node(net, 0);
+    struct world *world = story_begin(story, 2);
+    struct gossip *gossip = world_gossip(world, 0);
     struct gossip_result result;
     struct gossip_event event;
     uint64_t sent = 0;
     uint64_t ticket;
 
-    (void)state;
-    net_fail_saves(net, 0, GOSSIP_ERR_IO, 0);
-    net_set_tap(net, count_datagram, &sent);
+    world_fail_saves(world, 0, GOSSIP_ERR_IO);
+    world_set_tap(world, count_datagram, &sent);
     assert_int_equal(gossip_publish(gossip, "perhaps", 7, &ticket), 0);
     assert_int_equal(gossip_run(gossip), GOSSIP_ERR_IO);
     assert_int_equal(gossip_result_pop(gossip, &result), 0);
-    assert_string_equal(net_have_text(net, 0), "{}");
+    assert_string_equal(story_clock(world, 0), "{}");
     assert_int_equal(gossip_event_get(gossip, (struct gossip_dot){gossip_self(gossip), 1}, &event),
                      GOSSIP_ERR_IO);
-    net_fail_saves(net, 0, 0, 0);
+    world_fail_saves(world, 0, GOSSIP_OK);
     assert_int_equal(gossip_run(gossip), GOSSIP_ERR_IO);
     assert_int_equal(gossip_timeout_ms(gossip), -1);
     assert_int_equal(sent, 0);
-    net_kill(net, 0);
-    net_start(net, 0);
-    assert_string_equal(net_have_text(net, 0), "{}");
-    assert_int_equal(net_publish(net, 0, "surely"), 1);
-    assert_true(net_run_until(net, net_in_step, 100000));
-    net_destroy(net);
+    world_kill(world, 0, VIRTUAL_DAMAGE_NONE);
+    world_start(world, 0);
+    assert_string_equal(story_clock(world, 0), "{}");
+    assert_int_equal(story_tells(world, 0, "surely"), 1);
+    story_meet(world);
+    story_end(story);
 }
 
 /* No memory once: the batch is dropped and made again. Three times in a row: it is over. */
-static void test_no_memory(void **state)
+static void no_memory(struct story *story)
 {
-    struct net *net = two_nodes(5);
-    struct gossip *gossip = net_node(net, 0);
+    struct world *world = story_begin(story, 2);
+    struct gossip *gossip = world_gossip(world, 0);
     struct gossip_result result;
     uint64_t ticket;
 
-    (void)state;
-    net_fail_saves(net, 0, GOSSIP_ERR_NOMEM, 0);
+    world_fail_saves(world, 0, GOSSIP_ERR_NOMEM);
     assert_int_equal(gossip_publish(gossip, "x", 1, &ticket), 0);
     assert_int_equal(gossip_run(gossip), 0);
     assert_int_equal(gossip_result_pop(gossip, &result), 0);
     assert_true(has_notice(gossip, GOSSIP_NOTICE_NO_MEMORY));
-    net_fail_saves(net, 0, 0, 0);
+    world_fail_saves(world, 0, GOSSIP_OK);
     assert_int_equal(gossip_run(gossip), 0);
     assert_int_equal(gossip_result_pop(gossip, &result), 1);
     assert_int_equal(result.error, 0);
     assert_int_equal(result.dot.seq, 1);
-    assert_true(net_run_until(net, net_in_step, 100000));
-    assert_string_equal(net_have_text(net, 1), "{n1:1}");
+    story_meet(world);
+    assert_string_equal(story_clock(world, 1), "{n1:1}");
 
-    net_fail_saves(net, 0, GOSSIP_ERR_NOMEM, 0);
+    world_fail_saves(world, 0, GOSSIP_ERR_NOMEM);
     assert_int_equal(gossip_publish(gossip, "x", 1, &ticket), 0);
     assert_int_equal(gossip_run(gossip), 0);
     assert_int_equal(gossip_run(gossip), 0);
     assert_int_equal(gossip_run(gossip), GOSSIP_ERR_NOMEM);
-    net_destroy(net);
+    world_kill(world, 0, VIRTUAL_DAMAGE_NONE);
+    story_end(story);
 }
 
 /* Another node's store is refused, and stays as it is. */
-static void test_store_of_another(void **state)
+static void store_of_another(struct story *story)
 {
-    struct net *net = two_nodes(6);
-    struct gossip_options options = {.size = sizeof(options),
-                                     .store = net_store(net, 0),
-                                     .time = gossip_system_time(),
-                                     .identity = net_identity(net, 1)};
+    struct world_options real = {.crypto = WORLD_SODIUM};
+    struct world *world = story_begin_with(story, 2, &real);
+    struct gossip_options options = {
+        .size = sizeof(options),
+        .time = gossip_system_time(),
+        .identity = world_identity(world, 1),
+    };
     struct gossip *gossip = NULL;
 
-    (void)state;
-    net_publish(net, 0, "x");
-    net_kill(net, 0);
+    story_tells(world, 0, "x");
+    world_kill(world, 0, VIRTUAL_DAMAGE_NONE);
+    options.store = world_store(world, 0);
     assert_int_equal(gossip_create(&options, &gossip), GOSSIP_ERR_FOREIGN);
     assert_null(gossip);
     options.identity = NULL;
     assert_int_equal(gossip_create(&options, &gossip), GOSSIP_ERR_INVALID);
-    net_start(net, 0);
-    assert_string_equal(net_have_text(net, 0), "{n1:1}");
-    net_destroy(net);
+    world_start(world, 0);
+    assert_string_equal(story_clock(world, 0), "{n1:1}");
+    story_end(story);
 }
 
 /* The event queue is the store: it goes on where the application says, also after a restart. */
-static void test_event_cursor(void **state)
+static void event_cursor(struct story *story)
 {
-    struct net *net = two_nodes(8);
+    struct world_options real = {.crypto = WORLD_SODIUM};
+    struct world *world = story_begin_with(story, 2, &real);
+    struct story_heard heard = {.node = 1};
+    struct gossip_options options = {
+        .size = sizeof(options),
+        .time = gossip_system_time(),
+        .identity = world_identity(world, 1),
+        .after = 2,
+    };
+    struct gossip *gossip;
+    struct gossip_event event;
 
-    (void)state;
-    net_publish(net, 0, "a");
-    net_publish(net, 0, "b");
-    assert_true(net_run_until(net, net_in_step, 60000));
-    assert_string_equal(net_delivered_text(net, 1), "a b");
-    net_publish(net, 0, "c");
-    assert_true(net_run_until(net, net_in_step, 60000));
-    net_kill(net, 1);
-    net_start(net, 1);
-    assert_string_equal(net_delivered_text(net, 1), "c");
-    assert_string_equal(net_delivered_text(net, 1), "");
-    net_destroy(net);
+    world_set_application(world, story_hear, &heard);
+    story_tells(world, 0, "a");
+    story_tells(world, 0, "b");
+    story_meet(world);
+    assert_string_equal(heard.text, "a b");
+    story_tells(world, 0, "c");
+    story_meet(world);
+    world_kill(world, 1, VIRTUAL_DAMAGE_NONE);
+    options.store = world_store(world, 1);
+    assert_int_equal(gossip_create(&options, &gossip), GOSSIP_OK);
+    assert_int_equal(gossip_event_pop(gossip, &event), 1);
+    assert_int_equal(event.delivery, 3);
+    assert_memory_equal(event.data, "c", 1);
+    assert_int_equal(gossip_event_pop(gossip, &event), 0);
+    gossip_destroy(gossip);
+    world_start(world, 1);
+    story_tells(world, 0, "d");
+    story_meet(world);
+    assert_string_equal(heard.text, "a b c d"); /* Each once, across the restart. */
+    story_end(story);
 }
+
+LONG_STORY(nothing_is_sent_before_it_is_committed, 5)
+STORY(results_after_the_commit)
+LONG_STORY(payload_limits, 2)
+STORY(full_disk)
+STORY(failed_commit_is_an_unknown_commit)
+STORY(no_memory)
+/* Over memory a store is open while its node is down. */
+STORY_OF_MEMORY(store_of_another)
+STORY_OF_MEMORY(event_cursor)
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_nothing_is_sent_before_it_is_committed),
-        cmocka_unit_test(test_results_after_the_commit),
-        cmocka_unit_test(test_payload_limits),
-        cmocka_unit_test(test_full_disk),
-        cmocka_unit_test(test_failed_commit_is_an_unknown_commit),
-        cmocka_unit_test(test_no_memory),
-        cmocka_unit_test(test_store_of_another),
-        cmocka_unit_test(test_event_cursor),
+        STORY_TEST(nothing_is_sent_before_it_is_committed),
+        STORY_TEST(results_after_the_commit),
+        STORY_TEST(payload_limits),
+        STORY_TEST(full_disk),
+        STORY_TEST(failed_commit_is_an_unknown_commit),
+        STORY_TEST(no_memory),
+        STORY_TEST(store_of_another),
+        STORY_TEST(event_cursor),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -659,7 +659,7 @@ static int world_random(struct gossip_time *time, uint8_t *buffer, size_t size)
 
 static const struct gossip_time_ops world_time = {world_monotonic, world_wall, world_random};
 
-static void trace(void *context, unsigned from, unsigned to, const struct gossip_datagram *datagram)
+static bool trace(void *context, unsigned from, unsigned to, const struct gossip_datagram *datagram)
 {
     struct world *world = context;
 
@@ -667,6 +667,7 @@ static void trace(void *context, unsigned from, unsigned to, const struct gossip
     for (size_t i = 0; i < datagram->size; i++)
         world->trace = (world->trace ^ datagram->data[i]) * UINT64_C(0x100000001b3);
     world->sent++;
+    return false;
 }
 
 static struct gossip_address address_of(unsigned node)

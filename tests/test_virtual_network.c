@@ -867,9 +867,10 @@ struct tapped {
     unsigned from;
     unsigned to;
     struct gossip_datagram datagram;
+    bool loses;
 };
 
-static void note(void *context, unsigned from, unsigned to, const struct gossip_datagram *datagram)
+static bool note(void *context, unsigned from, unsigned to, const struct gossip_datagram *datagram)
 {
     struct tapped *tapped = context;
 
@@ -877,6 +878,7 @@ static void note(void *context, unsigned from, unsigned to, const struct gossip_
     tapped->from = from;
     tapped->to = to;
     tapped->datagram = *datagram;
+    return tapped->loses;
 }
 
 static void test_tap(void **state)
@@ -901,6 +903,26 @@ static void test_tap(void **state)
     virtual_network_set_tap(world.network, NULL, NULL);
     send_bytes(&world, 1, 2, data, 1);
     assert_int_equal(tapped.count, 2);
+    end(&world);
+}
+
+/* What the tap loses has left the sender, and reaches nobody. */
+static void test_tap_that_loses(void **state)
+{
+    struct world world = begin(&(struct virtual_link){.latency_ms = 1});
+    struct tapped tapped = {.loses = true};
+    uint8_t data = 1;
+
+    (void)state;
+    virtual_network_set_tap(world.network, note, &tapped);
+    send_bytes(&world, 2, 3, &data, 1);
+    tapped.loses = false;
+    send_bytes(&world, 2, 3, &data, 1);
+    advance(&world, 1);
+    assert_int_equal(virtual_network_waiting(world.network, 3), 1);
+    assert_int_equal(stats_of(&world).sent, 2);
+    assert_int_equal(stats_of(&world).lost, 1);
+    assert_int_equal(stats_of(&world).delivered, 1);
     end(&world);
 }
 
@@ -1257,6 +1279,7 @@ int main(void)
         cmocka_unit_test(test_close_and_open),
         cmocka_unit_test(test_moves),
         cmocka_unit_test(test_tap),
+        cmocka_unit_test(test_tap_that_loses),
         cmocka_unit_test(test_inject),
         cmocka_unit_test(test_lent),
         cmocka_unit_test(test_same_seed),

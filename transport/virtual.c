@@ -393,10 +393,11 @@ static void virtual_send(struct gossip_transport *transport,
         virtual->stats.sent_bytes += datagrams[i].size;
         network->stats.sent++;
         to = host_at(network, &datagrams[i].address);
-        if (network->tap != NULL)
+        if (network->tap != NULL &&
             network->tap(network->tap_context, virtual->host,
-                         to == NOBODY ? UINT_MAX : (unsigned)to, &datagrams[i]);
-        if (to == NOBODY)
+                         to == NOBODY ? UINT_MAX : (unsigned)to, &datagrams[i]))
+            network->stats.lost++;
+        else if (to == NOBODY)
             network->stats.astray++;
         else
             travel(network, virtual, (unsigned)to, &datagrams[i]);

@@ -44,7 +44,7 @@ struct virtual_network_stats {
     uint64_t sent;
     uint64_t delivered; /* Copies that came to an open transport, and what was injected. */
     uint64_t astray;    /* Nobody was at that address (any more). */
-    uint64_t lost;
+    uint64_t lost;      /* By a link's chance, or because the tap said so. */
     uint64_t lost_in_bursts;
     uint64_t lost_in_cuts;  /* At links that are cut. */
     uint64_t lost_in_flaps; /* At links that are down for a while. */
@@ -103,8 +103,8 @@ bool virtual_network_take_woken(struct virtual_network *network, unsigned *ret_h
 size_t virtual_network_waiting(const struct virtual_network *network, unsigned host);
 
 /* Called with each datagram as it is sent, before anything happens to it; to is the host whose
- * address it is, or UINT_MAX. */
-typedef void virtual_network_tap(void *context, unsigned from, unsigned to,
+ * address it is, or UINT_MAX. Returns whether it is to be lost. */
+typedef bool virtual_network_tap(void *context, unsigned from, unsigned to,
                                  const struct gossip_datagram *datagram);
 void virtual_network_set_tap(struct virtual_network *network, virtual_network_tap *tap,
                              void *context);

@@ -69,6 +69,8 @@ struct world_node {
     struct world_clock clock;
     enum virtual_damage damage; /* At a crash that was announced. */
     unsigned faulted;           /* Operations that were made to fail: it may end with IO. */
+    int save_error;             /* What saves are answered with instead of being made, */
+    int save_error_last;        /* and were: it may end with that. */
     bool is_filled;
     bool is_set_back;
     uint64_t cursor; /* Of the application: the last delivery it has dealt with. */
@@ -100,6 +102,10 @@ struct world {
     struct violation none;
     world_narrator *narrator;
     void *narrator_context;
+    virtual_network_tap *tap;
+    void *tap_context;
+    world_application *application;
+    void *application_context;
 };
 
 static const char *const damage_names[VIRTUAL_DAMAGES] = {
@@ -309,7 +315,9 @@ static int watched_save(struct gossip_store *store, const struct gossip_record *
 {
     struct world_node *node = node_of_store(store);
     struct world *world = node->world;
-    int result = node->store->ops->save(node->store, records, count);
+    int result = node->save_error != GOSSIP_OK
+                     ? node->save_error
+                     : node->store->ops->save(node->store, records, count);
     /* What a checkpoint has copied into the database is in the log until that is synced too. */
     bool is_durable = node->disk == NULL || !virtual_disk_is_unsynced(node->disk, LOG_NAME);
 
@@ -353,7 +361,7 @@ static void watched_close(struct gossip_store *store)
 static const struct gossip_store_ops watched_ops = {watched_load,   watched_save,    watched_read,
                                                     watched_follow, watched_explain, watched_close};
 
-static void overhear(void *context, unsigned from, unsigned to,
+static bool overhear(void *context, unsigned from, unsigned to,
                      const struct gossip_datagram *datagram)
 {
     struct world *world = context;
@@ -363,6 +371,13 @@ static void overhear(void *context, unsigned from, unsigned to,
     trace_bytes(&world->trace, datagram->data, datagram->size);
     if (world->checker != NULL)
         checker_sent(world->checker, from, to, datagram);
+    return world->tap != NULL && world->tap(world->tap_context, from, to, datagram);
+}
+
+void world_set_tap(struct world *world, virtual_network_tap *tap, void *context)
+{
+    world->tap = tap;
+    world->tap_context = context;
 }
 
 /* ---- Making and unmaking. ---- */
@@ -390,6 +405,7 @@ static struct world_node *add_node(struct world *world, struct gossip_identity *
     node->watched.node = node;
     node->lots = splitmix_split(&world->lots);
     node->clock.since_ms = world->now_ms;
+    node->clock.passed_ms = world->now_ms; /* Its wall clock is right, however late it comes. */
     node->identity = identity;
     if (identity == NULL) {
         for (size_t i = 0; i < sizeof(seed); i++)
@@ -533,6 +549,16 @@ struct virtual_disk *world_disk(struct world *world, unsigned node)
     return world->nodes[node].disk;
 }
 
+struct gossip_store *world_store(struct world *world, unsigned node)
+{
+    return world->nodes[node].store;
+}
+
+const struct gossip_cluster *world_cluster(const struct world *world)
+{
+    return world->cluster;
+}
+
 struct checker *world_checker(struct world *world)
 {
     return world->checker;
@@ -579,7 +605,8 @@ static void died(struct world_node *node, const char *doing, int error, const ch
     /* A read that fails is damage, as far as a node can tell. */
     bool is_excused = (error == GOSSIP_ERR_IO && (node->faulted != 0 || is_crashed)) ||
                       (error == GOSSIP_ERR_DAMAGED && node->faulted != 0) ||
-                      (error == GOSSIP_ERR_FULL && node->is_filled);
+                      (error == GOSSIP_ERR_FULL && node->is_filled) ||
+                      (error != GOSSIP_OK && error == node->save_error_last);
 
     narrate(world, "n%u %s: %s: %s", node->number + 1, doing, gossip_strerror(error), explanation);
     if (!is_excused && world->checker != NULL)
@@ -778,6 +805,19 @@ void world_fail_disk(struct world *world, unsigned number, enum virtual_operatio
             number + 1, (int)operation, nth, count);
 }
 
+void world_fail_saves(struct world *world, unsigned number, int error)
+{
+    struct world_node *node = &world->nodes[number];
+
+    node->save_error = error;
+    if (error == GOSSIP_OK) {
+        narrate(world, "n%u can save again", number + 1);
+        return;
+    }
+    node->save_error_last = error;
+    narrate(world, "nothing that n%u saves is saved: %s", number + 1, gossip_strerror(error));
+}
+
 void world_fill_disk(struct world *world, unsigned number, uint64_t bytes)
 {
     struct world_node *node = &world->nodes[number];
@@ -885,6 +925,13 @@ void world_cut(struct world *world, unsigned from, unsigned to)
     narrate(world, "nothing passes from n%u to n%u", from + 1, to + 1);
 }
 
+void world_mend(struct world *world, unsigned from, unsigned to)
+{
+    if (!virtual_network_set_link(world->network, from, to, NULL))
+        abort();
+    narrate(world, "the link from n%u to n%u is whole", from + 1, to + 1);
+}
+
 void world_split(struct world *world, unsigned first_of_second_part)
 {
     for (unsigned i = 0; i < world->count; i++)
@@ -933,6 +980,12 @@ static void take_results(struct world_node *node)
     }
 }
 
+void world_set_application(struct world *world, world_application *application, void *context)
+{
+    world->application = application;
+    world->application_context = context;
+}
+
 /* The application: it deals with every delivery at once. Returns the error of the node, if any. */
 static int take_events(struct world_node *node)
 {
@@ -943,6 +996,8 @@ static int take_events(struct world_node *node)
         node->cursor = event.delivery;
         if (node->world->checker != NULL)
             checker_popped(node->world->checker, node->number, &event);
+        if (node->world->application != NULL)
+            node->world->application(node->world->application_context, node->number, &event);
     }
     return found;
 }

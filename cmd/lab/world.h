@@ -75,10 +75,12 @@ uint64_t world_now(const struct world *world);
 enum world_state world_state(const struct world *world, unsigned node);
 struct gossip *world_gossip(struct world *world, unsigned node); /* NULL while it is down. */
 struct virtual_network *world_network(struct world *world);
-struct virtual_disk *world_disk(struct world *world, unsigned node); /* NULL with WORLD_MEMORY. */
-struct checker *world_checker(struct world *world);                  /* NULL if unchecked. */
+struct virtual_disk *world_disk(struct world *world, unsigned node);  /* NULL with WORLD_MEMORY. */
+struct gossip_store *world_store(struct world *world, unsigned node); /* NULL: it is not open. */
+struct checker *world_checker(struct world *world);                   /* NULL if unchecked. */
 struct gossip_address world_address(const struct world *world, unsigned node);
 const struct gossip_identity *world_identity(struct world *world, unsigned node);
+const struct gossip_cluster *world_cluster(const struct world *world);
 
 /* The first violation found; its invariant is NONE while there is none. From then on time stands
  * still: what is run returns at once. */
@@ -91,6 +93,15 @@ uint64_t world_trace(const struct world *world);
 /* Called with a line for each thing done and each notice, for a person; NULL: none. */
 typedef void world_narrator(void *context, uint64_t time_ms, const char *line);
 void world_set_narrator(struct world *world, world_narrator *narrator, void *context);
+
+/* Called with each datagram that a node sends, before anything happens to it. Returns whether it is
+ * to be lost. NULL: none. */
+void world_set_tap(struct world *world, virtual_network_tap *tap, void *context);
+
+/* Called with each event that a node shows its application, which has dealt with it then. NULL:
+ * none. */
+typedef void world_application(void *context, unsigned node, const struct gossip_event *event);
+void world_set_application(struct world *world, world_application *application, void *context);
 
 /* Lets time pass. */
 void world_run(struct world *world, uint64_t ms);
@@ -127,6 +138,10 @@ void world_crash_at(struct world *world, unsigned node, uint64_t operation,
 void world_fail_disk(struct world *world, unsigned node, enum virtual_operation operation,
                      uint64_t number, uint64_t count);
 
+/* From now on nothing of what node would save is saved, over either store, and it is told this
+ * error (FULL, IO or NOMEM) instead. GOSSIP_OK: no more. */
+void world_fail_saves(struct world *world, unsigned node, int error);
+
 /* Room that is left on the disk; UINT64_MAX: as much as it likes. */
 void world_fill_disk(struct world *world, unsigned node, uint64_t bytes);
 void world_slow_disk(struct world *world, unsigned node, uint32_t sync_ms);
@@ -151,8 +166,10 @@ void world_move(struct world *world, unsigned node);
 /* A new node, started, that joins all that are up. UINT_MAX if there may be no more. */
 unsigned world_add(struct world *world);
 
-/* Links: cut in one direction, split into parts, heal everything that was cut or split. */
+/* Links: cut in one direction, mended (as the default again), split into parts, and everything that
+ * was cut or split healed. */
 void world_cut(struct world *world, unsigned from, unsigned to);
+void world_mend(struct world *world, unsigned from, unsigned to);
 void world_split(struct world *world, unsigned first_of_second_part);
 void world_heal(struct world *world);
 
