@@ -114,12 +114,29 @@ static void hub_from_the_start(struct story *story)
     story_end(story);
 }
 
+/* Many meet at once. Each says hello to each, and that is a square; when everybody was told of each
+ * who came, it was a cube: 31 datagrams for each pair here, and more for more nodes. */
+static void all_meet_at_once(struct story *story)
+{
+    enum { NODES = 80 };
+    struct world_options none = {0};
+    struct world *world = story_begin_with(story, NODES, &none);
+    struct virtual_network_stats stats;
+
+    world_run(world, STORY_MINUTE_MS);
+    assert_true(world_in_step(world));
+    virtual_network_stats(world_network(world), &stats);
+    assert_true(stats.sent < 16 * NODES * NODES);
+    story_end(story);
+}
+
 LONG_STORY(more_authors_than_a_list_shows, 1)
 LONG_STORY(late_joiner, 1)
 LONG_STORY(large_bodies_over_a_bad_network, 1)
 LONG_STORY(slow_network, 5)
 LONG_STORY(long_path, 5)
 LONG_STORY(hub_from_the_start, 5)
+LONG_STORY(all_meet_at_once, 1)
 
 int main(void)
 {
@@ -130,6 +147,7 @@ int main(void)
         STORY_TEST(slow_network),
         STORY_TEST(long_path),
         STORY_TEST(hub_from_the_start),
+        STORY_TEST(all_meet_at_once),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

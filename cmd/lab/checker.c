@@ -186,7 +186,7 @@ static void learn_author(struct checker *checker, unsigned number,
                                                          checker->nodes[owner].identity)) {
             checker_report(checker, INVARIANT_DURABLE,
                            "n%u saves an author that %s has not saved itself", number + 1,
-                           owner == UINT_MAX ? "nobody's key is of, and its owner" : "its");
+                           owner == UINT_MAX ? "nobody's key is of, and its owner" : "its owner");
             return;
         }
         author = history_add_author(&checker->history, record->id, owner);
@@ -740,7 +740,8 @@ void checker_result(struct checker *checker, unsigned number, const struct gossi
         return;
     }
     dot_text(checker, author, result->dot.seq, dot);
-    if (node->is_unknown || result->dot.seq > counts_get(&node->durable, author)) {
+    if (node->is_unknown || result->dot.seq == 0 ||
+        result->dot.seq > counts_get(&node->durable, author)) {
         checker_report(checker, INVARIANT_DURABLE,
                        "n%u returns %s as written, and its disk would forget it", number + 1, dot);
         return;

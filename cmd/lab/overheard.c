@@ -68,9 +68,11 @@ static bool check_shown(struct overheard *overheard, uint32_t author, uint64_t s
 static void check_digest_entry(struct overheard *overheard, const uint8_t *exchange,
                                const struct digest_entry *entry)
 {
+    static const uint8_t nothing[GOSSIP_HASH_SIZE];
     struct checker *checker = overheard->checker;
     struct node_record *node = &checker->nodes[overheard->from];
     uint32_t author = history_find_author(&checker->history, entry->id);
+    const uint8_t *hash = nothing;
     uint32_t event;
     uint8_t have[8];
     uint8_t head[16];
@@ -94,14 +96,17 @@ static void check_digest_entry(struct overheard *overheard, const uint8_t *excha
     }
     if (!check_shown(overheard, author, entry->have))
         return;
+    /* An author that was cut before its first event is shown with none. */
     event = history_find(&checker->history, author, entry->have);
+    if (event != HISTORY_NONE)
+        hash = checker->history.events[event].hash;
     put_fixed(have, entry->have, sizeof(have));
     checker->crypto->keyed_hash(
         head, exchange, GOSSIP_NONCE_SIZE,
         (const struct gossip_piece[]){{GOSSIP_DOMAIN_HEAD, sizeof(GOSSIP_DOMAIN_HEAD)},
                                       {entry->id, GOSSIP_ID_SIZE},
                                       {have, sizeof(have)},
-                                      {checker->history.events[event].hash, GOSSIP_HASH_SIZE}},
+                                      {hash, GOSSIP_HASH_SIZE}},
         4);
     checker->stats.checks++;
     if (memcmp(head, entry->head, GOSSIP_SHORT_HASH_SIZE) != 0) {

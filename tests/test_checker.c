@@ -1,0 +1,1238 @@
+/*
+ * The checker, told by hand what no node of ours does: each invariant, violated in each way that it
+ * watches for, is called by its name, and the witness names the events. What is sound passes.
+ */
+#include "cmd/lab/checker.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cmd/lab/standin.h"
+#include "cmd/lab/world.h"
+#include "gossip/datagram.h"
+#include "gossip/digest.h"
+#include "gossip/event.h"
+#include "tests/hand_made.h"
+
+enum {
+    NODES = 3,
+    EVENTS_MAX = 8,
+    RECORDS_MAX = 8,
+};
+
+/* Three nodes that exist in what the checker is told only; n1 is node 0. */
+struct town {
+    struct gossip_cluster *cluster;
+    struct gossip_identity *identities[NODES];
+    struct checker *checker;
+    struct hand_author authors[HAND_AUTHORS];
+    struct hand_event events[NODES][EVENTS_MAX];
+    struct gossip_store *stores[NODES];
+    uint32_t numbers[NODES][NODES]; /* At each node, of each author: its number and one more. */
+    uint32_t number_count[NODES];
+    uint64_t have[NODES][HAND_AUTHORS];
+    uint64_t deliveries[NODES];
+    uint64_t hlc;
+};
+
+/* ---- Saves. ---- */
+
+static void make_meta(const char *name, uint64_t number, struct gossip_record *ret_record)
+{
+    *ret_record = (struct gossip_record){.kind = GOSSIP_RECORD_META,
+                                         .as.meta = {.name = name, .number = number}};
+}
+
+/* The row of author at node, which gives it a number if it has none. */
+static void make_author(struct town *town, unsigned node, unsigned author, uint64_t have,
+                        struct gossip_record *ret_record)
+{
+    struct gossip_author_record *row = &ret_record->as.author;
+
+    if (town->numbers[node][author] == 0)
+        town->numbers[node][author] = ++town->number_count[node];
+    *ret_record = (struct gossip_record){.kind = GOSSIP_RECORD_AUTHOR};
+    row->number = town->numbers[node][author] - 1;
+    row->have = have;
+    memcpy(row->id, town->authors[author].id, GOSSIP_ID_SIZE);
+    memcpy(row->key, town->identities[author]->key, GOSSIP_KEY_SIZE);
+}
+
+/* An event as the next delivery of node, and the row that counts it. */
+static void make_delivery(struct town *town, unsigned node, unsigned author, uint64_t seq,
+                          struct gossip_record ret_records[2])
+{
+    make_author(town, node, author, seq, &ret_records[0]);
+    ret_records[1] = (struct gossip_record){.kind = GOSSIP_RECORD_EVENT,
+                                            .as.event = town->events[author][seq - 1].record};
+    ret_records[1].as.event.author = town->numbers[node][author] - 1;
+    ret_records[1].as.event.delivery = ++town->deliveries[node];
+    town->have[node][author] = seq;
+}
+
+static void tell_saved(struct town *town, unsigned node, const struct gossip_record *records,
+                       size_t count)
+{
+    checker_saved(town->checker, node, records, count, GOSSIP_OK, true);
+    assert_int_equal(town->stores[node]->ops->save(town->stores[node], records, count), GOSSIP_OK);
+}
+
+static void deliver(struct town *town, unsigned node, unsigned author, uint64_t seq)
+{
+    struct gossip_record records[2];
+
+    make_delivery(town, node, author, seq, records);
+    tell_saved(town, node, records, 2);
+}
+
+/* Nothing is saved yet. */
+static uint64_t compose_claiming(struct town *town, unsigned node, const char *payload,
+                                 const uint64_t clock[HAND_AUTHORS])
+{
+    uint64_t seq = town->authors[node].seq + 1;
+
+    assert_true(seq <= EVENTS_MAX);
+    town->hlc += 10;
+    hand_write(town->authors, node, town->hlc, clock, payload, &town->events[node][seq - 1]);
+    return seq;
+}
+
+static uint64_t compose(struct town *town, unsigned node, const char *payload)
+{
+    return compose_claiming(town, node, payload, town->have[node]);
+}
+
+static void publish(struct town *town, unsigned node, const char *payload)
+{
+    deliver(town, node, node, compose(town, node, payload));
+}
+
+/* Composes and saves, with this outcome; the store keeps nothing of it. */
+static void publish_badly(struct town *town, unsigned node, int result, bool is_durable)
+{
+    struct gossip_record records[2];
+
+    make_delivery(town, node, node, compose(town, node, "perhaps"), records);
+    checker_saved(town->checker, node, records, 2, result, is_durable);
+}
+
+/* ---- Starts. ---- */
+
+static int copy_record(void *context, const struct gossip_record *record)
+{
+    struct gossip_store *copy = context;
+
+    return copy->ops->save(copy, record, 1);
+}
+
+/* Starts node from store, which becomes its own. */
+static void start_from(struct town *town, unsigned node, struct gossip_store *store,
+                       bool was_set_back)
+{
+    assert_int_equal(checker_started(town->checker, node, store, was_set_back), GOSSIP_OK);
+    town->stores[node]->ops->close(town->stores[node]);
+    town->stores[node] = store;
+}
+
+static struct gossip_store *open_empty(void)
+{
+    struct gossip_store *store;
+
+    assert_int_equal(gossip_memory_open(&store), GOSSIP_OK);
+    return store;
+}
+
+/* What node has stored but for events; the rows as they are, so they may count too much. */
+static struct gossip_store *copy_without_events(struct town *town, unsigned node)
+{
+    struct gossip_store *store = open_empty();
+
+    assert_int_equal(town->stores[node]->ops->load(town->stores[node], copy_record, store), 0);
+    return store;
+}
+
+static void add_to(struct gossip_store *store, const struct gossip_record *records, size_t count)
+{
+    assert_int_equal(store->ops->save(store, records, count), GOSSIP_OK);
+}
+
+/* n1's own events up to seq, and nothing else. */
+static struct gossip_store *make_store_of_n1(struct town *town, uint64_t seq)
+{
+    struct gossip_store *store = copy_without_events(town, 0);
+    struct gossip_record records[2];
+
+    town->deliveries[0] = 0;
+    for (uint64_t i = 1; i <= seq; i++) {
+        make_delivery(town, 0, 0, i, records);
+        add_to(store, records, 2);
+    }
+    if (seq == 0) {
+        make_author(town, 0, 0, 0, &records[0]);
+        add_to(store, records, 1);
+    }
+    town->have[0][0] = seq;
+    return store;
+}
+
+/* ---- Datagrams. ---- */
+
+static void send_bytes(struct town *town, unsigned from, unsigned to, const uint8_t *data,
+                       size_t size)
+{
+    const struct gossip_datagram datagram = {.data = data, .size = size};
+
+    checker_sent(town->checker, from, to, &datagram);
+}
+
+static size_t seal_box(struct town *town, unsigned from, unsigned to, const uint8_t *plain,
+                       size_t size, uint8_t ret_data[GOSSIP_DATAGRAM_MAX])
+{
+    static const uint8_t nonce[GOSSIP_BOX_NONCE_SIZE] = {1};
+    const struct box_header header = {town->identities[to]->node, town->identities[from]->node, 1,
+                                      1};
+    uint8_t key[32];
+
+    assert_true(pair_key(standin_crypto(), town->identities[from], town->identities[to]->key, key));
+    return box_write(standin_crypto(), key, &header, nonce, plain, size, ret_data);
+}
+
+static void send_box(struct town *town, unsigned from, unsigned to, const uint8_t *plain,
+                     size_t size)
+{
+    uint8_t data[GOSSIP_DATAGRAM_MAX];
+
+    size = seal_box(town, from, to, plain, size, data);
+    send_bytes(town, from, to, data, size);
+}
+
+/* A digest of one author, whose last event has this hash. */
+static void send_digest(struct town *town, unsigned from, const uint8_t id[GOSSIP_ID_SIZE],
+                        uint64_t have, bool is_cut, const uint8_t hash[GOSSIP_HASH_SIZE])
+{
+    static const uint8_t exchange[GOSSIP_NONCE_SIZE] = {3};
+    static const uint8_t root[16];
+    static const uint8_t records_root[8];
+    uint8_t plain[GOSSIP_PLAIN_MAX] = {MESSAGE_DIGEST};
+    uint8_t head[16];
+    uint8_t entry[DIGEST_ENTRY_MAX];
+    uint8_t count[8];
+    struct writer writer = {entry, sizeof(entry), 0, false};
+    struct wire_digest digest = {.exchange = exchange,
+                                 .step = 2,
+                                 .root = root,
+                                 .records_root = records_root,
+                                 .authors = {.present = true}};
+    size_t size;
+
+    put_fixed(count, have, sizeof(count));
+    standin_crypto()->keyed_hash(
+        head, exchange, sizeof(exchange),
+        (const struct gossip_piece[]){{GOSSIP_DOMAIN_HEAD, sizeof(GOSSIP_DOMAIN_HEAD)},
+                                      {id, GOSSIP_ID_SIZE},
+                                      {count, sizeof(count)},
+                                      {hash, GOSSIP_HASH_SIZE}},
+        4);
+    write_bytes(&writer, id, GOSSIP_ID_SIZE);
+    write_varint(&writer, 2 * have + is_cut);
+    write_bytes(&writer, head, GOSSIP_SHORT_HASH_SIZE);
+    digest.authors.entries = (struct wire_bytes){entry, writer.size};
+    size = wire_encode_digest(&digest, plain + 1, sizeof(plain) - 1 - GOSSIP_SIGNATURE_SIZE);
+    assert_true(size > 0);
+    send_box(town, from, (from + 1) % NODES, plain, 1 + size + GOSSIP_SIGNATURE_SIZE);
+}
+
+static void show_author(struct town *town, unsigned from, unsigned author, uint64_t have)
+{
+    send_digest(town, from, town->authors[author].id, have, false,
+                town->events[author][have - 1].record.hash);
+}
+
+/* What of a run is altered on its way into a datagram. */
+enum alteration { AS_WRITTEN, ALTERED_STREAM, ALTERED_PREVIOUS, ALTERED_SEAL, UNKNOWN_AUTHOR };
+
+static void send_run(struct town *town, unsigned from, unsigned author, uint64_t first,
+                     uint64_t last, enum alteration alteration)
+{
+    uint8_t previous[GOSSIP_HASH_SIZE] = {0};
+    uint8_t seal[GOSSIP_SIGNATURE_SIZE];
+    uint8_t stream[GOSSIP_PLAIN_MAX];
+    uint8_t plain[GOSSIP_PLAIN_MAX] = {MESSAGE_PART};
+    uint8_t id[GOSSIP_ID_SIZE];
+    struct writer writer = {stream, sizeof(stream), 0, false};
+    struct wire_part part = {0};
+    size_t size;
+
+    memcpy(id, town->authors[author].id, sizeof(id));
+    if (first > 1)
+        memcpy(previous, town->events[author][first - 2].record.hash, sizeof(previous));
+    for (uint64_t seq = first; seq <= last; seq++) {
+        const struct hand_event *event = &town->events[author][seq - 1];
+
+        write_varint(&writer, event->record.body_size);
+        write_bytes(&writer, event->body, event->record.body_size);
+    }
+    seal_sign(standin_crypto(), town->events[author][last - 1].record.hash,
+              town->identities[author]->secret, seal);
+    stream[writer.size - 1] ^= alteration == ALTERED_STREAM;
+    previous[0] ^= alteration == ALTERED_PREVIOUS;
+    seal[0] ^= alteration == ALTERED_SEAL;
+    id[0] ^= alteration == UNKNOWN_AUTHOR ? 0x80 : 0;
+    part.run = (struct wire_run_part){.present = true,
+                                      .author = id,
+                                      .first = first,
+                                      .last = last,
+                                      .size = (uint32_t)writer.size,
+                                      .previous = previous,
+                                      .data = {stream, writer.size},
+                                      .seal = seal};
+    size = wire_encode_part(&part, plain + 1, sizeof(plain) - 1);
+    assert_true(size > 0);
+    send_box(town, from, (from + 1) % NODES, plain, 1 + size);
+}
+
+static void send_hello(struct town *town, unsigned from, uint64_t boot)
+{
+    static const uint8_t nonce[GOSSIP_NONCE_SIZE] = {5};
+    const struct gossip_identity *identity = town->identities[from];
+    const struct wire_hello message = {
+        .certificate = {identity->certificate.bytes, identity->certificate.size},
+        .boot_count = boot,
+        .boot_id = 9,
+        .nonce = nonce,
+    };
+    uint8_t data[GOSSIP_HELLO_SIZE];
+    size_t size = greeting_write(standin_crypto(), identity, DATAGRAM_HELLO, &message, NULL, data);
+
+    send_bytes(town, from, UINT_MAX, data, size);
+}
+
+/* ---- Results and deliveries. ---- */
+
+static void return_result(struct town *town, unsigned node, uint64_t seq, const char *payload)
+{
+    const struct gossip_result result = {.dot = {town->numbers[node][node] - 1, seq}};
+
+    checker_result(town->checker, node, &result, payload, strlen(payload));
+}
+
+/* Shows the event with this payload and the context claims, and itself. */
+static void pop(struct town *town, unsigned node, uint64_t delivery, unsigned author, uint64_t seq,
+                const uint64_t claims[HAND_AUTHORS], const char *payload)
+{
+    uint32_t authors[NODES];
+    uint64_t counters[NODES];
+    struct gossip_vclock clock = {authors, counters, 0, NODES};
+    struct gossip_event event = {.delivery = delivery,
+                                 .dot = {town->numbers[node][author] - 1, seq},
+                                 .kind = GOSSIP_EVENT_APPLICATION,
+                                 .data = (const uint8_t *)payload,
+                                 .size = strlen(payload),
+                                 .clock = &clock};
+
+    for (uint32_t number = 0; number < town->number_count[node]; number++) {
+        for (unsigned i = 0; i < NODES; i++) {
+            uint64_t count = i == author ? seq : claims[i];
+
+            if (town->numbers[node][i] != number + 1 || count == 0)
+                continue;
+            authors[clock.count] = number;
+            counters[clock.count++] = count;
+        }
+    }
+    checker_popped(town->checker, node, &event);
+}
+
+/* ---- The town before anything goes wrong. ---- */
+
+/* n1 has written n1:1 "one" and n1:2 "two"; n2 has had the first of them, and then written n2:1
+ * "three". n3 has nothing. */
+static struct town *town_create(void)
+{
+    struct town *town = calloc(1, sizeof(*town));
+    uint8_t seed[GOSSIP_SEED_SIZE] = {1};
+    static const uint8_t gate[GOSSIP_CLUSTER_SECRET_SIZE] = {2};
+
+    assert_non_null(town);
+    assert_int_equal(cluster_make(standin_crypto(), seed, gate, &town->cluster), GOSSIP_OK);
+    town->checker = checker_create(standin_crypto(), 1, NODES);
+    for (unsigned i = 0; i < NODES; i++) {
+        const char name[] = {'n', (char)('1' + i), '\0'};
+        struct gossip_record records[3];
+
+        seed[0] = (uint8_t)(10 + i);
+        assert_int_equal(
+            identity_make(standin_crypto(), town->cluster, name, 0, seed, &town->identities[i]),
+            GOSSIP_OK);
+        town->authors[i].id[0] = (uint8_t)(i + 1);
+        town->stores[i] = open_empty();
+        checker_add_node(town->checker, i, town->identities[i]);
+        assert_int_equal(checker_started(town->checker, i, town->stores[i], false), GOSSIP_OK);
+        make_meta("boot", 1, &records[0]);
+        make_meta("hlc", 100, &records[1]);
+        if (i < 2)
+            make_author(town, i, i, 0, &records[2]);
+        tell_saved(town, i, records, i < 2 ? 3 : 2);
+    }
+    checker_set_time(town->checker, 1234);
+    publish(town, 0, "one");
+    publish(town, 0, "two");
+    deliver(town, 1, 0, 1);
+    publish(town, 1, "three");
+    return town;
+}
+
+static void town_destroy(struct town *town)
+{
+    checker_destroy(town->checker);
+    for (unsigned i = 0; i < NODES; i++) {
+        town->stores[i]->ops->close(town->stores[i]);
+        gossip_identity_destroy(town->identities[i]);
+    }
+    gossip_cluster_destroy(town->cluster);
+    free(town);
+}
+
+static void require_sound(const struct town *town)
+{
+    const struct violation *violation = checker_violation(town->checker);
+
+    if (violation->invariant != INVARIANT_NONE)
+        fail_msg("%s: %s", invariant_name(violation->invariant), violation->witness);
+}
+
+/* ---- What is sound. ---- */
+
+static void test_sound(void **state)
+{
+    static const uint64_t nothing[HAND_AUTHORS];
+    struct town *town = town_create();
+    struct checker_stats stats;
+    const unsigned all[] = {0, 1, 2};
+
+    (void)state;
+    send_hello(town, 0, 1);
+    show_author(town, 0, 0, 1);
+    show_author(town, 0, 0, 2);
+    show_author(town, 1, 1, 1);
+    send_run(town, 0, 0, 1, 2, AS_WRITTEN);
+    send_run(town, 0, 0, 2, 2, AS_WRITTEN);
+    return_result(town, 0, 1, "one");
+    return_result(town, 1, 1, "three");
+    pop(town, 1, 1, 0, 1, nothing, "one");
+    pop(town, 1, 2, 1, 1, (const uint64_t[HAND_AUTHORS]){1}, "three");
+    /* Saved again, as it is to add a seal. */
+    checker_saved(
+        town->checker, 0,
+        (const struct gossip_record[]){
+            {.kind = GOSSIP_RECORD_AUTHOR, .as.author = {.number = 0, .id = {1}, .have = 2}},
+            {.kind = GOSSIP_RECORD_EVENT, .as.event = town->events[0][1].record}},
+        2, GOSSIP_OK, true);
+    require_sound(town);
+
+    assert_false(checker_agree(town->checker, all, 3));
+    assert_true(checker_agree(town->checker, all, 0));
+    deliver(town, 0, 1, 1);
+    assert_true(checker_agree(town->checker, all, 1));
+    deliver(town, 1, 0, 2);
+    deliver(town, 2, 0, 1);
+    deliver(town, 2, 1, 1);
+    assert_false(checker_agree(town->checker, all, 3));
+    deliver(town, 2, 0, 2);
+    assert_true(checker_agree(town->checker, all, 3));
+    for (unsigned i = 0; i < NODES; i++) {
+        checker_ended(town->checker, i);
+        assert_int_equal(checker_started(town->checker, i, town->stores[i], false), GOSSIP_OK);
+        assert_int_equal(checker_held(town->checker, i), 3);
+    }
+    require_sound(town);
+    checker_stats(town->checker, &stats);
+    assert_int_equal(stats.events, 3);
+    assert_int_equal(stats.deliveries, 9);
+    assert_int_equal(stats.popped, 2);
+    assert_int_equal(stats.pairs, 3);
+    assert_int_equal(stats.pairs_exact, 3);
+    assert_int_equal(stats.datagrams, 6);
+    assert_int_equal(stats.boxes, 5);
+    assert_int_equal(stats.claims, 3);
+    assert_int_equal(stats.restarts, 6);
+    assert_true(stats.streamed > 0);
+    town_destroy(town);
+}
+
+/* A save whose outcome is unknown has come to pass or has not, and both are well. What has not may
+ * be written again, another way. */
+static void test_unknown_outcomes(void **state)
+{
+    (void)state;
+    for (int came_to_pass = 0; came_to_pass < 2; came_to_pass++) {
+        struct town *town = town_create();
+        struct checker_stats stats;
+
+        publish_badly(town, 0, GOSSIP_ERR_IO, false);
+        require_sound(town);
+        checker_ended(town->checker, 0);
+        start_from(town, 0, make_store_of_n1(town, came_to_pass ? 3 : 2), false);
+        require_sound(town);
+        if (!came_to_pass)
+            town->authors[0].seq = 2;
+        publish(town, 0, "after all");
+        show_author(town, 0, 0, came_to_pass ? 4 : 3);
+        require_sound(town);
+        checker_stats(town->checker, &stats);
+        assert_int_equal(stats.unknown, 1);
+        assert_int_equal(stats.returned, came_to_pass);
+        town_destroy(town);
+    }
+}
+
+/* A save that was refused has not happened, and is tried again. */
+static void test_refused_saves(void **state)
+{
+    static const int errors[] = {GOSSIP_ERR_FULL, GOSSIP_ERR_NOMEM};
+
+    (void)state;
+    for (size_t i = 0; i < 2; i++) {
+        struct town *town = town_create();
+
+        publish_badly(town, 0, errors[i], false);
+        town->authors[0].seq = 2;
+        town->deliveries[0] = 2;
+        town->have[0][0] = 2;
+        publish(town, 0, "something else");
+        return_result(town, 0, 3, "something else");
+        require_sound(town);
+        town_destroy(town);
+    }
+}
+
+/* ---- What is not: each crime is found, by the invariant that it violates. ---- */
+
+struct crime {
+    void (*commit)(struct town *town);
+    enum invariant invariant;
+    const char *witness[2]; /* What it must say. */
+};
+
+static void require_found(const struct crime *crimes, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        struct town *town = town_create();
+        const struct violation *violation = checker_violation(town->checker);
+
+        require_sound(town);
+        crimes[i].commit(town);
+        if (violation->invariant != crimes[i].invariant)
+            fail_msg("crime %zu: %s, not %s: %s", i, invariant_name(violation->invariant),
+                     invariant_name(crimes[i].invariant), violation->witness);
+        for (size_t j = 0; j < 2; j++) {
+            if (crimes[i].witness[j] != NULL &&
+                strstr(violation->witness, crimes[i].witness[j]) == NULL)
+                fail_msg("crime %zu: no \"%s\" in: %s", i, crimes[i].witness[j],
+                         violation->witness);
+        }
+        assert_int_equal(violation->time_ms, 1234);
+        /* The first counts. */
+        checker_report(town->checker, INVARIANT_AGREEMENT, "another");
+        assert_int_equal(violation->invariant, crimes[i].invariant);
+        town_destroy(town);
+    }
+}
+
+#define REQUIRE_FOUND(crimes) require_found(crimes, sizeof(crimes) / sizeof(crimes[0]))
+
+/* I1. */
+
+static void save_again_differently(struct town *town)
+{
+    struct gossip_record records[2];
+
+    make_delivery(town, 0, 0, 1, records);
+    town->events[0][0].body[records[1].as.event.body_size - 1] ^= 1;
+    checker_saved(town->checker, 0, records, 2, GOSSIP_OK, true);
+}
+
+static void reuse_after_set_back(struct town *town)
+{
+    show_author(town, 0, 0, 2);
+    start_from(town, 0, make_store_of_n1(town, 1), true);
+    require_sound(town);
+    town->authors[0].seq = 1;
+    publish(town, 0, "two, another way");
+}
+
+static void show_another_head(struct town *town)
+{
+    send_digest(town, 0, town->authors[0].id, 2, false, town->events[0][0].record.hash);
+}
+
+static void hear_of_another(struct town *town)
+{
+    checker_notice(
+        town->checker, 0,
+        &(struct gossip_notice){.kind = GOSSIP_NOTICE_DISAGREES, .name = "n2", .dot = {.seq = 17}});
+}
+
+static void test_no_reuse(void **state)
+{
+    static const struct crime crimes[] = {
+        {save_again_differently, INVARIANT_NO_REUSE, {"n1 saves n1:1 again, and not the same"}},
+        {reuse_after_set_back, INVARIANT_NO_REUSE, {"n1 saves another content", "n1:2, written"}},
+        {show_another_head, INVARIANT_NO_REUSE, {"digest of", "another head hash for n1:2"}},
+        {hear_of_another, INVARIANT_NO_REUSE, {"another event under seq 17 of n2"}},
+    };
+
+    (void)state;
+    REQUIRE_FOUND(crimes);
+}
+
+/* I2. */
+
+static void show_before_durable(struct town *town)
+{
+    publish_badly(town, 0, GOSSIP_OK, false);
+    require_sound(town);
+    show_author(town, 0, 0, 3);
+}
+
+static void send_run_before_saved(struct town *town)
+{
+    /* n2 has not delivered it, and cannot serve it. */
+    send_run(town, 1, 0, 1, 2, AS_WRITTEN);
+}
+
+static void return_before_durable(struct town *town)
+{
+    publish_badly(town, 0, GOSSIP_OK, false);
+    return_result(town, 0, 3, "perhaps");
+}
+
+static void pop_before_durable(struct town *town)
+{
+    publish_badly(town, 0, GOSSIP_OK, false);
+    checker_cursor(town->checker, 0, 2);
+    pop(town, 0, 3, 0, 3, town->have[0], "perhaps");
+}
+
+static void show_unknown_author(struct town *town)
+{
+    static const uint8_t id[GOSSIP_ID_SIZE] = {200};
+
+    send_digest(town, 0, id, 1, false, town->events[0][0].record.hash);
+}
+
+static void send_run_of_unknown_author(struct town *town)
+{
+    send_run(town, 0, 0, 1, 2, UNKNOWN_AUTHOR);
+}
+
+static void save_clock_ahead(struct town *town)
+{
+    struct gossip_record record;
+
+    make_author(town, 0, 0, 3, &record);
+    checker_saved(town->checker, 0, &record, 1, GOSSIP_OK, true);
+}
+
+static void save_without_clock(struct town *town)
+{
+    struct gossip_record records[2];
+
+    make_delivery(town, 0, 0, compose(town, 0, "four"), records);
+    checker_saved(town->checker, 0, &records[1], 1, GOSSIP_OK, true);
+}
+
+static void save_after_failure(struct town *town)
+{
+    publish_badly(town, 0, GOSSIP_ERR_IO, false);
+    publish_badly(town, 0, GOSSIP_OK, true);
+}
+
+static void send_after_failure(struct town *town)
+{
+    publish_badly(town, 0, GOSSIP_ERR_IO, false);
+    show_author(town, 0, 0, 2);
+}
+
+static void return_after_failure(struct town *town)
+{
+    publish_badly(town, 0, GOSSIP_ERR_IO, false);
+    return_result(town, 0, 2, "two");
+}
+
+static void lose_what_was_saved(struct town *town)
+{
+    start_from(town, 0, make_store_of_n1(town, 1), false);
+}
+
+static void keep_a_part_of_a_save(struct town *town)
+{
+    struct gossip_record records[4];
+
+    make_delivery(town, 0, 0, compose(town, 0, "three"), records);
+    make_delivery(town, 0, 0, compose(town, 0, "four"), records + 2);
+    records[0] = records[2];
+    checker_saved(town->checker, 0, records, 4, GOSSIP_ERR_IO, false);
+    require_sound(town);
+    start_from(town, 0, make_store_of_n1(town, 3), false);
+}
+
+static void keep_what_was_never_saved(struct town *town)
+{
+    compose(town, 0, "three");
+    start_from(town, 0, make_store_of_n1(town, 3), false);
+}
+
+static void keep_another_clock(struct town *town)
+{
+    struct gossip_store *store = make_store_of_n1(town, 2);
+    struct gossip_record record;
+
+    make_author(town, 0, 0, 1, &record);
+    add_to(store, &record, 1);
+    start_from(town, 0, store, false);
+}
+
+/* Nobody knows whether n1:3 is saved; n2 has it, and then n1 has not. */
+static void lose_what_was_shown(struct town *town)
+{
+    publish_badly(town, 0, GOSSIP_ERR_IO, false);
+    deliver(town, 1, 0, 2);
+    deliver(town, 1, 0, 3);
+    require_sound(town);
+    start_from(town, 0, make_store_of_n1(town, 2), false);
+}
+
+static void greet_before_saved(struct town *town)
+{
+    send_hello(town, 0, 2);
+}
+
+/* n3 has never saved itself as an author. */
+static void save_anothers_author(struct town *town)
+{
+    struct gossip_record record;
+
+    make_author(town, 1, 2, 0, &record);
+    checker_saved(town->checker, 1, &record, 1, GOSSIP_OK, true);
+}
+
+static void save_nobodys_author(struct town *town)
+{
+    struct gossip_record record;
+
+    make_author(town, 1, 2, 0, &record);
+    record.as.author.key[0] ^= 1;
+    checker_saved(town->checker, 1, &record, 1, GOSSIP_OK, true);
+}
+
+static void test_durable(void **state)
+{
+    static const struct crime crimes[] = {
+        {show_before_durable,
+         INVARIANT_DURABLE,
+         {"from n1 to n2 shows n1:3", "leave its sender 2 of"}},
+        {send_run_before_saved, INVARIANT_DURABLE, {"part of", "from n2 to n3 shows n1:2"}},
+        {return_before_durable, INVARIANT_DURABLE, {"n1 returns n1:3 as written"}},
+        {pop_before_durable, INVARIANT_DURABLE, {"n1 shows delivery number 3", "holds 2"}},
+        {show_unknown_author, INVARIANT_DURABLE, {"an author that there is not"}},
+        {send_run_of_unknown_author, INVARIANT_DURABLE, {"of an author that there is not"}},
+        {save_clock_ahead, INVARIANT_DURABLE, {"n1 saves the clock entry n1:3", "first 2"}},
+        {save_without_clock, INVARIANT_DURABLE, {"n1 saves n1:3 without the clock entry"}},
+        {save_after_failure, INVARIANT_DURABLE, {"n1 saves after a save that failed"}},
+        {send_after_failure, INVARIANT_DURABLE, {"from n1 to n2 is sent after a save that"}},
+        {return_after_failure, INVARIANT_DURABLE, {"n1 returns n1:2 as written"}},
+        {lose_what_was_saved, INVARIANT_DURABLE, {"1 of 2 deliveries are left", "n1:2, written"}},
+        {keep_a_part_of_a_save, INVARIANT_DURABLE, {"3 deliveries, of 2 before it and 4 with it"}},
+        {keep_what_was_never_saved, INVARIANT_DURABLE, {"delivery number 3 that it never saved"}},
+        {keep_another_clock, INVARIANT_DURABLE, {"clock  {n1:1}", "events {n1:2}"}},
+        {lose_what_was_shown, INVARIANT_DURABLE, {"n1 has shown an event of its own", "n1:3"}},
+        {greet_before_saved, INVARIANT_DURABLE, {"hello of", "shows boot 2"}},
+        {save_anothers_author, INVARIANT_DURABLE, {"n2 saves an author that its owner has not"}},
+        {save_nobodys_author, INVARIANT_DURABLE, {"n2 saves an author that nobody's key is of"}},
+    };
+
+    (void)state;
+    REQUIRE_FOUND(crimes);
+}
+
+/* I3. */
+
+static void stamp_backwards(struct town *town)
+{
+    town->hlc -= 30;
+    publish(town, 0, "earlier");
+}
+
+static void save_earlier_boot(struct town *town)
+{
+    struct gossip_record record;
+
+    make_meta("boot", 0, &record);
+    checker_saved(town->checker, 0, &record, 1, GOSSIP_OK, true);
+}
+
+static void save_earlier_stamp(struct town *town)
+{
+    struct gossip_record record;
+
+    make_meta("hlc", 99, &record);
+    checker_saved(town->checker, 0, &record, 1, GOSSIP_OK, true);
+}
+
+static void show_less_than_before(struct town *town)
+{
+    show_author(town, 0, 0, 2);
+    require_sound(town);
+    show_author(town, 0, 0, 1);
+}
+
+static void greet_with_earlier_boot(struct town *town)
+{
+    send_hello(town, 0, 0);
+}
+
+static void give_number_twice(struct town *town)
+{
+    struct gossip_record record;
+
+    deliver(town, 0, 1, 1);
+    make_author(town, 0, 1, 0, &record);
+    record.as.author.number = 0;
+    checker_saved(town->checker, 0, &record, 1, GOSSIP_OK, true);
+}
+
+static void start_with_earlier_boot(struct town *town)
+{
+    struct gossip_store *store = make_store_of_n1(town, 2);
+    struct gossip_record record;
+
+    make_meta("boot", 0, &record);
+    add_to(store, &record, 1);
+    start_from(town, 0, store, false);
+}
+
+static void test_monotonic(void **state)
+{
+    static const struct crime crimes[] = {
+        {stamp_backwards, INVARIANT_MONOTONIC, {"n1 writes n1:3 with stamp a after stamp 14"}},
+        {save_earlier_boot, INVARIANT_MONOTONIC, {"n1 saves boot 0 after boot 1"}},
+        {save_earlier_stamp, INVARIANT_MONOTONIC, {"n1 saves stamp 63 after stamp 64"}},
+        {show_less_than_before, INVARIANT_MONOTONIC, {"shows n1:1", "has shown seq 2 before"}},
+        {greet_with_earlier_boot, INVARIANT_MONOTONIC, {"hello of", "shows boot 0"}},
+        {give_number_twice, INVARIANT_MONOTONIC, {"n1 gives author number 0 twice"}},
+        {start_with_earlier_boot, INVARIANT_MONOTONIC, {"n1 starts from boot 0"}},
+    };
+
+    (void)state;
+    REQUIRE_FOUND(crimes);
+}
+
+/* I4. */
+
+static void claim_too_much(struct town *town)
+{
+    static const uint64_t claims[HAND_AUTHORS] = {0, 1, 0, 0};
+
+    deliver(town, 0, 0, compose_claiming(town, 0, "as if", claims));
+}
+
+static void claim_too_little(struct town *town)
+{
+    static const uint64_t claims[HAND_AUTHORS] = {0, 0, 0, 0};
+
+    deliver(town, 0, 1, 1);
+    deliver(town, 0, 0, compose_claiming(town, 0, "as if not", claims));
+}
+
+static void claim_nobody(struct town *town)
+{
+    static const uint64_t claims[HAND_AUTHORS] = {0, 0, 0, 1};
+
+    town->authors[3].id[0] = 99;
+    deliver(town, 0, 0, compose_claiming(town, 0, "of nobody", claims));
+}
+
+static void pop_with_another_clock(struct town *town)
+{
+    static const uint64_t nothing[HAND_AUTHORS];
+
+    pop(town, 1, 1, 0, 1, nothing, "one");
+    pop(town, 1, 2, 1, 1, nothing, "three");
+}
+
+static void test_causal(void **state)
+{
+    static const struct crime crimes[] = {
+        {claim_too_much, INVARIANT_CAUSAL, {"n2:1, written", "n1:3, written"}},
+        {claim_too_little, INVARIANT_CAUSAL, {"n2:1, written", "n1:3, written"}},
+        {claim_nobody, INVARIANT_CAUSAL, {"n1 writes n1:3: it names an author"}},
+        {pop_with_another_clock, INVARIANT_CAUSAL, {"with the context {}", "n2:1, written"}},
+    };
+
+    (void)state;
+    REQUIRE_FOUND(crimes);
+}
+
+/* I5. */
+
+static void deliver_with_gap(struct town *town)
+{
+    deliver(town, 2, 0, 2);
+}
+
+static void deliver_effect_first(struct town *town)
+{
+    deliver(town, 2, 1, 1);
+}
+
+static void skip_delivery_number(struct town *town)
+{
+    town->deliveries[1]++;
+    deliver(town, 1, 0, 2);
+}
+
+static void pop_in_another_order(struct town *town)
+{
+    pop(town, 1, 2, 1, 1, (const uint64_t[HAND_AUTHORS]){1}, "three");
+}
+
+static void test_closed(void **state)
+{
+    static const struct crime crimes[] = {
+        {deliver_with_gap, INVARIANT_CLOSED, {"n3 delivers n1:2 after seq 0"}},
+        {deliver_effect_first, INVARIANT_CLOSED, {"  n1:1, written", "  n2:1, written"}},
+        {skip_delivery_number, INVARIANT_CLOSED, {"n2 gives n1:2 delivery number 4"}},
+        {pop_in_another_order, INVARIANT_CLOSED, {"n2 shows delivery number 2", "n1:1, written"}},
+    };
+
+    (void)state;
+    REQUIRE_FOUND(crimes);
+}
+
+/* I7. */
+
+static void save_unwritten(struct town *town)
+{
+    uint64_t seq = compose(town, 0, "not yet");
+
+    deliver(town, 1, 0, 2);
+    deliver(town, 1, 0, seq);
+}
+
+static void save_other_bytes(struct town *town)
+{
+    struct gossip_record records[2];
+    uint8_t body[HAND_BODY_MAX];
+
+    make_delivery(town, 1, 0, 2, records);
+    memcpy(body, records[1].as.event.body, records[1].as.event.body_size);
+    body[records[1].as.event.body_size - 1] ^= 1;
+    records[1].as.event.body = body;
+    checker_saved(town->checker, 1, records, 2, GOSSIP_OK, true);
+}
+
+static void keep_other_bytes(struct town *town)
+{
+    struct gossip_store *store;
+
+    town->events[0][1].body[town->events[0][1].record.body_size - 1] ^= 1;
+    store = make_store_of_n1(town, 2);
+    start_from(town, 0, store, false);
+}
+
+static void send_altered_stream(struct town *town)
+{
+    send_run(town, 0, 0, 1, 2, ALTERED_STREAM);
+}
+
+static void send_altered_previous(struct town *town)
+{
+    send_run(town, 0, 0, 2, 2, ALTERED_PREVIOUS);
+}
+
+static void send_altered_seal(struct town *town)
+{
+    send_run(town, 0, 0, 1, 2, ALTERED_SEAL);
+}
+
+static void send_altered_box(struct town *town)
+{
+    static const uint8_t plain[] = {MESSAGE_PULL, 1, 2, 3};
+    uint8_t data[GOSSIP_DATAGRAM_MAX];
+    size_t size = seal_box(town, 0, 1, plain, sizeof(plain), data);
+
+    data[size - 1] ^= 1;
+    send_bytes(town, 0, 1, data, size);
+}
+
+static void send_garbage(struct town *town)
+{
+    send_bytes(town, 0, 1, (const uint8_t *)"hello there", 11);
+}
+
+static void send_garbage_in_a_box(struct town *town)
+{
+    static const uint8_t plain[] = {MESSAGE_PART, 255, 255, 255};
+
+    send_box(town, 0, 1, plain, sizeof(plain));
+}
+
+static void return_other_payload(struct town *town)
+{
+    return_result(town, 0, 1, "uno");
+}
+
+static void pop_other_payload(struct town *town)
+{
+    static const uint64_t nothing[HAND_AUTHORS];
+
+    pop(town, 0, 1, 0, 1, nothing, "uno");
+}
+
+static void test_bytes(void **state)
+{
+    static const struct crime crimes[] = {
+        {save_unwritten, INVARIANT_BYTES, {"n2 saves n1:3, which its author has not written"}},
+        {save_other_bytes, INVARIANT_BYTES, {"n2 saves another content", "n1:2, written"}},
+        {keep_other_bytes, INVARIANT_BYTES, {"n1 holds other bytes", "n1:2, written"}},
+        {send_altered_stream, INVARIANT_BYTES, {"the run from n1:1 to seq 2"}},
+        {send_altered_previous, INVARIANT_BYTES, {"another hash for the event before n1:2"}},
+        {send_altered_seal, INVARIANT_BYTES, {"bears a seal for seq 2"}},
+        {send_altered_box, INVARIANT_BYTES, {"from n1 to n2 does not open"}},
+        {send_garbage, INVARIANT_BYTES, {"a datagram of n1 is none of ours"}},
+        {send_garbage_in_a_box, INVARIANT_BYTES, {"part of", "cannot be read"}},
+        {return_other_payload, INVARIANT_BYTES, {"asked to publish 3 bytes", "n1:1, written"}},
+        {pop_other_payload, INVARIANT_BYTES, {"n1 shows another payload", "n1:1, written"}},
+    };
+
+    (void)state;
+    REQUIRE_FOUND(crimes);
+}
+
+/* I8. */
+
+static void send_too_much(struct town *town)
+{
+    static const uint8_t data[GOSSIP_DATAGRAM_MAX + 1];
+
+    send_bytes(town, 0, 1, data, sizeof(data));
+}
+
+static void skip_author_number(struct town *town)
+{
+    struct gossip_record record;
+
+    make_author(town, 0, 1, 0, &record);
+    record.as.author.number = 5;
+    checker_saved(town->checker, 0, &record, 1, GOSSIP_OK, true);
+}
+
+static void save_of_unknown_number(struct town *town)
+{
+    struct gossip_record records[2];
+
+    make_delivery(town, 0, 0, compose(town, 0, "whose"), records);
+    records[1].as.event.author = 7;
+    checker_saved(town->checker, 0, records, 2, GOSSIP_OK, true);
+}
+
+static void test_bounds(void **state)
+{
+    static const struct crime crimes[] = {
+        {send_too_much, INVARIANT_BOUNDS, {"from n1 to n2 is longer than"}},
+        {skip_author_number, INVARIANT_BOUNDS, {"n1 saves author number 5 and knows 1"}},
+        {save_of_unknown_number, INVARIANT_BOUNDS, {"n1 saves an event of author number 7"}},
+    };
+
+    (void)state;
+    REQUIRE_FOUND(crimes);
+}
+
+/* I9, but for the displayed order, which is below. */
+
+static void refuse(struct town *town)
+{
+    checker_notice(
+        town->checker, 0,
+        &(struct gossip_notice){.kind = GOSSIP_NOTICE_REFUSED, .name = "n2", .dot = {.seq = 3}});
+}
+
+static void test_order(void **state)
+{
+    static const struct crime crimes[] = {
+        {refuse, INVARIANT_ORDER, {"n1 refuses seq 3 of n2"}},
+    };
+
+    (void)state;
+    REQUIRE_FOUND(crimes);
+}
+
+/* I6: who lacks what. */
+static void test_disagreement(void **state)
+{
+    struct town *town = town_create();
+    const unsigned all[] = {0, 1, 2};
+    char text[1024];
+
+    (void)state;
+    checker_disagreement(town->checker, all, 3, text, sizeof(text));
+    assert_string_equal(text, "\n  n1 holds 0 of the events up to n2:1"
+                              "\n  n2 holds 1 of the events up to n1:2"
+                              "\n  n3 holds 0 of the events up to n1:2"
+                              "\n  n3 holds 0 of the events up to n2:1");
+    deliver(town, 0, 1, 1);
+    checker_disagreement(town->checker, all, 1, text, sizeof(text));
+    assert_string_equal(text, "");
+    town_destroy(town);
+}
+
+/* ---- A running node, and a checker that knows something else of it. ---- */
+
+/* What a node that has published two events does not fit. */
+static void check_running(uint64_t told, void (*check)(struct checker *, struct gossip *),
+                          enum invariant invariant, const char *witness)
+{
+    struct world_options options = {.seed = 1, .nodes = 1, .unchecked = true};
+    struct world *world = world_create(&options);
+    struct checker *checker = checker_create(standin_crypto(), 1, 1);
+    struct hand_author authors[HAND_AUTHORS] = {{{0}}};
+    struct gossip_store *store = open_empty();
+    const struct violation *violation = checker_violation(checker);
+    struct gossip_author author;
+
+    assert_int_equal(world_tell(world, 0, "first"), 1);
+    assert_int_equal(world_tell(world, 0, "second"), 2);
+    assert_int_equal(
+        gossip_author(world_gossip(world, 0), gossip_self(world_gossip(world, 0)), &author),
+        GOSSIP_OK);
+    memcpy(authors[0].id, author.id, GOSSIP_ID_SIZE);
+    checker_add_node(checker, 0, world_identity(world, 0));
+    assert_int_equal(checker_started(checker, 0, store, false), GOSSIP_OK);
+    for (uint64_t seq = 1; seq <= told; seq++) {
+        static const uint64_t nothing[HAND_AUTHORS];
+        struct gossip_record records[2] = {
+            {.kind = GOSSIP_RECORD_AUTHOR, .as.author = {.number = author.number, .have = seq}},
+            {.kind = GOSSIP_RECORD_EVENT},
+        };
+        struct hand_event event;
+
+        memcpy(records[0].as.author.id, author.id, GOSSIP_ID_SIZE);
+        memcpy(records[0].as.author.key, author.key, GOSSIP_KEY_SIZE);
+        hand_write(authors, 0, seq, nothing, "", &event);
+        records[1].as.event = event.record;
+        records[1].as.event.author = author.number;
+        records[1].as.event.delivery = seq;
+        checker_saved(checker, 0, records, 2, GOSSIP_OK, true);
+        add_to(store, records, 2);
+    }
+    assert_int_equal(violation->invariant, INVARIANT_NONE);
+    check(checker, world_gossip(world, 0));
+    if (violation->invariant == INVARIANT_NONE && told == 2)
+        checker_examine(checker, 0, world_gossip(world, 0), store);
+    if (violation->invariant != invariant || strstr(violation->witness, witness) == NULL)
+        fail_msg("%s: %s", invariant_name(violation->invariant), violation->witness);
+    store->ops->close(store);
+    checker_destroy(checker);
+    world_destroy(world);
+}
+
+static void check_step(struct checker *checker, struct gossip *gossip)
+{
+    checker_stepped(checker, 0, gossip);
+}
+
+static void check_log(struct checker *checker, struct gossip *gossip)
+{
+    checker_read_log(checker, 0, gossip);
+}
+
+static void check_itself(struct checker *checker, struct gossip *gossip)
+{
+    checker_verify(checker, 0, gossip);
+}
+
+static void test_running_node(void **state)
+{
+    (void)state;
+    check_running(2, check_step, INVARIANT_NONE, "");
+    check_running(2, check_log, INVARIANT_NONE, "");
+    check_running(2, check_itself, INVARIANT_NONE, "");
+    check_running(0, check_step, INVARIANT_DURABLE, "an author that it has not saved");
+    check_running(1, check_step, INVARIANT_DURABLE, "shows n1:2, and its disk holds 1");
+    check_running(3, check_step, INVARIANT_MONOTONIC, "shows n1:2, and its disk holds 3");
+    check_running(1, check_log, INVARIANT_ORDER, "shows seq 2 of author number 0");
+    check_running(3, check_log, INVARIANT_ORDER, "shows 2 of 3 events");
+}
+
+/* ---- What nodes must not be able to do to the checker itself. ---- */
+
+/* An author that is cut before its first event stands in digests, without an event. */
+static void test_digest_of_no_event(void **state)
+{
+    static const uint8_t nothing[GOSSIP_HASH_SIZE];
+    struct town *town = town_create();
+
+    (void)state;
+    send_digest(town, 0, town->authors[1].id, 0, true, nothing);
+    require_sound(town);
+    send_digest(town, 0, town->authors[1].id, 0, true, town->events[0][0].record.hash);
+    assert_int_equal(checker_violation(town->checker)->invariant, INVARIANT_NO_REUSE);
+    town_destroy(town);
+}
+
+/* A result that says OK and names no event. */
+static void test_result_of_no_event(void **state)
+{
+    struct town *town = town_create();
+
+    (void)state;
+    return_result(town, 0, 0, "one");
+    assert_int_equal(checker_violation(town->checker)->invariant, INVARIANT_DURABLE);
+    assert_non_null(strstr(checker_violation(town->checker)->witness, "n1 returns n1:0"));
+    town_destroy(town);
+}
+
+static void test_names(void **state)
+{
+    (void)state;
+    for (enum invariant i = INVARIANT_NO_REUSE; i < INVARIANTS; i++) {
+        assert_int_equal(invariant_from_name(invariant_name(i)), i);
+        assert_int_equal(invariant_from_name(invariant_letter(i)), i);
+    }
+    assert_int_equal(invariant_from_name("I2"), INVARIANT_DURABLE);
+    assert_int_equal(invariant_from_name("order"), INVARIANT_ORDER);
+    assert_int_equal(invariant_from_name("none"), INVARIANT_NONE);
+    assert_int_equal(invariant_from_name(""), INVARIANT_NONE);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_sound),
+        cmocka_unit_test(test_unknown_outcomes),
+        cmocka_unit_test(test_refused_saves),
+        cmocka_unit_test(test_no_reuse),
+        cmocka_unit_test(test_durable),
+        cmocka_unit_test(test_monotonic),
+        cmocka_unit_test(test_causal),
+        cmocka_unit_test(test_closed),
+        cmocka_unit_test(test_bytes),
+        cmocka_unit_test(test_bounds),
+        cmocka_unit_test(test_order),
+        cmocka_unit_test(test_disagreement),
+        cmocka_unit_test(test_running_node),
+        cmocka_unit_test(test_digest_of_no_event),
+        cmocka_unit_test(test_result_of_no_event),
+        cmocka_unit_test(test_names),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

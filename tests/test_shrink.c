@@ -1,0 +1,187 @@
+/*
+ * Shrinking: of a plan that fails, little is left, and it fails in the same way. A node that runs
+ * twice at once is a sure failure, which plans are free to make and campaigns do not.
+ */
+#include "cmd/lab/shrink.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <string.h>
+
+static const struct plan_faults usual = {.moves = false, .restores = false};
+
+static void add_sorted(struct plan *plan, const struct action *action)
+{
+    size_t place;
+
+    plan_add(plan, action);
+    for (place = plan->action_count - 1; place > 0; place--) {
+        if (plan->actions[place - 1].at_ms <= action->at_ms)
+            break;
+        plan->actions[place] = plan->actions[place - 1];
+    }
+    plan->actions[place] = *action;
+}
+
+/* The plan of a seed in which a clone of n1 is started, and both write. */
+static void draw_with_clone(struct plan *plan, uint64_t seed)
+{
+    struct action clone = {.at_ms = 6000, .kind = ACTION_CLONE};
+
+    plan_draw(plan, seed, &usual);
+    for (unsigned i = 0; i < 3; i++) {
+        struct action publish = {
+            .at_ms = 6500 + 100 * i, .kind = ACTION_PUBLISH, .number = 1, .size = 20};
+
+        publish.node = i % 2 == 0 ? 0 : plan->options.nodes;
+        add_sorted(plan, &publish);
+    }
+    add_sorted(plan, &clone);
+}
+
+static size_t actions_left(const struct plan *plan)
+{
+    size_t count = 0;
+
+    for (size_t i = 0; i < plan->action_count; i++)
+        count += !plan->actions[i].is_dropped && plan->actions[i].at_ms <= plan->wild_ms;
+    return count;
+}
+
+struct progress {
+    unsigned lines;
+};
+
+static void note_progress(void *context, const char *line)
+{
+    struct progress *progress = context;
+
+    assert_non_null(strstr(line, "are left"));
+    progress->lines++;
+}
+
+static void test_little_is_left(void **state)
+{
+    unsigned shrunk = 0;
+
+    (void)state;
+    for (uint64_t seed = 1; seed <= 6; seed++) {
+        struct progress progress = {0};
+        struct violation violation;
+        struct violation again;
+        struct plan plan;
+        unsigned nodes;
+        size_t before;
+        unsigned tried;
+        bool kept = false;
+
+        draw_with_clone(&plan, seed);
+        before = actions_left(&plan);
+        nodes = plan.options.nodes;
+        assert_true(shrink_try(&plan, &violation));
+        if (violation.invariant == INVARIANT_NONE) {
+            plan_clear(&plan);
+            continue; /* The disk of n1 was full, say. */
+        }
+        tried = shrink_plan(&plan, violation.invariant, 400, note_progress, &progress);
+        assert_true(tried > 0 && tried <= 400);
+        assert_true(progress.lines > 0);
+        assert_true(actions_left(&plan) <= 5);
+        assert_true(actions_left(&plan) < before);
+        assert_true(plan.options.nodes <= nodes);
+        for (size_t i = 0; i < plan.action_count; i++)
+            kept = kept || (plan.actions[i].kind == ACTION_CLONE && !plan.actions[i].is_dropped);
+        assert_true(kept);
+        assert_true(shrink_try(&plan, &again));
+        assert_int_equal(again.invariant, violation.invariant);
+        assert_true(again.time_ms > 0);
+        shrunk++;
+        plan_clear(&plan);
+    }
+    assert_true(shrunk >= 3);
+}
+
+static void test_tries_are_bounded(void **state)
+{
+    struct violation violation;
+    struct violation again;
+    struct plan plan;
+
+    (void)state;
+    for (uint64_t seed = 1;; seed++) {
+        draw_with_clone(&plan, seed);
+        assert_true(shrink_try(&plan, &violation));
+        if (violation.invariant != INVARIANT_NONE)
+            break;
+        plan_clear(&plan);
+    }
+    assert_int_equal(shrink_plan(&plan, violation.invariant, 0, NULL, NULL), 0);
+    assert_int_equal(shrink_plan(&plan, violation.invariant, 7, NULL, NULL), 7);
+    assert_true(shrink_try(&plan, &again));
+    assert_int_equal(again.invariant, violation.invariant);
+    plan_clear(&plan);
+}
+
+/* What fails in another way does not count: nothing is left out for it. */
+static void test_another_invariant_is_no_reason(void **state)
+{
+    struct violation violation;
+    struct plan plan;
+    size_t before;
+
+    (void)state;
+    draw_with_clone(&plan, 1);
+    before = actions_left(&plan);
+    assert_true(shrink_try(&plan, &violation));
+    shrink_plan(&plan, violation.invariant == INVARIANT_ORDER ? INVARIANT_BOUNDS : INVARIANT_ORDER,
+                40, NULL, NULL);
+    assert_int_equal(actions_left(&plan), before);
+    plan_clear(&plan);
+}
+
+static void test_sound_plan(void **state)
+{
+    struct violation violation;
+    struct plan plan;
+
+    (void)state;
+    plan_draw(&plan, 1, &usual);
+    assert_true(shrink_try(&plan, &violation));
+    assert_int_equal(violation.invariant, INVARIANT_NONE);
+    plan_clear(&plan);
+}
+
+/* A process that dies has violated something too: such a plan can be shrunk. */
+static void test_crash_is_a_violation(void **state)
+{
+    /* The world asserts against so much. */
+    struct action drift = {.kind = ACTION_DRIFT, .offset = 1000000};
+    struct violation violation;
+    struct plan plan;
+
+    (void)state;
+    plan_draw(&plan, 1, &usual);
+    drift.at_ms = plan.wild_ms;
+    add_sorted(&plan, &drift);
+    assert_true(shrink_try(&plan, &violation));
+    assert_int_equal(violation.invariant, INVARIANT_BOUNDS);
+    assert_non_null(strstr(violation.witness, "signal 6"));
+    plan_clear(&plan);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_little_is_left),
+        cmocka_unit_test(test_tries_are_bounded),
+        cmocka_unit_test(test_another_invariant_is_no_reason),
+        cmocka_unit_test(test_sound_plan),
+        cmocka_unit_test(test_crash_is_a_violation),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
