@@ -8,11 +8,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "cmd/lab/room.h"
 #include "cmd/lab/remembering.h"
+#include "cmd/lab/room.h"
 #include "cmd/lab/standin.h"
-#include "cmd/lab/trace.h"
-#include "gossip/bytes.h"
+#include "cmd/lab/world_state.h"
 #include "gossip/identity.h"
 #include "gossip/service.h"
 
@@ -21,104 +20,9 @@ enum {
     RUNS_AT_ONCE = 2000,  /* More in one millisecond is a spin, */
     STEPS_MAX = 20000000, /* and more in a world, something that feeds on itself. */
     FIRST_PORT = 7001,
-    NARRATION_MAX = 512,
 };
 
-static const char STORE_NAME[] = "node.db";
-static const char LOG_NAME[] = "node.db-wal";
-
-#define WORLD_BEGAN_MS UINT64_C(1800000000000) /* In January 2027. */
-
-/* A node's clocks: so much of its own time has passed when the world was at since_ms. */
-struct world_clock {
-    uint64_t since_ms;
-    uint64_t passed_ms;
-    int32_t drift_ppm;
-    int64_t skew_ms;       /* Of the wall clock. */
-    uint64_t monotonic_ms; /* Where the monotonic clock of this boot began. */
-};
-
-struct publication_asked {
-    struct publication_asked *next;
-    uint64_t ticket;
-    size_t size;
-    uint8_t payload[];
-};
-
-/* What a node sees of its store. */
-struct watched_store {
-    struct gossip_store base;
-    struct world_node *node;
-};
-
-struct world_node {
-    struct gossip_time time;
-    struct watched_store watched;
-    struct world *world;
-    unsigned number;
-    enum world_state state;
-    struct gossip_identity *identity;
-    bool owns_identity;
-    struct gossip_address address;
-    struct gossip_transport *transport;
-    struct gossip_store *store; /* With WORLD_MEMORY it outlives the process. */
-    struct virtual_disk *disk;
-    struct virtual_disk_image *backup;
-    struct gossip *gossip;
-    struct splitmix lots;
-    struct world_clock clock;
-    enum virtual_damage damage; /* At a crash that was announced. */
-    unsigned faulted;           /* Operations that were made to fail: it may end with IO. */
-    int save_error;             /* What saves are answered with instead of being made, */
-    int save_error_last;        /* and were: it may end with that. */
-    bool is_filled;
-    bool is_set_back;
-    uint64_t cursor; /* Of the application: the last delivery it has dealt with. */
-    uint64_t busy_until_ms;
-    uint64_t wake_ms;
-    size_t heap_place;
-    uint64_t ran_ms; /* When it ran last, and how often in that millisecond. */
-    unsigned runs;
-    struct publication_asked *asked_first;
-    struct publication_asked *asked_last;
-    struct gossip_result last_result;
-};
-
-struct world {
-    struct world_options options;
-    const struct gossip_crypto *crypto;
-    struct splitmix lots;
-    uint64_t now_ms;
-    struct trace trace;
-    struct gossip_cluster *cluster;
-    struct virtual_network *network;
-    struct checker *checker;
-    struct world_node *nodes;
-    unsigned count;
-    unsigned *heap; /* Nodes by when they wake, then by number. */
-    size_t heap_count;
-    uint16_t next_port;
-    struct world_stats stats;
-    struct violation none;
-    world_narrator *narrator;
-    void *narrator_context;
-    virtual_network_tap *tap;
-    void *tap_context;
-    world_application *application;
-    void *application_context;
-};
-
-static const char *const damage_names[VIRTUAL_DAMAGES] = {
-    [VIRTUAL_DAMAGE_NONE] = "the process alone",
-    [VIRTUAL_DAMAGE_LOST] = "unsynced writes lost",
-    [VIRTUAL_DAMAGE_TORN] = "unsynced writes torn",
-    [VIRTUAL_DAMAGE_SHUFFLED] = "unsynced writes reordered",
-};
-
-static void narrate(struct world *world, const char *format, ...)
-    __attribute__((format(printf, 2, 3)));
-
-static void narrate(struct world *world, const char *format, ...)
+void world_narrate(struct world *world, const char *format, ...)
 {
     char line[NARRATION_MAX];
     va_list arguments;
@@ -177,212 +81,24 @@ static void heap_sift(struct world *world, size_t place)
     heap_set(world, place, node);
 }
 
-static void set_wake(struct world *world, struct world_node *node, uint64_t wake_ms)
+void world_set_wake(struct world *world, struct world_node *node, uint64_t wake_ms)
 {
     node->wake_ms = wake_ms;
     heap_sift(world, node->heap_place);
 }
 
 /* Something has come for node: it runs as soon as its disk lets it. */
-static void wake(struct world *world, struct world_node *node)
+void world_wake(struct world *world, struct world_node *node)
 {
     uint64_t soon = world->now_ms > node->busy_until_ms ? world->now_ms : node->busy_until_ms;
 
     if (node->state == WORLD_UP && soon < node->wake_ms)
-        set_wake(world, node, soon);
-}
-
-/* ---- Clocks. ---- */
-
-static uint64_t passed(const struct world_node *node)
-{
-    const struct world_clock *clock = &node->clock;
-    uint64_t elapsed = node->world->now_ms - clock->since_ms;
-
-    return clock->passed_ms + elapsed * (uint64_t)(1000000 + clock->drift_ppm) / 1000000;
-}
-
-/* In how much of the world's time so much of a node's has passed, rounded up. */
-static uint64_t world_time_of(const struct world_node *node, uint64_t ms)
-{
-    uint64_t rate = (uint64_t)(1000000 + node->clock.drift_ppm);
-
-    return (ms * 1000000 + rate - 1) / rate;
-}
-
-static struct world_node *node_of_time(struct gossip_time *time)
-{
-    return (struct world_node *)((char *)time - offsetof(struct world_node, time));
-}
-
-static uint64_t time_monotonic_ms(struct gossip_time *time)
-{
-    const struct world_node *node = node_of_time(time);
-
-    return node->clock.monotonic_ms + passed(node);
-}
-
-static uint64_t time_wall_ms(struct gossip_time *time)
-{
-    const struct world_node *node = node_of_time(time);
-
-    return WORLD_BEGAN_MS + passed(node) + (uint64_t)node->clock.skew_ms;
-}
-
-static int time_random(struct gossip_time *time, uint8_t *buffer, size_t size)
-{
-    struct world_node *node = node_of_time(time);
-
-    for (size_t i = 0; i < size; i++)
-        buffer[i] = (uint8_t)(splitmix_next(&node->lots) >> 56);
-    return GOSSIP_OK;
-}
-
-static const struct gossip_time_ops time_ops = {time_monotonic_ms, time_wall_ms, time_random};
-
-static void rebase_clock(struct world_node *node)
-{
-    node->clock.passed_ms = passed(node);
-    node->clock.since_ms = node->world->now_ms;
-}
-
-void world_set_skew(struct world *world, unsigned number, int64_t ms)
-{
-    world->nodes[number].clock.skew_ms = ms;
-    world->stats.clock_jumps++;
-    narrate(world, "the wall clock of n%u is off by %" PRId64 " ms", number + 1, ms);
-}
-
-void world_set_drift(struct world *world, unsigned number, int32_t ppm)
-{
-    struct world_node *node = &world->nodes[number];
-
-    assert(ppm >= -900000 && ppm <= 900000);
-    rebase_clock(node);
-    node->clock.drift_ppm = ppm;
-    world->stats.clock_drifts++;
-    /* Its deadline may be due at another time. */
-    wake(world, node);
-    narrate(world, "the clocks of n%u drift by %" PRId32 " ppm", number + 1, ppm);
-}
-
-/* ---- What a node sees of its store. ---- */
-
-static struct world_node *node_of_store(struct gossip_store *store)
-{
-    return ((struct watched_store *)store)->node;
-}
-
-static int watched_load(struct gossip_store *store, gossip_record_visit *visit, void *context)
-{
-    struct gossip_store *inner = node_of_store(store)->store;
-
-    return inner->ops->load(inner, visit, context);
-}
-
-static void trace_record(struct trace *trace, const struct gossip_record *record)
-{
-    trace_number(trace, record->kind);
-    switch (record->kind) {
-    case GOSSIP_RECORD_META:
-        trace_bytes(trace, record->as.meta.name, strlen(record->as.meta.name));
-        trace_number(trace, record->as.meta.number);
-        break;
-    case GOSSIP_RECORD_AUTHOR:
-        trace_number(trace, record->as.author.number);
-        trace_number(trace, record->as.author.have);
-        break;
-    case GOSSIP_RECORD_MENTION:
-        trace_number(trace, record->as.mention.author);
-        trace_number(trace, record->as.mention.mentioned);
-        break;
-    case GOSSIP_RECORD_EVENT:
-        trace_number(trace, record->as.event.delivery);
-        trace_bytes(trace, record->as.event.hash, GOSSIP_HASH_SIZE);
-        break;
-    case GOSSIP_RECORD_SIGNED:
-        trace_bytes(trace, record->as.signed_record.id, GOSSIP_HASH_SIZE);
-        break;
-    case GOSSIP_RECORD_PEER:
-        trace_bytes(trace, record->as.peer.key, GOSSIP_KEY_SIZE);
-        trace_number(trace, record->as.peer.address.port);
-        break;
-    }
-}
-
-static int watched_save(struct gossip_store *store, const struct gossip_record *records,
-                        size_t count)
-{
-    struct world_node *node = node_of_store(store);
-    struct world *world = node->world;
-    int result = node->save_error != GOSSIP_OK
-                     ? node->save_error
-                     : node->store->ops->save(node->store, records, count);
-    /* What a checkpoint has copied into the database is in the log until that is synced too. */
-    bool is_durable = node->disk == NULL || !virtual_disk_is_unsynced(node->disk, LOG_NAME);
-
-    trace_number(&world->trace, node->number);
-    trace_number(&world->trace, (uint64_t)-result);
-    for (size_t i = 0; i < count; i++)
-        trace_record(&world->trace, &records[i]);
-    if (world->checker != NULL)
-        checker_saved(world->checker, node->number, records, count, result, is_durable);
-    return result;
-}
-
-static int watched_read(struct gossip_store *store, uint32_t author, uint64_t first, uint64_t last,
-                        gossip_record_visit *visit, void *context)
-{
-    struct gossip_store *inner = node_of_store(store)->store;
-
-    return inner->ops->read(inner, author, first, last, visit, context);
-}
-
-static int watched_follow(struct gossip_store *store, uint64_t after, gossip_record_visit *visit,
-                          void *context)
-{
-    struct gossip_store *inner = node_of_store(store)->store;
-
-    return inner->ops->follow(inner, after, visit, context);
-}
-
-static const char *watched_explain(struct gossip_store *store)
-{
-    struct gossip_store *inner = node_of_store(store)->store;
-
-    return inner->ops->explain(inner);
-}
-
-static void watched_close(struct gossip_store *store)
-{
-    (void)store; /* The world's own. */
-}
-
-static const struct gossip_store_ops watched_ops = {watched_load,   watched_save,    watched_read,
-                                                    watched_follow, watched_explain, watched_close};
-
-static bool overhear(void *context, unsigned from, unsigned to,
-                     const struct gossip_datagram *datagram)
-{
-    struct world *world = context;
-
-    trace_number(&world->trace, world->now_ms);
-    trace_number(&world->trace, (uint64_t)from << 32 | to);
-    trace_bytes(&world->trace, datagram->data, datagram->size);
-    if (world->checker != NULL)
-        checker_sent(world->checker, from, to, datagram);
-    return world->tap != NULL && world->tap(world->tap_context, from, to, datagram);
-}
-
-void world_set_tap(struct world *world, virtual_network_tap *tap, void *context)
-{
-    world->tap = tap;
-    world->tap_context = context;
+        world_set_wake(world, node, soon);
 }
 
 /* ---- Making and unmaking. ---- */
 
-static void take_address(struct world *world, struct world_node *node)
+void world_take_address(struct world *world, struct world_node *node)
 {
     node->address = (struct gossip_address){.port = world->next_port++};
     node->address.ip[10] = 0xff;
@@ -392,7 +108,7 @@ static void take_address(struct world *world, struct world_node *node)
     node->address.ip[15] = (uint8_t)node->number;
 }
 
-static struct world_node *add_node(struct world *world, struct gossip_identity *identity)
+struct world_node *world_add_node(struct world *world, struct gossip_identity *identity)
 {
     struct world_node *node = &world->nodes[world->count];
     uint8_t seed[GOSSIP_SEED_SIZE];
@@ -400,8 +116,8 @@ static struct world_node *add_node(struct world *world, struct gossip_identity *
 
     node->world = world;
     node->number = world->count;
-    node->time.ops = &time_ops;
-    node->watched.base.ops = &watched_ops;
+    node->time.ops = &world_time_ops;
+    node->watched.base.ops = &world_watched_ops;
     node->watched.node = node;
     node->lots = splitmix_split(&world->lots);
     node->clock.since_ms = world->now_ms;
@@ -420,7 +136,7 @@ static struct world_node *add_node(struct world *world, struct gossip_identity *
         if (node->disk == NULL)
             abort();
     }
-    take_address(world, node);
+    world_take_address(world, node);
     node->wake_ms = UINT64_MAX;
     world->count++;
     world->heap_count++;
@@ -456,44 +172,17 @@ struct world *world_create(const struct world_options *options)
     world->network = virtual_network_create(splitmix_next(&world->lots), world->options.nodes_max);
     if (world->network == NULL)
         abort();
-    virtual_network_set_tap(world->network, overhear, world);
+    virtual_network_set_tap(world->network, world_overhear, world);
     if (options->store == WORLD_SQLITE)
         virtual_disk_install(splitmix_next(&world->lots));
     if (!options->unchecked)
         world->checker =
             checker_create(world->crypto, splitmix_next(&world->lots), world->options.nodes_max);
     for (unsigned i = 0; i < options->nodes; i++)
-        add_node(world, NULL);
+        world_add_node(world, NULL);
     for (unsigned i = 0; i < options->nodes && !options->stopped; i++)
         world_start(world, i);
     return world;
-}
-
-static void end_process(struct world_node *node)
-{
-    struct world *world = node->world;
-
-    gossip_destroy(node->gossip);
-    node->gossip = NULL;
-    if (node->transport != NULL)
-        node->transport->ops->close(node->transport);
-    node->transport = NULL;
-    if (node->disk != NULL && node->store != NULL) {
-        node->store->ops->close(node->store);
-        node->store = NULL;
-    }
-    while (node->asked_first != NULL) {
-        struct publication_asked *asked = node->asked_first;
-
-        node->asked_first = asked->next;
-        free(asked);
-    }
-    node->asked_last = NULL;
-    node->state = WORLD_DOWN;
-    node->busy_until_ms = 0;
-    set_wake(world, node, UINT64_MAX);
-    if (world->checker != NULL)
-        checker_ended(world->checker, node->number);
 }
 
 void world_destroy(struct world *world)
@@ -503,7 +192,7 @@ void world_destroy(struct world *world)
     for (unsigned i = 0; i < world->count; i++) {
         struct world_node *node = &world->nodes[i];
 
-        end_process(node);
+        world_end_process(node);
         if (node->store != NULL)
             node->store->ops->close(node->store);
         virtual_disk_destroy(node->disk);
@@ -594,366 +283,6 @@ void world_stats(const struct world *world, struct world_stats *ret_stats)
     *ret_stats = world->stats;
 }
 
-/* ---- Processes. ---- */
-
-/* A process has ended by itself, or could not start. Where its disk was made to fail that is what
- * it is to do; else it is a violation. */
-static void died(struct world_node *node, const char *doing, int error, const char *explanation)
-{
-    struct world *world = node->world;
-    bool is_crashed = node->disk != NULL && virtual_disk_is_crashed(node->disk);
-    /* A read that fails is damage, as far as a node can tell. */
-    bool is_excused = (error == GOSSIP_ERR_IO && (node->faulted != 0 || is_crashed)) ||
-                      (error == GOSSIP_ERR_DAMAGED && node->faulted != 0) ||
-                      (error == GOSSIP_ERR_FULL && node->is_filled) ||
-                      (error != GOSSIP_OK && error == node->save_error_last);
-
-    narrate(world, "n%u %s: %s: %s", node->number + 1, doing, gossip_strerror(error), explanation);
-    if (!is_excused && world->checker != NULL)
-        checker_report(world->checker, INVARIANT_BOUNDS, "n%u %s: %s: %s", node->number + 1, doing,
-                       gossip_strerror(error), explanation);
-    world->stats.deaths++;
-    end_process(node);
-}
-
-static int open_store(struct world_node *node, char *ret_explanation, size_t size)
-{
-    int error;
-
-    if (node->disk == NULL)
-        return node->store != NULL ? GOSSIP_OK : gossip_memory_open(&node->store);
-    if (virtual_disk_is_crashed(node->disk)) {
-        virtual_disk_restart(node->disk, node->damage);
-        node->damage = VIRTUAL_DAMAGE_NONE;
-    }
-    error = virtual_disk_open_store(node->disk, STORE_NAME, GOSSIP_SQLITE_OPEN, ret_explanation,
-                                    size, &node->store);
-    if (error == GOSSIP_ERR_NOT_FOUND)
-        error = virtual_disk_open_store(node->disk, STORE_NAME, GOSSIP_SQLITE_CREATE,
-                                        ret_explanation, size, &node->store);
-    if (error < 0)
-        node->store = NULL;
-    return error;
-}
-
-static void set_deadline(struct world_node *node)
-{
-    int timeout = gossip_timeout_ms(node->gossip);
-    uint64_t deadline =
-        timeout < 0 ? UINT64_MAX : node->world->now_ms + world_time_of(node, (uint64_t)timeout);
-
-    if (deadline < node->busy_until_ms)
-        deadline = node->busy_until_ms;
-    set_wake(node->world, node, deadline);
-}
-
-static void note_delay(struct world_node *node)
-{
-    if (node->disk != NULL)
-        node->busy_until_ms = node->world->now_ms + virtual_disk_take_delay(node->disk);
-}
-
-void world_start(struct world *world, unsigned number)
-{
-    struct world_node *node = &world->nodes[number];
-    struct gossip_address joins[2];
-    struct gossip_options options = {
-        .size = sizeof(options),
-        .store = &node->watched.base,
-        .time = &node->time,
-        .identity = node->identity,
-        .crypto = world->crypto,
-        .joins = joins,
-        .period_ms = world->options.period_ms,
-        .payload_max = world->options.payload_max,
-        .fanout = world->options.fanout,
-        .choice = world->options.choice,
-        .after = node->cursor,
-    };
-    char explanation[NARRATION_MAX] = "";
-    int error;
-
-    if (node->state != WORLD_DOWN || !world_is_sound(world))
-        return;
-    world->stats.starts++;
-    narrate(world, "n%u starts", number + 1);
-    error = open_store(node, explanation, sizeof(explanation));
-    if (error < 0) {
-        died(node, "cannot open its store", error, explanation);
-        return;
-    }
-    if (world->checker != NULL) {
-        checker_set_time(world->checker, world->now_ms);
-        error = checker_started(world->checker, number, node->store, node->is_set_back);
-        if (error < 0) {
-            died(node, "cannot read its store", error, node->store->ops->explain(node->store));
-            return;
-        }
-        if (node->is_set_back && node->cursor > checker_held(world->checker, number))
-            node->cursor = checker_held(world->checker, number);
-        checker_cursor(world->checker, number, node->cursor);
-    }
-    options.after = node->cursor;
-    node->is_set_back = false;
-    node->clock.monotonic_ms = splitmix_below(&node->lots, UINT64_C(1) << 40);
-    node->transport = virtual_network_open(world->network, number, &node->address);
-    if (node->transport == NULL)
-        abort();
-    options.transport = node->transport;
-    for (unsigned i = 0; i < 2 && i < world->count && !world->options.unconnected; i++) {
-        if (i != number && number > 0)
-            joins[options.join_count++] = world->nodes[i].address;
-    }
-    if (!world_is_sound(world))
-        return;
-    error = gossip_create(&options, &node->gossip);
-    if (error < 0) {
-        node->gossip = NULL;
-        died(node, "cannot start", error, node->store->ops->explain(node->store));
-        return;
-    }
-    node->state = WORLD_UP;
-    note_delay(node);
-    set_deadline(node);
-}
-
-static void end_disk(struct world_node *node, enum virtual_damage damage)
-{
-    if (node->disk == NULL)
-        return;
-    if (!virtual_disk_is_crashed(node->disk)) {
-        virtual_disk_crash(node->disk);
-        node->damage = damage;
-    }
-}
-
-void world_kill(struct world *world, unsigned number, enum virtual_damage damage)
-{
-    struct world_node *node = &world->nodes[number];
-
-    if (node->state == WORLD_DOWN)
-        return;
-    world->stats.kills++;
-    narrate(world, "n%u is killed: %s", number + 1, damage_names[damage]);
-    end_disk(node, damage);
-    end_process(node);
-}
-
-void world_stop(struct world *world, unsigned number)
-{
-    struct world_node *node = &world->nodes[number];
-
-    if (node->state == WORLD_DOWN)
-        return;
-    world->stats.stops++;
-    narrate(world, "n%u stops", number + 1);
-    end_process(node);
-}
-
-void world_pause(struct world *world, unsigned number)
-{
-    struct world_node *node = &world->nodes[number];
-
-    if (node->state != WORLD_UP)
-        return;
-    world->stats.pauses++;
-    node->state = WORLD_PAUSED;
-    set_wake(world, node, UINT64_MAX);
-    narrate(world, "n%u is paused", number + 1);
-}
-
-void world_resume(struct world *world, unsigned number)
-{
-    struct world_node *node = &world->nodes[number];
-
-    if (node->state != WORLD_PAUSED)
-        return;
-    node->state = WORLD_UP;
-    wake(world, node);
-    narrate(world, "n%u goes on", number + 1);
-}
-
-/* ---- Disks. ---- */
-
-void world_crash_at(struct world *world, unsigned number, uint64_t operation,
-                    enum virtual_damage damage)
-{
-    struct world_node *node = &world->nodes[number];
-
-    if (node->disk == NULL || virtual_disk_is_crashed(node->disk))
-        return;
-    virtual_disk_crash_at(node->disk, operation);
-    node->damage = damage;
-    narrate(world, "n%u will lose power at file operation %" PRIu64 ": %s", number + 1, operation,
-            damage_names[damage]);
-}
-
-void world_fail_disk(struct world *world, unsigned number, enum virtual_operation operation,
-                     uint64_t nth, uint64_t count)
-{
-    struct world_node *node = &world->nodes[number];
-
-    if (node->disk == NULL)
-        return;
-    virtual_disk_fail(node->disk, operation, nth, count);
-    if (count == 0) {
-        node->faulted &= ~(1U << operation);
-        return;
-    }
-    node->faulted |= 1U << operation;
-    narrate(world, "the disk of n%u will fail: kind %d, number %" PRIu64 ", times %" PRIu64,
-            number + 1, (int)operation, nth, count);
-}
-
-void world_fail_saves(struct world *world, unsigned number, int error)
-{
-    struct world_node *node = &world->nodes[number];
-
-    node->save_error = error;
-    if (error == GOSSIP_OK) {
-        narrate(world, "n%u can save again", number + 1);
-        return;
-    }
-    node->save_error_last = error;
-    narrate(world, "nothing that n%u saves is saved: %s", number + 1, gossip_strerror(error));
-}
-
-void world_fill_disk(struct world *world, unsigned number, uint64_t bytes)
-{
-    struct world_node *node = &world->nodes[number];
-
-    if (node->disk == NULL)
-        return;
-    node->is_filled = bytes != UINT64_MAX || node->is_filled;
-    virtual_disk_set_room(node->disk,
-                          bytes == UINT64_MAX ? UINT64_MAX : virtual_disk_used(node->disk) + bytes);
-    if (bytes == UINT64_MAX)
-        narrate(world, "the disk of n%u has room again", number + 1);
-    else
-        narrate(world, "the disk of n%u has %" PRIu64 " bytes left", number + 1, bytes);
-}
-
-void world_slow_disk(struct world *world, unsigned number, uint32_t sync_ms)
-{
-    struct world_node *node = &world->nodes[number];
-
-    if (node->disk == NULL)
-        return;
-    virtual_disk_set_delay(node->disk, VIRTUAL_SYNC, sync_ms);
-    narrate(world, "a sync of the disk of n%u takes %" PRIu32 " ms", number + 1, sync_ms);
-}
-
-void world_backup(struct world *world, unsigned number)
-{
-    struct world_node *node = &world->nodes[number];
-
-    if (node->disk == NULL || node->state != WORLD_DOWN)
-        return;
-    virtual_disk_image_destroy(node->backup);
-    node->backup = virtual_disk_copy(node->disk, false);
-    if (node->backup == NULL)
-        abort();
-    narrate(world, "n%u is backed up", number + 1);
-}
-
-bool world_restore(struct world *world, unsigned number)
-{
-    struct world_node *node = &world->nodes[number];
-
-    if (node->backup == NULL || node->state != WORLD_DOWN)
-        return false;
-    if (virtual_disk_is_crashed(node->disk))
-        virtual_disk_restart(node->disk, VIRTUAL_DAMAGE_NONE);
-    if (!virtual_disk_restore(node->disk, node->backup))
-        abort();
-    node->is_set_back = true;
-    world->stats.set_back++;
-    narrate(world, "n%u is set back to its backup", number + 1);
-    return true;
-}
-
-unsigned world_clone(struct world *world, unsigned number)
-{
-    struct world_node *node = &world->nodes[number];
-    struct virtual_disk_image *image;
-    struct world_node *clone;
-
-    if (node->disk == NULL || node->state != WORLD_DOWN || world->count == world->options.nodes_max)
-        return UINT_MAX;
-    clone = add_node(world, node->identity);
-    image = virtual_disk_copy(node->disk, false);
-    if (image == NULL || !virtual_disk_restore(clone->disk, image))
-        abort();
-    virtual_disk_image_destroy(image);
-    clone->is_set_back = true;
-    world->stats.clones++;
-    narrate(world, "n%u is a clone of n%u", clone->number + 1, number + 1);
-    return clone->number;
-}
-
-void world_move(struct world *world, unsigned number)
-{
-    struct world_node *node = &world->nodes[number];
-
-    take_address(world, node);
-    if (node->transport != NULL)
-        virtual_network_rebind(world->network, number, &node->address);
-    world->stats.moves++;
-    narrate(world, "n%u moves to port %u", number + 1, node->address.port);
-}
-
-unsigned world_add(struct world *world)
-{
-    struct world_node *node;
-
-    if (world->count == world->options.nodes_max)
-        return UINT_MAX;
-    node = add_node(world, NULL);
-    world_start(world, node->number);
-    return node->number;
-}
-
-/* ---- Links. ---- */
-
-void world_cut(struct world *world, unsigned from, unsigned to)
-{
-    struct virtual_link link = virtual_network_link(world->network, from, to);
-
-    link.is_cut = true;
-    if (!virtual_network_set_link(world->network, from, to, &link))
-        abort();
-    narrate(world, "nothing passes from n%u to n%u", from + 1, to + 1);
-}
-
-void world_mend(struct world *world, unsigned from, unsigned to)
-{
-    if (!virtual_network_set_link(world->network, from, to, NULL))
-        abort();
-    narrate(world, "the link from n%u to n%u is whole", from + 1, to + 1);
-}
-
-void world_split(struct world *world, unsigned first_of_second_part)
-{
-    for (unsigned i = 0; i < world->count; i++)
-        virtual_network_set_part(world->network, i, i >= first_of_second_part);
-    narrate(world, "the network splits before n%u", first_of_second_part + 1);
-}
-
-void world_heal(struct world *world)
-{
-    for (unsigned i = 0; i < world->count; i++)
-        virtual_network_set_part(world->network, i, 0);
-    for (unsigned i = 0; i < world->count; i++) {
-        for (unsigned j = 0; j < world->count; j++) {
-            struct virtual_link link = virtual_network_link(world->network, i, j);
-
-            if (link.is_cut && !virtual_network_set_link(world->network, i, j, NULL))
-                abort();
-        }
-    }
-    narrate(world, "the network is whole");
-}
-
 /* ---- Running. ---- */
 
 static void take_results(struct world_node *node)
@@ -1009,8 +338,8 @@ static void take_notices(struct world_node *node)
     while (gossip_notice_pop(node->gossip, &notice) == 1) {
         if (node->world->checker != NULL)
             checker_notice(node->world->checker, node->number, &notice);
-        narrate(node->world, "n%u notices: %s %s", node->number + 1,
-                gossip_notice_name(notice.kind), notice.name);
+        world_narrate(node->world, "n%u notices: %s %s", node->number + 1,
+                      gossip_notice_name(notice.kind), notice.name);
     }
 }
 
@@ -1059,18 +388,18 @@ static void run_node(struct world_node *node)
     world->stats.steps++;
     check_spin(node);
     error = gossip_run(node->gossip);
-    note_delay(node);
+    world_note_delay(node);
     take_results(node);
     if (error >= 0)
         error = take_events(node);
     if (error < 0) {
-        died(node, "ends", error, node->store->ops->explain(node->store));
+        world_died(node, "ends", error, node->store->ops->explain(node->store));
         return;
     }
     take_notices(node);
     if (world->checker != NULL)
         checker_stepped(world->checker, node->number, node->gossip);
-    set_deadline(node);
+    world_set_deadline(node);
     if (world->stats.steps % world->options.examine_every == 0)
         examine(world, false);
 }
@@ -1083,7 +412,7 @@ static void run_due(struct world *world)
     virtual_network_advance(world->network, world->now_ms);
     while (virtual_network_take_woken(world->network, &host)) {
         if (host < world->count)
-            wake(world, &world->nodes[host]);
+            world_wake(world, &world->nodes[host]);
     }
     while (world_is_sound(world) && world->heap_count > 0 &&
            world->nodes[world->heap[0]].wake_ms <= world->now_ms)
@@ -1153,7 +482,7 @@ bool world_publish(struct world *world, unsigned number, const void *payload, si
     else
         node->asked_last->next = asked;
     node->asked_last = asked;
-    wake(world, node);
+    world_wake(world, node);
     return true;
 }
 

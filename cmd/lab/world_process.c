@@ -1,0 +1,216 @@
+/* Processes: how they start and end. */
+#include "cmd/lab/world_state.h"
+
+#include <assert.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const char STORE_NAME[] = "node.db";
+
+void world_end_process(struct world_node *node)
+{
+    struct world *world = node->world;
+
+    gossip_destroy(node->gossip);
+    node->gossip = NULL;
+    if (node->transport != NULL)
+        node->transport->ops->close(node->transport);
+    node->transport = NULL;
+    if (node->disk != NULL && node->store != NULL) {
+        node->store->ops->close(node->store);
+        node->store = NULL;
+    }
+    while (node->asked_first != NULL) {
+        struct publication_asked *asked = node->asked_first;
+
+        node->asked_first = asked->next;
+        free(asked);
+    }
+    node->asked_last = NULL;
+    node->state = WORLD_DOWN;
+    node->busy_until_ms = 0;
+    world_set_wake(world, node, UINT64_MAX);
+    if (world->checker != NULL)
+        checker_ended(world->checker, node->number);
+}
+
+/* A process has ended by itself, or could not start. Where its disk was made to fail that is what
+ * it is to do; else it is a violation. */
+void world_died(struct world_node *node, const char *doing, int error, const char *explanation)
+{
+    struct world *world = node->world;
+    bool is_crashed = node->disk != NULL && virtual_disk_is_crashed(node->disk);
+    /* A read that fails is damage, as far as a node can tell. */
+    bool is_excused = (error == GOSSIP_ERR_IO && (node->faulted != 0 || is_crashed)) ||
+                      (error == GOSSIP_ERR_DAMAGED && node->faulted != 0) ||
+                      (error == GOSSIP_ERR_FULL && node->is_filled) ||
+                      (error != GOSSIP_OK && error == node->save_error_last);
+
+    world_narrate(world, "n%u %s: %s: %s", node->number + 1, doing, gossip_strerror(error),
+                  explanation);
+    if (!is_excused && world->checker != NULL)
+        checker_report(world->checker, INVARIANT_BOUNDS, "n%u %s: %s: %s", node->number + 1, doing,
+                       gossip_strerror(error), explanation);
+    world->stats.deaths++;
+    world_end_process(node);
+}
+
+static int open_store(struct world_node *node, char *ret_explanation, size_t size)
+{
+    int error;
+
+    if (node->disk == NULL)
+        return node->store != NULL ? GOSSIP_OK : gossip_memory_open(&node->store);
+    if (virtual_disk_is_crashed(node->disk)) {
+        virtual_disk_restart(node->disk, node->damage);
+        node->damage = VIRTUAL_DAMAGE_NONE;
+    }
+    error = virtual_disk_open_store(node->disk, STORE_NAME, GOSSIP_SQLITE_OPEN, ret_explanation,
+                                    size, &node->store);
+    if (error == GOSSIP_ERR_NOT_FOUND)
+        error = virtual_disk_open_store(node->disk, STORE_NAME, GOSSIP_SQLITE_CREATE,
+                                        ret_explanation, size, &node->store);
+    if (error < 0)
+        node->store = NULL;
+    return error;
+}
+
+void world_set_deadline(struct world_node *node)
+{
+    int timeout = gossip_timeout_ms(node->gossip);
+    uint64_t deadline =
+        timeout < 0 ? UINT64_MAX : node->world->now_ms + world_time_of(node, (uint64_t)timeout);
+
+    if (deadline < node->busy_until_ms)
+        deadline = node->busy_until_ms;
+    world_set_wake(node->world, node, deadline);
+}
+
+void world_note_delay(struct world_node *node)
+{
+    if (node->disk != NULL)
+        node->busy_until_ms = node->world->now_ms + virtual_disk_take_delay(node->disk);
+}
+
+void world_start(struct world *world, unsigned number)
+{
+    struct world_node *node = &world->nodes[number];
+    struct gossip_address joins[2];
+    struct gossip_options options = {
+        .size = sizeof(options),
+        .store = &node->watched.base,
+        .time = &node->time,
+        .identity = node->identity,
+        .crypto = world->crypto,
+        .joins = joins,
+        .period_ms = world->options.period_ms,
+        .payload_max = world->options.payload_max,
+        .fanout = world->options.fanout,
+        .choice = world->options.choice,
+        .after = node->cursor,
+    };
+    char explanation[NARRATION_MAX] = "";
+    int error;
+
+    if (node->state != WORLD_DOWN || !world_is_sound(world))
+        return;
+    world->stats.starts++;
+    world_narrate(world, "n%u starts", number + 1);
+    error = open_store(node, explanation, sizeof(explanation));
+    if (error < 0) {
+        world_died(node, "cannot open its store", error, explanation);
+        return;
+    }
+    if (world->checker != NULL) {
+        checker_set_time(world->checker, world->now_ms);
+        error = checker_started(world->checker, number, node->store, node->is_set_back);
+        if (error < 0) {
+            world_died(node, "cannot read its store", error,
+                       node->store->ops->explain(node->store));
+            return;
+        }
+        if (node->is_set_back && node->cursor > checker_held(world->checker, number))
+            node->cursor = checker_held(world->checker, number);
+        checker_cursor(world->checker, number, node->cursor);
+    }
+    options.after = node->cursor;
+    node->is_set_back = false;
+    node->clock.monotonic_ms = splitmix_below(&node->lots, UINT64_C(1) << 40);
+    node->transport = virtual_network_open(world->network, number, &node->address);
+    if (node->transport == NULL)
+        abort();
+    options.transport = node->transport;
+    for (unsigned i = 0; i < 2 && i < world->count && !world->options.unconnected; i++) {
+        if (i != number && number > 0)
+            joins[options.join_count++] = world->nodes[i].address;
+    }
+    if (!world_is_sound(world))
+        return;
+    error = gossip_create(&options, &node->gossip);
+    if (error < 0) {
+        node->gossip = NULL;
+        world_died(node, "cannot start", error, node->store->ops->explain(node->store));
+        return;
+    }
+    node->state = WORLD_UP;
+    world_note_delay(node);
+    world_set_deadline(node);
+}
+
+static void end_disk(struct world_node *node, enum virtual_damage damage)
+{
+    if (node->disk == NULL)
+        return;
+    if (!virtual_disk_is_crashed(node->disk)) {
+        virtual_disk_crash(node->disk);
+        node->damage = damage;
+    }
+}
+
+void world_kill(struct world *world, unsigned number, enum virtual_damage damage)
+{
+    struct world_node *node = &world->nodes[number];
+
+    if (node->state == WORLD_DOWN)
+        return;
+    world->stats.kills++;
+    world_narrate(world, "n%u is killed: %s", number + 1, world_damage_name(damage));
+    end_disk(node, damage);
+    world_end_process(node);
+}
+
+void world_stop(struct world *world, unsigned number)
+{
+    struct world_node *node = &world->nodes[number];
+
+    if (node->state == WORLD_DOWN)
+        return;
+    world->stats.stops++;
+    world_narrate(world, "n%u stops", number + 1);
+    world_end_process(node);
+}
+
+void world_pause(struct world *world, unsigned number)
+{
+    struct world_node *node = &world->nodes[number];
+
+    if (node->state != WORLD_UP)
+        return;
+    world->stats.pauses++;
+    node->state = WORLD_PAUSED;
+    world_set_wake(world, node, UINT64_MAX);
+    world_narrate(world, "n%u is paused", number + 1);
+}
+
+void world_resume(struct world *world, unsigned number)
+{
+    struct world_node *node = &world->nodes[number];
+
+    if (node->state != WORLD_PAUSED)
+        return;
+    node->state = WORLD_UP;
+    world_wake(world, node);
+    world_narrate(world, "n%u goes on", number + 1);
+}

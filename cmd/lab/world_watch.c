@@ -1,0 +1,118 @@
+/* What a node saves and sends, seen on its way: by the trace, by the checker, by taps. */
+#include "cmd/lab/world_state.h"
+
+#include <string.h>
+
+static const char LOG_NAME[] = "node.db-wal";
+
+static struct world_node *node_of_store(struct gossip_store *store)
+{
+    return ((struct watched_store *)store)->node;
+}
+
+static int watched_load(struct gossip_store *store, gossip_record_visit *visit, void *context)
+{
+    struct gossip_store *inner = node_of_store(store)->store;
+
+    return inner->ops->load(inner, visit, context);
+}
+
+static void trace_record(struct trace *trace, const struct gossip_record *record)
+{
+    trace_number(trace, record->kind);
+    switch (record->kind) {
+    case GOSSIP_RECORD_META:
+        trace_bytes(trace, record->as.meta.name, strlen(record->as.meta.name));
+        trace_number(trace, record->as.meta.number);
+        break;
+    case GOSSIP_RECORD_AUTHOR:
+        trace_number(trace, record->as.author.number);
+        trace_number(trace, record->as.author.have);
+        break;
+    case GOSSIP_RECORD_MENTION:
+        trace_number(trace, record->as.mention.author);
+        trace_number(trace, record->as.mention.mentioned);
+        break;
+    case GOSSIP_RECORD_EVENT:
+        trace_number(trace, record->as.event.delivery);
+        trace_bytes(trace, record->as.event.hash, GOSSIP_HASH_SIZE);
+        break;
+    case GOSSIP_RECORD_SIGNED:
+        trace_bytes(trace, record->as.signed_record.id, GOSSIP_HASH_SIZE);
+        break;
+    case GOSSIP_RECORD_PEER:
+        trace_bytes(trace, record->as.peer.key, GOSSIP_KEY_SIZE);
+        trace_number(trace, record->as.peer.address.port);
+        break;
+    }
+}
+
+static int watched_save(struct gossip_store *store, const struct gossip_record *records,
+                        size_t count)
+{
+    struct world_node *node = node_of_store(store);
+    struct world *world = node->world;
+    int result = node->save_error != GOSSIP_OK
+                     ? node->save_error
+                     : node->store->ops->save(node->store, records, count);
+    /* What a checkpoint has copied into the database is in the log until that is synced too. */
+    bool is_durable = node->disk == NULL || !virtual_disk_is_unsynced(node->disk, LOG_NAME);
+
+    trace_number(&world->trace, node->number);
+    trace_number(&world->trace, (uint64_t)-result);
+    for (size_t i = 0; i < count; i++)
+        trace_record(&world->trace, &records[i]);
+    if (world->checker != NULL)
+        checker_saved(world->checker, node->number, records, count, result, is_durable);
+    return result;
+}
+
+static int watched_read(struct gossip_store *store, uint32_t author, uint64_t first, uint64_t last,
+                        gossip_record_visit *visit, void *context)
+{
+    struct gossip_store *inner = node_of_store(store)->store;
+
+    return inner->ops->read(inner, author, first, last, visit, context);
+}
+
+static int watched_follow(struct gossip_store *store, uint64_t after, gossip_record_visit *visit,
+                          void *context)
+{
+    struct gossip_store *inner = node_of_store(store)->store;
+
+    return inner->ops->follow(inner, after, visit, context);
+}
+
+static const char *watched_explain(struct gossip_store *store)
+{
+    struct gossip_store *inner = node_of_store(store)->store;
+
+    return inner->ops->explain(inner);
+}
+
+static void watched_close(struct gossip_store *store)
+{
+    (void)store; /* The world's own. */
+}
+
+const struct gossip_store_ops world_watched_ops = {watched_load,   watched_save,    watched_read,
+                                                   watched_follow, watched_explain, watched_close};
+
+bool world_overhear(void *context, unsigned from, unsigned to,
+                    const struct gossip_datagram *datagram)
+{
+    struct world *world = context;
+
+    trace_number(&world->trace, world->now_ms);
+    trace_number(&world->trace, (uint64_t)from << 32 | to);
+    trace_bytes(&world->trace, datagram->data, datagram->size);
+    if (world->checker != NULL)
+        checker_sent(world->checker, from, to, datagram);
+    return world->tap != NULL && world->tap(world->tap_context, from, to, datagram);
+}
+
+void world_set_tap(struct world *world, virtual_network_tap *tap, void *context)
+{
+    world->tap = tap;
+    world->tap_context = context;
+}
