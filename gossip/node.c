@@ -280,6 +280,15 @@ static uint64_t earliest(uint64_t a, uint64_t b)
     return a < b ? a : b;
 }
 
+/* What is overdue, or not known, is due now. */
+static uint64_t next_step(const struct gossip_node *node)
+{
+    uint64_t deadline =
+        earliest(earliest(exchange_deadline(node), greet_deadline(node)), pull_deadline(node));
+
+    return deadline > node->now_ms ? deadline : node->now_ms;
+}
+
 int gossip_node_take(struct gossip_node *node, struct gossip_effects *ret_effects)
 {
     const struct batch *batch = &node->batch;
@@ -316,8 +325,7 @@ int gossip_node_take(struct gossip_node *node, struct gossip_effects *ret_effect
         .result_count = batch->result_count,
         .notices = batch->notices,
         .notice_count = batch->notice_count,
-        .deadline_ms =
-            earliest(earliest(exchange_deadline(node), greet_deadline(node)), pull_deadline(node)),
+        .deadline_ms = next_step(node),
     };
     return GOSSIP_OK;
 }
