@@ -108,6 +108,15 @@ static void tell(struct shrinking *shrinking, const char *what)
     shrinking->progress(shrinking->context, line);
 }
 
+/* What comes after the end of faults is not carried out. */
+static void drop_late(struct plan *plan)
+{
+    for (size_t i = 0; i < plan->action_count; i++) {
+        if (plan->actions[i].at_ms > plan->wild_ms)
+            plan->actions[i].is_dropped = true;
+    }
+}
+
 /* Nothing that comes after the violation is needed for it. */
 static bool shorten(struct shrinking *shrinking, const struct violation *violation)
 {
@@ -119,6 +128,7 @@ static bool shorten(struct shrinking *shrinking, const struct violation *violati
         return false;
     plan->wild_ms = violation->time_ms;
     if (still_fails(shrinking, &again)) {
+        drop_late(plan);
         tell(shrinking, "shorter");
         return true;
     }
@@ -230,6 +240,7 @@ unsigned shrink_plan(struct plan *plan, enum invariant invariant, unsigned tries
     struct violation violation;
     bool any = true;
 
+    drop_late(plan);
     if (plan->late_joiner) {
         plan->late_joiner = false;
         if (!still_fails(&shrinking, &violation))
