@@ -103,6 +103,15 @@ bool counts_equal(const struct counts *a, const struct counts *b)
     return true;
 }
 
+bool counts_cover(const struct counts *a, const struct counts *b)
+{
+    for (size_t i = 0; i < b->capacity; i++) {
+        if (counts_get(a, (uint32_t)i) < b->items[i])
+            return false;
+    }
+    return true;
+}
+
 void counts_clear(struct counts *counts)
 {
     free(counts->items);
@@ -166,7 +175,8 @@ uint32_t history_find(const struct history *history, uint32_t author, uint64_t s
     return seq == 0 || seq > found->count ? HISTORY_NONE : found->events[seq - 1];
 }
 
-/* Raises claimed by what the frame of an event says, and notes whom it names for the first time. */
+/* Raises claimed by what the frame of an event says, and notes whom it names for the first time.
+ * Only what has grown is told. */
 static bool read_claims(struct history *history, struct history_author *author,
                         const struct frame *frame, struct counts *claimed,
                         char ret_reason[HISTORY_TEXT_MAX])
@@ -195,8 +205,12 @@ static bool read_claims(struct history *history, struct history_author *author,
                                         author->mention_count + 1, sizeof(*author->mentions));
             author->mentions[author->mention_count++] = named;
         }
-        if (entry.seq > counts_get(claimed, named))
-            counts_set(claimed, named, entry.seq);
+        if (entry.seq <= counts_get(claimed, named)) {
+            snprintf(ret_reason, HISTORY_TEXT_MAX,
+                     "it tells again what its author has told before");
+            return false;
+        }
+        counts_set(claimed, named, entry.seq);
     }
     return true;
 }

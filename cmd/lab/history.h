@@ -47,6 +47,7 @@ uint64_t counts_get(const struct counts *counts, uint32_t author);
 void counts_set(struct counts *counts, uint32_t author, uint64_t count);
 void counts_copy(struct counts *counts, const struct counts *other);
 bool counts_equal(const struct counts *a, const struct counts *b);
+bool counts_cover(const struct counts *a, const struct counts *b); /* a >= b, each. */
 void counts_clear(struct counts *counts);
 
 struct history_author {

@@ -318,6 +318,8 @@ static int watched_save(struct gossip_store *store, const struct gossip_record *
     for (size_t i = 0; i < count; i++)
         trace_record(&world->trace, &records[i]);
     if (world->checker != NULL)
+        checker_set_wall(world->checker, node->number, time_wall_ms(&node->time));
+    if (world->checker != NULL)
         checker_saved(world->checker, node->number, records, count, result, is_durable);
     return result;
 }
