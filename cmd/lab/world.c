@@ -14,7 +14,9 @@
 #include "cmd/lab/trace.h"
 #include "gossip/bytes.h"
 #include "gossip/identity.h"
+#include "gossip/datagram.h"
 #include "gossip/service.h"
+#include "store/sqlite.h"
 
 enum {
     EXAMINE_EVERY = 1000,
@@ -22,6 +24,7 @@ enum {
     STEPS_MAX = 20000000, /* and more in a world, something that feeds on itself. */
     FIRST_PORT = 7001,
     NARRATION_MAX = 512,
+    JOINS = 2, /* So many nodes, the first, all others are told of. */
 };
 
 static const char STORE_NAME[] = "node.db";
@@ -71,6 +74,8 @@ struct world_node {
     unsigned faulted;           /* Operations that were made to fail: it may end with IO. */
     bool is_filled;
     bool is_set_back;
+    struct gossip_address joined[JOINS]; /* Where it has met those it was told to join, */
+    bool has_met[JOINS];                 /* and whether this process has met them. */
     uint64_t cursor; /* Of the application: the last delivery it has dealt with. */
     uint64_t busy_until_ms;
     uint64_t wake_ms;
@@ -355,11 +360,29 @@ static void watched_close(struct gossip_store *store)
 static const struct gossip_store_ops watched_ops = {watched_load,   watched_save,    watched_read,
                                                     watched_follow, watched_explain, watched_close};
 
+/* A box goes to where a node has met another, and that is stored before, unless the disk was full
+ * when they met. */
+static void note_meeting(struct world_node *node, unsigned other)
+{
+    struct gossip_stats stats;
+
+    if (other >= JOINS || node->has_met[other])
+        return;
+    gossip_stats(node->gossip, &stats);
+    node->has_met[other] = true;
+    if (!stats.read_only)
+        node->joined[other] = node->world->nodes[other].address;
+}
+
 static void overhear(void *context, unsigned from, unsigned to,
                      const struct gossip_datagram *datagram)
 {
     struct world *world = context;
+    enum datagram_kind kind;
 
+    if (datagram_kind(datagram->data, datagram->size, &kind) == GOSSIP_DATAGRAM_ACCEPTED &&
+        kind == DATAGRAM_BOX)
+        note_meeting(&world->nodes[from], to);
     trace_number(&world->trace, world->now_ms);
     trace_number(&world->trace, (uint64_t)from << 32 | to);
     trace_bytes(&world->trace, datagram->data, datagram->size);
@@ -608,6 +631,8 @@ static int open_store(struct world_node *node, char *ret_explanation, size_t siz
                                         ret_explanation, size, &node->store);
     if (error < 0)
         node->store = NULL;
+    else if (node->world->options.checkpoint_pages > 0)
+        sqlite_store_checkpoint_every(node->store, node->world->options.checkpoint_pages);
     return error;
 }
 
@@ -628,10 +653,17 @@ static void note_delay(struct world_node *node)
         node->busy_until_ms = node->world->now_ms + virtual_disk_take_delay(node->disk);
 }
 
+/* Whether node finds another by what its own store holds, and is told of it no more. */
+static bool has_stored(const struct world_node *node, unsigned other)
+{
+    return node->world->options.joins_once &&
+           address_equal(&node->joined[other], &node->world->nodes[other].address);
+}
+
 void world_start(struct world *world, unsigned number)
 {
     struct world_node *node = &world->nodes[number];
-    struct gossip_address joins[2];
+    struct gossip_address joins[JOINS];
     struct gossip_options options = {
         .size = sizeof(options),
         .store = &node->watched.base,
@@ -669,14 +701,15 @@ void world_start(struct world *world, unsigned number)
         checker_cursor(world->checker, number, node->cursor);
     }
     options.after = node->cursor;
+    memset(node->has_met, 0, sizeof(node->has_met));
     node->is_set_back = false;
     node->clock.monotonic_ms = splitmix_below(&node->lots, UINT64_C(1) << 40);
     node->transport = virtual_network_open(world->network, number, &node->address);
     if (node->transport == NULL)
         abort();
     options.transport = node->transport;
-    for (unsigned i = 0; i < 2 && i < world->count && !world->options.unconnected; i++) {
-        if (i != number && number > 0)
+    for (unsigned i = 0; i < JOINS && i < world->count && !world->options.unconnected; i++) {
+        if (i != number && number > 0 && !has_stored(node, i))
             joins[options.join_count++] = world->nodes[i].address;
     }
     if (!world_is_sound(world))
@@ -829,6 +862,7 @@ bool world_restore(struct world *world, unsigned number)
     if (!virtual_disk_restore(node->disk, node->backup))
         abort();
     node->is_set_back = true;
+    memset(node->joined, 0, sizeof(node->joined));
     world->stats.set_back++;
     narrate(world, "n%u is set back to its backup", number + 1);
     return true;
