@@ -308,6 +308,17 @@ static void test_log_in_another_order(void **state)
     end_world(world, INVARIANT_ORDER);
 }
 
+static void test_answers_of_another(void **state)
+{
+    struct world *world = make_world();
+
+    (void)state;
+    checker_ask(world_checker(world), 0, world_gossip(world, 0));
+    assert_true(world_is_sound(world));
+    checker_ask(world_checker(world), 0, world_gossip(world, 1));
+    end_world(world, INVARIANT_BYTES);
+}
+
 static void tell_twice(void *context, unsigned from, unsigned to,
                        const struct gossip_datagram *datagram)
 {
@@ -355,6 +366,7 @@ int main(void)
         cmocka_unit_test(test_result_again),
         cmocka_unit_test(test_shown_with_another_stamp),
         cmocka_unit_test(test_log_in_another_order),
+        cmocka_unit_test(test_answers_of_another),
         cmocka_unit_test(test_box_twice),
         cmocka_unit_test(test_boot_counted_twice),
     };

@@ -854,6 +854,16 @@ static bool carries(const struct history_event *event, const void *payload, size
            (size == 0 || memcmp(found, payload, size) == 0);
 }
 
+/* Whether an event is shown with what its author put into it. */
+static bool is_as_written(const struct history_event *event, const struct gossip_event *shown)
+{
+    struct frame frame;
+
+    return frame_read(event->body, event->size, &frame) && shown->kind == frame.kind &&
+           shown->hlc == event->hlc && shown->time_ms == hlc_ms(event->hlc) &&
+           (frame.kind == GOSSIP_EVENT_CONTEXT || carries(event, shown->data, shown->size));
+}
+
 void checker_result(struct checker *checker, unsigned number, const struct gossip_result *result,
                     const void *payload, size_t size)
 {
@@ -918,7 +928,6 @@ void checker_popped(struct checker *checker, unsigned number, const struct gossi
     struct node_record *node = &checker->nodes[number];
     struct history *history = &checker->history;
     struct history_event *event;
-    struct frame frame = {0};
     struct counts clock = {0};
     char text[HISTORY_TEXT_MAX];
     char clock_text[HISTORY_TEXT_MAX];
@@ -943,9 +952,7 @@ void checker_popped(struct checker *checker, unsigned number, const struct gossi
                        event_text(checker, (uint32_t)(event - history->events), text));
         return;
     }
-    if (!carries(event, shown->data, shown->size) ||
-        !frame_read(event->body, event->size, &frame) || shown->kind != frame.kind ||
-        shown->hlc != event->hlc || shown->time_ms != hlc_ms(event->hlc)) {
+    if (!is_as_written(event, shown)) {
         checker_report(checker, INVARIANT_BYTES, "n%u shows another payload, kind or stamp\n  %s",
                        number + 1, event_text(checker, (uint32_t)(event - history->events), text));
         return;
@@ -1011,6 +1018,32 @@ static void check_relation(struct checker *checker, unsigned number, struct goss
                        "n%u says that the first is %s the second, and it is %s\n  %s\n  %s",
                        number + 1, gossip_relation_name(said), gossip_relation_name(right),
                        event_text(checker, a, text_a), event_text(checker, b, text_b));
+}
+
+void checker_ask(struct checker *checker, unsigned number, struct gossip *gossip)
+{
+    struct node_record *node = &checker->nodes[number];
+    const struct history *history = &checker->history;
+    uint32_t known = node->deliveries[splitmix_below(&checker->lots, node->delivery_count)];
+    const struct history_event *event = &history->events[known];
+    uint32_t author = local_number(node, event->author);
+    struct gossip_author shown_author;
+    struct gossip_event shown;
+    char text[HISTORY_TEXT_MAX];
+
+    checker->stats.checks += 2;
+    if (gossip_author(gossip, author, &shown_author) < 0 ||
+        memcmp(shown_author.id, history->authors[event->author].id, GOSSIP_ID_SIZE) != 0 ||
+        shown_author.have != counts_get(&node->have, event->author) ||
+        (shown_author.is_self != (author == gossip_self(gossip))) ||
+        (shown_author.is_self && event->author != node->own && !node->is_clone))
+        checker_report(checker, INVARIANT_BYTES, "n%u tells something else of the author of\n  %s",
+                       number + 1, event_text(checker, known, text));
+    else if (gossip_event_get(gossip, (struct gossip_dot){author, event->seq}, &shown) < 0 ||
+             shown.dot.author != author || shown.dot.seq != event->seq ||
+             !is_as_written(event, &shown))
+        checker_report(checker, INVARIANT_BYTES, "n%u does not show as it was written\n  %s",
+                       number + 1, event_text(checker, known, text));
 }
 
 struct faults {
@@ -1130,8 +1163,10 @@ void checker_examine(struct checker *checker, unsigned number, struct gossip *go
     if (checker->violation.invariant != INVARIANT_NONE)
         return;
     check_state(checker, number, gossip);
-    for (unsigned i = 0; i < RELATIONS_AT_ONCE && node->delivery_count > 0; i++)
+    for (unsigned i = 0; i < RELATIONS_AT_ONCE && node->delivery_count > 0; i++) {
         check_relation(checker, number, gossip);
+        checker_ask(checker, number, gossip);
+    }
 }
 
 bool checker_agree(const struct checker *checker, const unsigned *nodes, size_t count)

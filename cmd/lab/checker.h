@@ -109,6 +109,9 @@ void checker_popped(struct checker *checker, unsigned node, const struct gossip_
 void checker_examine(struct checker *checker, unsigned node, struct gossip *gossip,
                      struct gossip_store *store);
 
+/* One event of a node that holds any, and its author, as the node shows them when asked. */
+void checker_ask(struct checker *checker, unsigned node, struct gossip *gossip);
+
 /* The node's own verification of all that it holds: hashes, seals, contexts. */
 void checker_verify(struct checker *checker, unsigned node, struct gossip *gossip);
 
