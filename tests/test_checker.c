@@ -44,6 +44,7 @@ static void begin(struct story *story)
             GOSSIP_OK);
         checker_add_node(story->checker, i, story->identities[i]);
         checker_set_wall(story->checker, i, WALL_MS);
+        author->epoch[7] = (uint8_t)i;
         memcpy(author->key, story->identities[i]->key, GOSSIP_KEY_SIZE);
         author_id(standin_crypto(), author->key, author->epoch, author->id);
     }
@@ -234,6 +235,19 @@ static void test_new_epoch_without_need(void **state)
     end(&story, INVARIANT_MONOTONIC);
 }
 
+static void test_epoch_of_another(void **state)
+{
+    struct story story;
+
+    (void)state;
+    begin(&story);
+    tell(&story, 0, 1, hlc_make(WALL_MS, 0));
+    story.authors[1].epoch[7] = 0;
+    author_id(standin_crypto(), story.authors[1].key, story.authors[1].epoch, story.authors[1].id);
+    tell(&story, 1, 1, hlc_make(WALL_MS, 0));
+    end(&story, INVARIANT_NO_REUSE);
+}
+
 /* A world in which all is well, and of which the checker is told something else. */
 static struct world *make_world(void)
 {
@@ -362,6 +376,7 @@ int main(void)
         cmocka_unit_test(test_stamp_not_saved),
         cmocka_unit_test(test_told_again),
         cmocka_unit_test(test_new_epoch_without_need),
+        cmocka_unit_test(test_epoch_of_another),
         cmocka_unit_test(test_kept_from_the_application),
         cmocka_unit_test(test_result_again),
         cmocka_unit_test(test_shown_with_another_stamp),

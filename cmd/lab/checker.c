@@ -200,7 +200,13 @@ static void learn_author(struct checker *checker, unsigned number,
                            owner == UINT_MAX ? "nobody's key is of, and its owner" : "its");
             return;
         }
-        author = history_add_author(&checker->history, record->id, owner);
+        for (size_t i = 0; i < checker->history.author_count; i++) {
+            if (memcmp(checker->history.authors[i].epoch, record->epoch, GOSSIP_EPOCH_SIZE) == 0)
+                checker_report(checker, INVARIANT_NO_REUSE,
+                               "n%u makes an epoch that n%u has made before", number + 1,
+                               checker->history.authors[i].node + 1);
+        }
+        author = history_add_author(&checker->history, record->id, record->epoch, owner);
     }
     if (checker->history.authors[author].node == number && record->number == node->number_count) {
         if (node->own != HISTORY_NONE && !node->is_clone) {
@@ -762,12 +768,8 @@ static void check_clock(struct checker *checker, unsigned number, const struct g
 static size_t next_shown(const struct checker *checker, const struct node_record *node,
                          size_t place)
 {
-    struct frame frame;
-
     for (; place < node->delivery_count; place++) {
-        const struct history_event *event = &checker->history.events[node->deliveries[place]];
-
-        if (!frame_read(event->body, event->size, &frame) || frame.kind != GOSSIP_EVENT_CONTEXT)
+        if (checker->history.events[node->deliveries[place]].kind != GOSSIP_EVENT_CONTEXT)
             break;
     }
     return place;
@@ -779,13 +781,11 @@ static uint64_t next_answered(const struct checker *checker, const struct node_r
 {
     uint64_t last = node->own == HISTORY_NONE ? 0 : counts_get(&node->have, node->own);
     uint64_t seq = node->answered + 1;
-    struct frame frame;
 
     for (; seq <= last; seq++) {
-        const struct history_event *event =
-            &checker->history.events[history_find(&checker->history, node->own, seq)];
+        uint32_t event = history_find(&checker->history, node->own, seq);
 
-        if (!frame_read(event->body, event->size, &frame) || frame.kind != GOSSIP_EVENT_CONTEXT)
+        if (checker->history.events[event].kind != GOSSIP_EVENT_CONTEXT)
             break;
     }
     return seq;
@@ -857,11 +857,9 @@ static bool carries(const struct history_event *event, const void *payload, size
 /* Whether an event is shown with what its author put into it. */
 static bool is_as_written(const struct history_event *event, const struct gossip_event *shown)
 {
-    struct frame frame;
-
-    return frame_read(event->body, event->size, &frame) && shown->kind == frame.kind &&
-           shown->hlc == event->hlc && shown->time_ms == hlc_ms(event->hlc) &&
-           (frame.kind == GOSSIP_EVENT_CONTEXT || carries(event, shown->data, shown->size));
+    return shown->kind == event->kind && shown->hlc == event->hlc &&
+           shown->time_ms == hlc_ms(event->hlc) &&
+           (event->kind == GOSSIP_EVENT_CONTEXT || carries(event, shown->data, shown->size));
 }
 
 void checker_result(struct checker *checker, unsigned number, const struct gossip_result *result,
@@ -1163,10 +1161,10 @@ void checker_examine(struct checker *checker, unsigned number, struct gossip *go
     if (checker->violation.invariant != INVARIANT_NONE)
         return;
     check_state(checker, number, gossip);
-    for (unsigned i = 0; i < RELATIONS_AT_ONCE && node->delivery_count > 0; i++) {
+    for (unsigned i = 0; i < RELATIONS_AT_ONCE && node->delivery_count > 0; i++)
         check_relation(checker, number, gossip);
+    if (node->delivery_count > 0)
         checker_ask(checker, number, gossip);
-    }
 }
 
 bool checker_agree(const struct checker *checker, const unsigned *nodes, size_t count)

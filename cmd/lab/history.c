@@ -150,7 +150,7 @@ uint32_t history_find_author(const struct history *history, const uint8_t id[GOS
 }
 
 uint32_t history_add_author(struct history *history, const uint8_t id[GOSSIP_ID_SIZE],
-                            unsigned node)
+                            const uint8_t epoch[GOSSIP_EPOCH_SIZE], unsigned node)
 {
     struct history_author *author;
     unsigned ordinal = 0;
@@ -162,6 +162,7 @@ uint32_t history_add_author(struct history *history, const uint8_t id[GOSSIP_ID_
     author = &history->authors[history->author_count];
     *author = (struct history_author){.node = node, .ordinal = ordinal};
     memcpy(author->id, id, GOSSIP_ID_SIZE);
+    memcpy(author->epoch, epoch, GOSSIP_EPOCH_SIZE);
     return (uint32_t)history->author_count++;
 }
 
@@ -237,6 +238,7 @@ uint32_t history_add(struct history *history, uint32_t number, unsigned node, ui
     }
     counts_set(&event.claimed, number, record->seq);
     event.hlc = frame.hlc;
+    event.kind = frame.kind;
     event.mention_count = author->mention_count;
     event.size = record->body_size;
     event.body = room_new(record->body_size + 1);

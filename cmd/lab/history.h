@@ -52,6 +52,7 @@ void counts_clear(struct counts *counts);
 
 struct history_author {
     uint8_t id[GOSSIP_ID_SIZE];
+    uint8_t epoch[GOSSIP_EPOCH_SIZE];
     unsigned node;    /* Whose it is. */
     unsigned ordinal; /* Of its epochs: 0 for the first. */
     uint32_t *events; /* Number of event seq, at seq - 1. */
@@ -68,6 +69,7 @@ struct history_event {
     unsigned node; /* Where it was written. */
     uint64_t time_ms;
     uint64_t hlc;
+    uint64_t kind;
     uint8_t hash[GOSSIP_HASH_SIZE];
     uint8_t *body;
     size_t size;
@@ -95,7 +97,7 @@ void history_clear(struct history *history);
 /* HISTORY_NONE where there is no such one. */
 uint32_t history_find_author(const struct history *history, const uint8_t id[GOSSIP_ID_SIZE]);
 uint32_t history_add_author(struct history *history, const uint8_t id[GOSSIP_ID_SIZE],
-                            unsigned node);
+                            const uint8_t epoch[GOSSIP_EPOCH_SIZE], unsigned node);
 uint32_t history_find(const struct history *history, uint32_t author, uint64_t seq);
 
 /* Adds the event after the last of author. past and truth are what its node had delivered. Returns
