@@ -61,6 +61,7 @@ static void make_author(struct town *town, unsigned node, unsigned author, uint6
     *ret_record = (struct gossip_record){.kind = GOSSIP_RECORD_AUTHOR};
     row->number = town->numbers[node][author] - 1;
     row->have = have;
+    row->epoch[0] = (uint8_t)(author + 1);
     memcpy(row->id, town->authors[author].id, GOSSIP_ID_SIZE);
     memcpy(row->key, town->identities[author]->key, GOSSIP_KEY_SIZE);
 }
@@ -1126,6 +1127,7 @@ static void check_running(uint64_t told, void (*check)(struct checker *, struct 
 
         memcpy(records[0].as.author.id, author.id, GOSSIP_ID_SIZE);
         memcpy(records[0].as.author.key, author.key, GOSSIP_KEY_SIZE);
+        memcpy(records[0].as.author.epoch, author.epoch, GOSSIP_EPOCH_SIZE);
         hand_write(authors, 0, seq, nothing, "", &event);
         records[1].as.event = event.record;
         records[1].as.event.author = author.number;

@@ -148,7 +148,9 @@ static struct village *village_create(uint64_t seed)
     village->lots = (struct splitmix){seed};
     for (uint32_t i = 0; i < HAND_AUTHORS; i++) {
         village->authors[i].id[0] = (uint8_t)(i + 1);
-        assert_int_equal(history_add_author(&village->history, village->authors[i].id, i), i);
+        assert_int_equal(history_add_author(&village->history, village->authors[i].id,
+                                            village->authors[i].id, i),
+                         i);
     }
     return village;
 }
@@ -468,7 +470,7 @@ static void test_texts(void **state)
     uint32_t second;
 
     (void)state;
-    second = history_add_author(history, second_id, 1);
+    second = history_add_author(history, second_id, second_id, 1);
     assert_int_equal(history_find_author(history, second_id), second);
     assert_int_equal(history->authors[second].ordinal, 1);
     history_dot_text(history, 1, 17, text, sizeof(text));

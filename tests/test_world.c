@@ -72,12 +72,63 @@ static void test_minute_with_sodium(void **state)
     run_minute(1, WORLD_SQLITE, WORLD_SODIUM);
 }
 
+/* A node that has met another finds it again by what it has stored; of one that has moved since it
+ * is told again. */
+static void test_joins_once(void **state)
+{
+    struct world_options options = {.seed = 5, .nodes = 3, .joins_once = true};
+    struct world *world = world_create(&options);
+
+    (void)state;
+    world_tell(world, 1, "one");
+    assert_true(world_run_until(world, world_in_step, 60000));
+    for (unsigned i = 0; i < 3; i++)
+        world_kill(world, i, VIRTUAL_DAMAGE_NONE);
+    world_start(world, 0);
+    world_start(world, 1);
+    assert_int_equal(world_tell(world, 1, "two"), 2);
+    assert_true(world_run_until(world, world_in_step, 60000));
+    world_stop(world, 0);
+    world_stop(world, 1);
+    world_move(world, 0);
+    world_start(world, 0);
+    world_start(world, 2);
+    assert_true(world_run_until(world, world_in_step, 60000));
+    require_sound(world);
+    world_destroy(world);
+}
+
+/* How large the database has become while its node ran and wrote. */
+static uint64_t size_while_running(uint64_t checkpoint_pages)
+{
+    struct world_options options = {
+        .seed = 6, .nodes = 1, .store = WORLD_SQLITE, .checkpoint_pages = checkpoint_pages};
+    struct world *world = world_create(&options);
+    static const char text[1000] = "";
+    uint64_t size;
+
+    for (unsigned i = 0; i < 50; i++) {
+        assert_true(world_publish(world, 0, text, sizeof(text)));
+        world_run(world, 10);
+    }
+    require_sound(world);
+    size = virtual_disk_size(world_disk(world, 0), "node.db");
+    world_destroy(world);
+    return size;
+}
+
+static void test_checkpoints(void **state)
+{
+    (void)state;
+    assert_true(size_while_running(4) > size_while_running(0) + 25 * 1000);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_minute_over_memory),
-        cmocka_unit_test(test_minute_over_sqlite),
-        cmocka_unit_test(test_minute_with_sodium),
+        cmocka_unit_test(test_minute_over_memory), cmocka_unit_test(test_minute_over_sqlite),
+        cmocka_unit_test(test_minute_with_sodium), cmocka_unit_test(test_joins_once),
+        cmocka_unit_test(test_checkpoints),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

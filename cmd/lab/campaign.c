@@ -266,6 +266,8 @@ static void require_quiet(struct campaign *campaign)
     /* Each asks up to three peers every half minute, and every question has an answer; and as much
      * again for who has yet to slow down. */
     uint64_t allowed = nodes * (IDLE_MS / 30000) * 3 * 2 * 2;
+    /* And each asks at least one, every half minute and a tenth. */
+    uint64_t needed = nodes > 1 ? nodes * (IDLE_MS / 33000) * 2 : 0;
 
     world_run(world, SETTLE_MS + nodes * SETTLE_NODE_MS);
     commits_before = commits(world);
@@ -276,6 +278,11 @@ static void require_quiet(struct campaign *campaign)
         checker_report(world_checker(world), INVARIANT_AGREEMENT,
                        "in %d s without an event there were %" PRIu64 " commits", IDLE_MS / 1000,
                        commits(world) - commits_before);
+    if (after.sent - before.sent < needed)
+        checker_report(world_checker(world), INVARIANT_AGREEMENT,
+                       "in %d s %" PRIu64 " nodes gave only %" PRIu64 " signs of life; %" PRIu64
+                       " are needed",
+                       IDLE_MS / 1000, nodes, after.sent - before.sent, needed);
     if (after.sent - before.sent > allowed)
         checker_report(world_checker(world), INVARIANT_AGREEMENT,
                        "in %d s without an event %" PRIu64 " nodes sent %" PRIu64
@@ -344,9 +351,15 @@ static void add_late_joiner(struct campaign *campaign)
                                             .reorder_ppm = 200000,
                                             .reorder_ms = 1000};
     struct world *world = campaign->world;
+    unsigned joiner;
 
     virtual_network_set_default(world_network(world), &bad);
-    world_add(world);
+    joiner = world_add(world);
+    for (unsigned i = 1; i < joiner && joiner != UINT_MAX && campaign->plan->joins_first_only;
+         i++) {
+        world_cut(world, joiner, i);
+        world_cut(world, i, joiner);
+    }
     require_agreement(campaign, campaign->plan->quiet_ms);
 }
 

@@ -80,6 +80,9 @@ int checker_started(struct checker *checker, unsigned node, struct gossip_store 
                     bool was_set_back);
 void checker_ended(struct checker *checker, unsigned node);
 
+/* What the wall clock of a node shows; it is told before each save. */
+void checker_set_wall(struct checker *checker, unsigned node, uint64_t wall_ms);
+
 /* A save has returned result. is_durable tells whether the disk would keep all of it in a crash. */
 void checker_saved(struct checker *checker, unsigned node, const struct gossip_record *records,
                    size_t count, int result, bool is_durable);
@@ -88,7 +91,8 @@ void checker_saved(struct checker *checker, unsigned node, const struct gossip_r
 void checker_sent(struct checker *checker, unsigned from, unsigned to,
                   const struct gossip_datagram *datagram);
 
-/* A node has run: its clock, its bounds. */
+/* A node has run, and the application has taken all that there was: its clock, its bounds, and that
+ * nothing was kept from it. */
 void checker_stepped(struct checker *checker, unsigned node, struct gossip *gossip);
 
 /* What became of a publication, and what was to be published. */
@@ -105,10 +109,14 @@ void checker_popped(struct checker *checker, unsigned node, const struct gossip_
 void checker_examine(struct checker *checker, unsigned node, struct gossip *gossip,
                      struct gossip_store *store);
 
+/* One event of a node that holds any, and its author, as the node shows them when asked. */
+void checker_ask(struct checker *checker, unsigned node, struct gossip *gossip);
+
 /* The node's own verification of all that it holds: hashes, seals, contexts. */
 void checker_verify(struct checker *checker, unsigned node, struct gossip *gossip);
 
-/* The displayed order of a running node: every event once, none before what caused it. */
+/* The displayed order of a running node: every event once, and of those whose causes were shown
+ * always the one with the least stamp and author. */
 void checker_read_log(struct checker *checker, unsigned node, struct gossip *gossip);
 
 /* Whether all these nodes hold every event that there is. */

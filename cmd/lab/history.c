@@ -103,6 +103,15 @@ bool counts_equal(const struct counts *a, const struct counts *b)
     return true;
 }
 
+bool counts_cover(const struct counts *a, const struct counts *b)
+{
+    for (size_t i = 0; i < b->capacity; i++) {
+        if (counts_get(a, (uint32_t)i) < b->items[i])
+            return false;
+    }
+    return true;
+}
+
 void counts_clear(struct counts *counts)
 {
     free(counts->items);
@@ -141,7 +150,7 @@ uint32_t history_find_author(const struct history *history, const uint8_t id[GOS
 }
 
 uint32_t history_add_author(struct history *history, const uint8_t id[GOSSIP_ID_SIZE],
-                            unsigned node)
+                            const uint8_t epoch[GOSSIP_EPOCH_SIZE], unsigned node)
 {
     struct history_author *author;
     unsigned ordinal = 0;
@@ -153,6 +162,7 @@ uint32_t history_add_author(struct history *history, const uint8_t id[GOSSIP_ID_
     author = &history->authors[history->author_count];
     *author = (struct history_author){.node = node, .ordinal = ordinal};
     memcpy(author->id, id, GOSSIP_ID_SIZE);
+    memcpy(author->epoch, epoch, GOSSIP_EPOCH_SIZE);
     return (uint32_t)history->author_count++;
 }
 
@@ -166,7 +176,8 @@ uint32_t history_find(const struct history *history, uint32_t author, uint64_t s
     return seq == 0 || seq > found->count ? HISTORY_NONE : found->events[seq - 1];
 }
 
-/* Raises claimed by what the frame of an event says, and notes whom it names for the first time. */
+/* Raises claimed by what the frame of an event says, and notes whom it names for the first time.
+ * Only what has grown is told. */
 static bool read_claims(struct history *history, struct history_author *author,
                         const struct frame *frame, struct counts *claimed,
                         char ret_reason[HISTORY_TEXT_MAX])
@@ -195,8 +206,12 @@ static bool read_claims(struct history *history, struct history_author *author,
                                         author->mention_count + 1, sizeof(*author->mentions));
             author->mentions[author->mention_count++] = named;
         }
-        if (entry.seq > counts_get(claimed, named))
-            counts_set(claimed, named, entry.seq);
+        if (entry.seq <= counts_get(claimed, named)) {
+            snprintf(ret_reason, HISTORY_TEXT_MAX,
+                     "it tells again what its author has told before");
+            return false;
+        }
+        counts_set(claimed, named, entry.seq);
     }
     return true;
 }
@@ -223,6 +238,7 @@ uint32_t history_add(struct history *history, uint32_t number, unsigned node, ui
     }
     counts_set(&event.claimed, number, record->seq);
     event.hlc = frame.hlc;
+    event.kind = frame.kind;
     event.mention_count = author->mention_count;
     event.size = record->body_size;
     event.body = room_new(record->body_size + 1);

@@ -47,10 +47,12 @@ uint64_t counts_get(const struct counts *counts, uint32_t author);
 void counts_set(struct counts *counts, uint32_t author, uint64_t count);
 void counts_copy(struct counts *counts, const struct counts *other);
 bool counts_equal(const struct counts *a, const struct counts *b);
+bool counts_cover(const struct counts *a, const struct counts *b); /* a >= b, each. */
 void counts_clear(struct counts *counts);
 
 struct history_author {
     uint8_t id[GOSSIP_ID_SIZE];
+    uint8_t epoch[GOSSIP_EPOCH_SIZE];
     unsigned node;    /* Whose it is. */
     unsigned ordinal; /* Of its epochs: 0 for the first. */
     uint32_t *events; /* Number of event seq, at seq - 1. */
@@ -67,6 +69,7 @@ struct history_event {
     unsigned node; /* Where it was written. */
     uint64_t time_ms;
     uint64_t hlc;
+    uint64_t kind;
     uint8_t hash[GOSSIP_HASH_SIZE];
     uint8_t *body;
     size_t size;
@@ -94,7 +97,7 @@ void history_clear(struct history *history);
 /* HISTORY_NONE where there is no such one. */
 uint32_t history_find_author(const struct history *history, const uint8_t id[GOSSIP_ID_SIZE]);
 uint32_t history_add_author(struct history *history, const uint8_t id[GOSSIP_ID_SIZE],
-                            unsigned node);
+                            const uint8_t epoch[GOSSIP_EPOCH_SIZE], unsigned node);
 uint32_t history_find(const struct history *history, uint32_t author, uint64_t seq);
 
 /* Adds the event after the last of author. past and truth are what its node had delivered. Returns

@@ -13,7 +13,10 @@
 #include "cmd/lab/room.h"
 #include "gossip/bytes.h"
 
-enum { DOT_TEXT = 64 };
+enum {
+    DOT_TEXT = 64,
+    BOX_NONCE_OFFSET = GOSSIP_BOX_HEADER_SIZE - GOSSIP_BOX_NONCE_SIZE,
+};
 
 struct overheard {
     struct checker *checker;
@@ -259,6 +262,19 @@ static void hear_box(struct overheard *overheard, const struct gossip_datagram *
                                 pair->key);
         pair->is_known = true;
     }
+    /* A counter that came twice would be taken for a replay, and the box of one nonce can be read
+     * with that of the other. */
+    checker->stats.checks += 2;
+    if (pair->boot_id == header.boot_id && header.counter <= pair->counter)
+        checker_report(checker, INVARIANT_NO_REUSE,
+                       "a %s bears counter %" PRIu64 " after counter %" PRIu64,
+                       where(overheard, text), header.counter, pair->counter);
+    if (memcmp(pair->nonce, datagram->data + BOX_NONCE_OFFSET, GOSSIP_BOX_NONCE_SIZE) == 0)
+        checker_report(checker, INVARIANT_NO_REUSE, "a %s bears the nonce of the one before",
+                       where(overheard, text));
+    pair->boot_id = header.boot_id;
+    pair->counter = header.counter;
+    memcpy(pair->nonce, datagram->data + BOX_NONCE_OFFSET, GOSSIP_BOX_NONCE_SIZE);
     size = pair->is_fit
                ? box_open(checker->crypto, pair->key, datagram->data, datagram->size, plain)
                : 0;
@@ -274,7 +290,7 @@ static void hear_greeting(struct overheard *overheard, enum datagram_kind kind,
                           const struct gossip_datagram *datagram)
 {
     struct checker *checker = overheard->checker;
-    const struct node_record *sender = &checker->nodes[overheard->from];
+    struct node_record *sender = &checker->nodes[overheard->from];
     struct greeting greeting;
     char text[128];
 
@@ -283,8 +299,19 @@ static void hear_greeting(struct overheard *overheard, enum datagram_kind kind,
         checker_report(checker, INVARIANT_BYTES, "a %s cannot be read", where(overheard, text));
         return;
     }
-    checker->stats.checks++;
-    if (greeting.message.boot_count > sender->durable_boot)
+    checker->stats.checks += 3;
+    if (!sender->has_boot_id && sender->boot_id == greeting.message.boot_id && !sender->is_clone)
+        checker_report(checker, INVARIANT_NO_REUSE,
+                       "a %s shows the boot id of the process before this one",
+                       where(overheard, text));
+    sender->has_boot_id = true;
+    sender->boot_id = greeting.message.boot_id;
+    if (greeting.message.boot_count != sender->started_boot + 1)
+        checker_report(checker, INVARIANT_MONOTONIC,
+                       "a %s shows boot %" PRIu64
+                       ", and its sender's process began with boot %" PRIu64 " on the disk",
+                       where(overheard, text), greeting.message.boot_count, sender->started_boot);
+    else if (greeting.message.boot_count > sender->durable_boot)
         checker_report(checker, INVARIANT_DURABLE,
                        "a %s shows boot %" PRIu64 ", and its sender's disk holds boot %" PRIu64,
                        where(overheard, text), greeting.message.boot_count, sender->durable_boot);

@@ -15,6 +15,9 @@ enum {
     /* Deliveries of one run: they are what it costs. */
     DELIVERIES_MAX = 8000,
     BYTES_MAX = 4 << 20,
+    /* Few nodes that write much: runs longer than a window, seals that bytes require. */
+    HEAVY_NODES_MAX = 4,
+    HEAVY_BYTES_MAX = 16 << 20,
     /* An address that does not answer gets a hello a minute, one in step is asked every half
      * minute; the rest is for fetching. */
     QUIET_MS = 240 * SECOND_MS,
@@ -150,6 +153,7 @@ struct drawing {
     struct splitmix lots;
     /* How likely each kind of fault is among actions; 0: off in this run. */
     uint32_t weights[ACTIONS];
+    bool is_heavy;
 };
 
 static uint64_t below(struct drawing *drawing, uint64_t bound)
@@ -228,6 +232,24 @@ static struct virtual_link draw_link(struct drawing *drawing, bool is_wild)
 static enum virtual_damage draw_damage(struct drawing *drawing)
 {
     return (enum virtual_damage)below(drawing, VIRTUAL_DAMAGES);
+}
+
+/* Kinds of worlds that came later than others are drawn apart, so that the others stay what they
+ * were. */
+static void draw_kind_of_world(struct drawing *drawing, uint64_t seed)
+{
+    struct drawing apart = {.lots = {seed ^ UINT64_C(0x6b696e64)}};
+    struct plan *plan = drawing->plan;
+
+    if (one_in(&apart, 3))
+        plan->options.checkpoint_pages = skewed(&apart, 64);
+    plan->options.joins_once = one_in(&apart, 3);
+    plan->joins_first_only = one_in(&apart, 2);
+    drawing->is_heavy = one_in(&apart, 8);
+    if (drawing->is_heavy && plan->options.nodes > HEAVY_NODES_MAX) {
+        plan->options.nodes = (unsigned)between(&apart, 2, HEAVY_NODES_MAX);
+        plan->options.nodes_max = plan->options.nodes + 8;
+    }
 }
 
 static void draw_world(struct drawing *drawing, uint64_t seed)
@@ -325,6 +347,8 @@ static void draw_action(struct drawing *drawing, uint64_t at_ms, uint64_t *event
         action.number = skewed(drawing, 16);
         size = one_in(drawing, 8) ? GOSSIP_PAYLOAD_DEFAULT : 300;
         action.size = skewed(drawing, size) - 1;
+        if (drawing->is_heavy)
+            action.size = between(drawing, GOSSIP_PAYLOAD_DEFAULT / 4, GOSSIP_PAYLOAD_DEFAULT);
         if (action.number > *events)
             action.number = *events;
         if (action.number * action.size > *bytes)
@@ -453,9 +477,10 @@ void plan_draw(struct plan *plan, uint64_t seed, const struct plan_faults *fault
 
     *plan = (struct plan){.quiet_ms = QUIET_MS};
     draw_world(&drawing, seed);
+    draw_kind_of_world(&drawing, seed);
     draw_weights(&drawing, faults);
     events = 10 + skewed(&drawing, DELIVERIES_MAX / plan->options.nodes);
-    bytes = BYTES_MAX / plan->options.nodes;
+    bytes = (drawing.is_heavy ? HEAVY_BYTES_MAX : BYTES_MAX) / plan->options.nodes;
     longest = one_in(&drawing, 8) ? 300 : 60;
     plan->wild_ms = between(&drawing, 10, longest) * SECOND_MS;
     pace = between(&drawing, 100, 2000);

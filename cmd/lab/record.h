@@ -27,7 +27,15 @@ struct node_record {
     uint64_t boot;
     uint64_t durable_boot;
     uint64_t hlc;
-    size_t next_pop; /* Place in deliveries of the next event for the application. */
+    uint64_t hlc_least; /* The stamp that its next event must be past: all that it has followed. */
+    uint64_t wall_ms;   /* Its wall clock, as of the last save, */
+    uint64_t wall_most_ms; /* and the furthest it has ever been. */
+    uint64_t started_boot; /* What its store held at the last start. */
+    uint64_t boot_id;      /* What this process, or (not has_boot_id) the last one, has shown. */
+    bool has_boot_id;
+    uint32_t own;      /* Author of what it writes now, */
+    uint64_t answered; /* and up to which of its events publications have been answered. */
+    size_t next_pop;   /* Place in deliveries of the next event for the application. */
     bool is_up;
     bool is_unknown; /* A save has failed: nothing may be seen of this process any more. */
     bool is_clone;   /* Or was set back: it may repeat itself. */
@@ -38,6 +46,9 @@ struct pair {
     bool is_known;
     bool is_fit;
     uint8_t key[32];
+    uint64_t boot_id; /* Of the last box, ... */
+    uint64_t counter;
+    uint8_t nonce[GOSSIP_BOX_NONCE_SIZE];
 };
 
 struct checker {

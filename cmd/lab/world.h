@@ -33,10 +33,12 @@ struct world_options {
     uint32_t payload_max;
     uint32_t fanout;
     enum gossip_peer_choice choice;
-    bool unconnected;       /* Nobody is told of anybody. */
-    bool unchecked;         /* Without a checker. */
-    bool stopped;           /* Nodes are not started yet. */
-    uint64_t examine_every; /* Steps between two examinations of everything; 0: 1000. */
+    bool unconnected;          /* Nobody is told of anybody. */
+    bool joins_once;           /* What a node has stored of the others must do at its next start. */
+    uint64_t checkpoint_pages; /* Pages in SQLite's log at which it is copied; 0: as shipped. */
+    bool unchecked;            /* Without a checker. */
+    bool stopped;              /* Nodes are not started yet. */
+    uint64_t examine_every;    /* Steps between two examinations of everything; 0: 1000. */
 };
 
 enum world_state {

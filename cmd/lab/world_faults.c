@@ -5,6 +5,7 @@
 #include <inttypes.h>
 #include <limits.h>
 #include <stdlib.h>
+#include <string.h>
 
 static const char *const damage_names[VIRTUAL_DAMAGES] = {
     [VIRTUAL_DAMAGE_NONE] = "the process alone",
@@ -112,6 +113,7 @@ bool world_restore(struct world *world, unsigned number)
     if (!virtual_disk_restore(node->disk, node->backup))
         abort();
     node->is_set_back = true;
+    memset(node->joined, 0, sizeof(node->joined));
     world->stats.set_back++;
     world_narrate(world, "n%u is set back to its backup", number + 1);
     return true;

@@ -7,6 +7,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "gossip/datagram.h"
+#include "store/sqlite.h"
+
 static const char STORE_NAME[] = "node.db";
 
 void world_end_process(struct world_node *node)
@@ -74,6 +77,8 @@ static int open_store(struct world_node *node, char *ret_explanation, size_t siz
                                         ret_explanation, size, &node->store);
     if (error < 0)
         node->store = NULL;
+    else if (node->world->options.checkpoint_pages > 0)
+        sqlite_store_checkpoint_every(node->store, node->world->options.checkpoint_pages);
     return error;
 }
 
@@ -94,10 +99,17 @@ void world_note_delay(struct world_node *node)
         node->busy_until_ms = node->world->now_ms + virtual_disk_take_delay(node->disk);
 }
 
+/* Whether node finds another by what its own store holds, and is told of it no more. */
+static bool has_stored(const struct world_node *node, unsigned other)
+{
+    return node->world->options.joins_once &&
+           address_equal(&node->joined[other], &node->world->nodes[other].address);
+}
+
 void world_start(struct world *world, unsigned number)
 {
     struct world_node *node = &world->nodes[number];
-    struct gossip_address joins[2];
+    struct gossip_address joins[JOINS];
     struct gossip_options options = {
         .size = sizeof(options),
         .store = &node->watched.base,
@@ -136,14 +148,15 @@ void world_start(struct world *world, unsigned number)
         checker_cursor(world->checker, number, node->cursor);
     }
     options.after = node->cursor;
+    memset(node->has_met, 0, sizeof(node->has_met));
     node->is_set_back = false;
     node->clock.monotonic_ms = splitmix_below(&node->lots, UINT64_C(1) << 40);
     node->transport = virtual_network_open(world->network, number, &node->address);
     if (node->transport == NULL)
         abort();
     options.transport = node->transport;
-    for (unsigned i = 0; i < 2 && i < world->count && !world->options.unconnected; i++) {
-        if (i != number && number > 0)
+    for (unsigned i = 0; i < JOINS && i < world->count && !world->options.unconnected; i++) {
+        if (i != number && number > 0 && !has_stored(node, i))
             joins[options.join_count++] = world->nodes[i].address;
     }
     if (!world_is_sound(world))

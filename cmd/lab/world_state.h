@@ -10,7 +10,10 @@
 #include "cmd/lab/world.h"
 #include "gossip/splitmix.h"
 
-enum { NARRATION_MAX = 512 };
+enum {
+    NARRATION_MAX = 512,
+    JOINS = 2, /* So many nodes, the first, all others are told of. */
+};
 
 #define WORLD_BEGAN_MS UINT64_C(1800000000000) /* In January 2027. */
 
@@ -58,6 +61,8 @@ struct world_node {
     int save_error_last;        /* and were: it may end with that. */
     bool is_filled;
     bool is_set_back;
+    struct gossip_address joined[JOINS]; /* Where it has met those it was told to join, */
+    bool has_met[JOINS];                 /* and whether this process has met them. */
     uint64_t cursor; /* Of the application: the last delivery it has dealt with. */
     uint64_t busy_until_ms;
     uint64_t wake_ms;

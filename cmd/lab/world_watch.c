@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "gossip/datagram.h"
+
 static const char LOG_NAME[] = "node.db-wal";
 
 static struct world_node *node_of_store(struct gossip_store *store)
@@ -62,8 +64,10 @@ static int watched_save(struct gossip_store *store, const struct gossip_record *
     trace_number(&world->trace, (uint64_t)-result);
     for (size_t i = 0; i < count; i++)
         trace_record(&world->trace, &records[i]);
-    if (world->checker != NULL)
+    if (world->checker != NULL) {
+        checker_set_wall(world->checker, node->number, node->time.ops->wall_ms(&node->time));
         checker_saved(world->checker, node->number, records, count, result, is_durable);
+    }
     return result;
 }
 
@@ -98,11 +102,29 @@ static void watched_close(struct gossip_store *store)
 const struct gossip_store_ops world_watched_ops = {watched_load,   watched_save,    watched_read,
                                                    watched_follow, watched_explain, watched_close};
 
+/* A box goes to where a node has met another, and that is stored before, unless the disk was full
+ * when they met. */
+static void note_meeting(struct world_node *node, unsigned other)
+{
+    struct gossip_stats stats;
+
+    if (other >= JOINS || node->has_met[other])
+        return;
+    gossip_stats(node->gossip, &stats);
+    node->has_met[other] = true;
+    if (!stats.read_only)
+        node->joined[other] = node->world->nodes[other].address;
+}
+
 bool world_overhear(void *context, unsigned from, unsigned to,
                     const struct gossip_datagram *datagram)
 {
     struct world *world = context;
+    enum datagram_kind kind;
 
+    if (datagram_kind(datagram->data, datagram->size, &kind) == GOSSIP_DATAGRAM_ACCEPTED &&
+        kind == DATAGRAM_BOX)
+        note_meeting(&world->nodes[from], to);
     trace_number(&world->trace, world->now_ms);
     trace_number(&world->trace, (uint64_t)from << 32 | to);
     trace_bytes(&world->trace, datagram->data, datagram->size);
