@@ -39,12 +39,20 @@ int deliver_event(struct gossip_node *node, uint32_t number, const struct chain 
     }
     while (frame_next(&entries, &entry)) {
         struct gossip_record record = {.kind = GOSSIP_RECORD_MENTION};
+        uint32_t named = entry.id == NULL ? author->mentioned[entry.mention - 1]
+                                          : authors_find(&node->authors, entry.id);
 
+        /* Our own may also come back from peers, after our store has lost them. */
+        if (number == node->self) {
+            error = gossip_vclock_raise(&node->told, named, entry.seq);
+            if (error < 0)
+                return error;
+        }
         if (entry.id == NULL)
             continue;
         record.as.mention.author = number;
-        record.as.mention.mentioned = authors_find(&node->authors, entry.id);
-        error = author_mention(author, record.as.mention.mentioned, node->authors.count);
+        record.as.mention.mentioned = named;
+        error = author_mention(author, named, node->authors.count);
         if (error < 0)
             return error;
         record.as.mention.index = author->stored.mentions;

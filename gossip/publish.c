@@ -85,14 +85,6 @@ static int write_event(struct gossip_node *node, enum gossip_event_kind kind,
     if (requires_seal)
         seal_sign(node->crypto, chain.hash, node->identity->secret, seal);
 
-    for (size_t i = 0; i < count; i++) {
-        uint32_t number = entries[i].id != NULL ? authors_find(&node->authors, entries[i].id)
-                                                : self->mentioned[entries[i].mention - 1];
-
-        error = gossip_vclock_raise(&node->told, number, entries[i].seq);
-        if (error < 0)
-            return error;
-    }
     error =
         deliver_event(node, node->self, &chain, body, size, &frame, requires_seal ? seal : NULL);
     if (error < 0)

@@ -97,6 +97,7 @@ static void results_after_the_commit(struct story *story)
         assert_int_equal(result.ticket, tickets[i]);
         assert_int_equal(result.error, 0);
         assert_int_equal(result.dot.seq, i + 1);
+        checker_result(world_checker(world), 0, &result, "x", 1);
     }
     assert_int_equal(gossip_result_pop(gossip, &result), 0);
     assert_true(world_run_until(world, world_agrees, 10 * STORY_SECOND_MS));
@@ -257,6 +258,7 @@ static void no_memory(struct story *story)
     assert_int_equal(gossip_result_pop(gossip, &result), 1);
     assert_int_equal(result.error, 0);
     assert_int_equal(result.dot.seq, 1);
+    checker_result(world_checker(world), 0, &result, "x", 1);
     story_meet(world);
     assert_string_equal(story_clock(world, 1), "{n1:1}");
 
