@@ -17,6 +17,7 @@ enum {
     BYTES_MAX = 4 << 20,
     /* Few nodes that write much: runs longer than a window, seals that bytes require. */
     HEAVY_NODES_MAX = 4,
+    HEAVY_EVENTS_MIN = 400,
     HEAVY_BYTES_MAX = 16 << 20,
     /* An address that does not answer gets a hello a minute, one in step is asked every half
      * minute; the rest is for fetching. */
@@ -347,8 +348,10 @@ static void draw_action(struct drawing *drawing, uint64_t at_ms, uint64_t *event
         action.number = skewed(drawing, 16);
         size = one_in(drawing, 8) ? GOSSIP_PAYLOAD_DEFAULT : 300;
         action.size = skewed(drawing, size) - 1;
-        if (drawing->is_heavy)
+        if (drawing->is_heavy) {
+            action.number = between(drawing, 4, 40);
             action.size = between(drawing, GOSSIP_PAYLOAD_DEFAULT / 4, GOSSIP_PAYLOAD_DEFAULT);
+        }
         if (action.number > *events)
             action.number = *events;
         if (action.number * action.size > *bytes)
@@ -480,6 +483,8 @@ void plan_draw(struct plan *plan, uint64_t seed, const struct plan_faults *fault
     draw_kind_of_world(&drawing, seed);
     draw_weights(&drawing, faults);
     events = 10 + skewed(&drawing, DELIVERIES_MAX / plan->options.nodes);
+    if (drawing.is_heavy && events < HEAVY_EVENTS_MIN)
+        events = HEAVY_EVENTS_MIN;
     bytes = (drawing.is_heavy ? HEAVY_BYTES_MAX : BYTES_MAX) / plan->options.nodes;
     longest = one_in(&drawing, 8) ? 300 : 60;
     plan->wild_ms = between(&drawing, 10, longest) * SECOND_MS;
