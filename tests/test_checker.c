@@ -19,12 +19,15 @@
 #include "gossip/datagram.h"
 #include "gossip/digest.h"
 #include "gossip/event.h"
+#include "gossip/frame.h"
+#include "gossip/hlc.h"
 #include "tests/hand_made.h"
 
 enum {
     NODES = 3,
     EVENTS_MAX = 8,
-    RECORDS_MAX = 8,
+    DELIVERY_RECORDS = 3,
+    WALL_MS = 1000000,
 };
 
 /* Three nodes that exist in what the checker is told only; n1 is node 0. */
@@ -39,7 +42,10 @@ struct town {
     uint32_t number_count[NODES];
     uint64_t have[NODES][HAND_AUTHORS];
     uint64_t deliveries[NODES];
-    uint64_t hlc;
+    uint64_t hlc;       /* The stamp of the last event that was composed, */
+    uint64_t clock;     /* and the furthest of them, which everybody saves with what it delivers. */
+    uint64_t box_count; /* Of all pairs. */
+    uint64_t nonce_count;
 };
 
 /* ---- Saves. ---- */
@@ -66,15 +72,16 @@ static void make_author(struct town *town, unsigned node, unsigned author, uint6
     memcpy(row->key, town->identities[author]->key, GOSSIP_KEY_SIZE);
 }
 
-/* An event as the next delivery of node, and the row that counts it. */
+/* An event as the next delivery of node, after the row that counts it and before the stamp. */
 static void make_delivery(struct town *town, unsigned node, unsigned author, uint64_t seq,
-                          struct gossip_record ret_records[2])
+                          struct gossip_record ret_records[DELIVERY_RECORDS])
 {
     make_author(town, node, author, seq, &ret_records[0]);
     ret_records[1] = (struct gossip_record){.kind = GOSSIP_RECORD_EVENT,
                                             .as.event = town->events[author][seq - 1].record};
     ret_records[1].as.event.author = town->numbers[node][author] - 1;
     ret_records[1].as.event.delivery = ++town->deliveries[node];
+    make_meta("hlc", town->clock, &ret_records[2]);
     town->have[node][author] = seq;
 }
 
@@ -87,10 +94,10 @@ static void tell_saved(struct town *town, unsigned node, const struct gossip_rec
 
 static void deliver(struct town *town, unsigned node, unsigned author, uint64_t seq)
 {
-    struct gossip_record records[2];
+    struct gossip_record records[DELIVERY_RECORDS];
 
     make_delivery(town, node, author, seq, records);
-    tell_saved(town, node, records, 2);
+    tell_saved(town, node, records, DELIVERY_RECORDS);
 }
 
 /* Nothing is saved yet. */
@@ -101,6 +108,8 @@ static uint64_t compose_claiming(struct town *town, unsigned node, const char *p
 
     assert_true(seq <= EVENTS_MAX);
     town->hlc += 10;
+    if (town->hlc > town->clock)
+        town->clock = town->hlc;
     hand_write(town->authors, node, town->hlc, clock, payload, &town->events[node][seq - 1]);
     return seq;
 }
@@ -118,10 +127,10 @@ static void publish(struct town *town, unsigned node, const char *payload)
 /* Composes and saves, with this outcome; the store keeps nothing of it. */
 static void publish_badly(struct town *town, unsigned node, int result, bool is_durable)
 {
-    struct gossip_record records[2];
+    struct gossip_record records[DELIVERY_RECORDS];
 
     make_delivery(town, node, node, compose(town, node, "perhaps"), records);
-    checker_saved(town->checker, node, records, 2, result, is_durable);
+    checker_saved(town->checker, node, records, DELIVERY_RECORDS, result, is_durable);
 }
 
 /* ---- Starts. ---- */
@@ -131,6 +140,17 @@ static int copy_record(void *context, const struct gossip_record *record)
     struct gossip_store *copy = context;
 
     return copy->ops->save(copy, record, 1);
+}
+
+/* Starts node from what it has stored, and counts the boot of the new process. */
+static void start_again(struct town *town, unsigned node, uint64_t boot)
+{
+    struct gossip_record record;
+
+    checker_ended(town->checker, node);
+    assert_int_equal(checker_started(town->checker, node, town->stores[node], false), GOSSIP_OK);
+    make_meta("boot", boot, &record);
+    tell_saved(town, node, &record, 1);
 }
 
 /* Starts node from store, which becomes its own. */
@@ -168,16 +188,12 @@ static void add_to(struct gossip_store *store, const struct gossip_record *recor
 static struct gossip_store *make_store_of_n1(struct town *town, uint64_t seq)
 {
     struct gossip_store *store = copy_without_events(town, 0);
-    struct gossip_record records[2];
+    struct gossip_record records[DELIVERY_RECORDS];
 
     town->deliveries[0] = 0;
     for (uint64_t i = 1; i <= seq; i++) {
         make_delivery(town, 0, 0, i, records);
-        add_to(store, records, 2);
-    }
-    if (seq == 0) {
-        make_author(town, 0, 0, 0, &records[0]);
-        add_to(store, records, 1);
+        add_to(store, records, DELIVERY_RECORDS);
     }
     town->have[0][0] = seq;
     return store;
@@ -196,11 +212,12 @@ static void send_bytes(struct town *town, unsigned from, unsigned to, const uint
 static size_t seal_box(struct town *town, unsigned from, unsigned to, const uint8_t *plain,
                        size_t size, uint8_t ret_data[GOSSIP_DATAGRAM_MAX])
 {
-    static const uint8_t nonce[GOSSIP_BOX_NONCE_SIZE] = {1};
+    uint8_t nonce[GOSSIP_BOX_NONCE_SIZE] = {0};
     const struct box_header header = {town->identities[to]->node, town->identities[from]->node, 1,
-                                      1};
+                                      ++town->box_count};
     uint8_t key[32];
 
+    put_fixed(nonce, ++town->nonce_count, 8);
     assert_true(pair_key(standin_crypto(), town->identities[from], town->identities[to]->key, key));
     return box_write(standin_crypto(), key, &header, nonce, plain, size, ret_data);
 }
@@ -299,14 +316,14 @@ static void send_run(struct town *town, unsigned from, unsigned author, uint64_t
     send_box(town, from, (from + 1) % NODES, plain, 1 + size);
 }
 
-static void send_hello(struct town *town, unsigned from, uint64_t boot)
+static void send_hello(struct town *town, unsigned from, uint64_t boot, uint64_t boot_id)
 {
     static const uint8_t nonce[GOSSIP_NONCE_SIZE] = {5};
     const struct gossip_identity *identity = town->identities[from];
     const struct wire_hello message = {
         .certificate = {identity->certificate.bytes, identity->certificate.size},
         .boot_count = boot,
-        .boot_id = 9,
+        .boot_id = boot_id,
         .nonce = nonce,
     };
     uint8_t data[GOSSIP_HELLO_SIZE];
@@ -331,13 +348,18 @@ static void pop(struct town *town, unsigned node, uint64_t delivery, unsigned au
     uint32_t authors[NODES];
     uint64_t counters[NODES];
     struct gossip_vclock clock = {authors, counters, 0, NODES};
+    struct frame frame;
     struct gossip_event event = {.delivery = delivery,
                                  .dot = {town->numbers[node][author] - 1, seq},
-                                 .kind = GOSSIP_EVENT_APPLICATION,
                                  .data = (const uint8_t *)payload,
                                  .size = strlen(payload),
                                  .clock = &clock};
 
+    assert_true(frame_read(town->events[author][seq - 1].body,
+                           town->events[author][seq - 1].record.body_size, &frame));
+    event.kind = frame.kind;
+    event.hlc = frame.hlc;
+    event.time_ms = hlc_ms(frame.hlc);
     for (uint32_t number = 0; number < town->number_count[node]; number++) {
         for (unsigned i = 0; i < NODES; i++) {
             uint64_t count = i == author ? seq : claims[i];
@@ -364,6 +386,8 @@ static struct town *town_create(void)
     assert_non_null(town);
     assert_int_equal(cluster_make(standin_crypto(), seed, gate, &town->cluster), GOSSIP_OK);
     town->checker = checker_create(standin_crypto(), 1, NODES);
+    town->hlc = hlc_make(WALL_MS, 0);
+    town->clock = town->hlc;
     for (unsigned i = 0; i < NODES; i++) {
         const char name[] = {'n', (char)('1' + i), '\0'};
         struct gossip_record records[3];
@@ -375,9 +399,10 @@ static struct town *town_create(void)
         town->authors[i].id[0] = (uint8_t)(i + 1);
         town->stores[i] = open_empty();
         checker_add_node(town->checker, i, town->identities[i]);
+        checker_set_wall(town->checker, i, WALL_MS);
         assert_int_equal(checker_started(town->checker, i, town->stores[i], false), GOSSIP_OK);
         make_meta("boot", 1, &records[0]);
-        make_meta("hlc", 100, &records[1]);
+        make_meta("hlc", town->clock, &records[1]);
         if (i < 2)
             make_author(town, i, i, 0, &records[2]);
         tell_saved(town, i, records, i < 2 ? 3 : 2);
@@ -419,7 +444,7 @@ static void test_sound(void **state)
     const unsigned all[] = {0, 1, 2};
 
     (void)state;
-    send_hello(town, 0, 1);
+    send_hello(town, 0, 1, 9);
     show_author(town, 0, 0, 1);
     show_author(town, 0, 0, 2);
     show_author(town, 1, 1, 1);
@@ -449,10 +474,10 @@ static void test_sound(void **state)
     deliver(town, 2, 0, 2);
     assert_true(checker_agree(town->checker, all, 3));
     for (unsigned i = 0; i < NODES; i++) {
-        checker_ended(town->checker, i);
-        assert_int_equal(checker_started(town->checker, i, town->stores[i], false), GOSSIP_OK);
+        start_again(town, i, 2);
         assert_int_equal(checker_held(town->checker, i), 3);
     }
+    send_hello(town, 0, 2, 10);
     require_sound(town);
     checker_stats(town->checker, &stats);
     assert_int_equal(stats.events, 3);
@@ -460,7 +485,7 @@ static void test_sound(void **state)
     assert_int_equal(stats.popped, 2);
     assert_int_equal(stats.pairs, 3);
     assert_int_equal(stats.pairs_exact, 3);
-    assert_int_equal(stats.datagrams, 6);
+    assert_int_equal(stats.datagrams, 7);
     assert_int_equal(stats.boxes, 5);
     assert_int_equal(stats.claims, 3);
     assert_int_equal(stats.restarts, 6);
@@ -508,6 +533,8 @@ static void test_refused_saves(void **state)
         town->deliveries[0] = 2;
         town->have[0][0] = 2;
         publish(town, 0, "something else");
+        return_result(town, 0, 1, "one");
+        return_result(town, 0, 2, "two");
         return_result(town, 0, 3, "something else");
         require_sound(town);
         town_destroy(town);
@@ -553,11 +580,11 @@ static void require_found(const struct crime *crimes, size_t count)
 
 static void save_again_differently(struct town *town)
 {
-    struct gossip_record records[2];
+    struct gossip_record records[DELIVERY_RECORDS];
 
     make_delivery(town, 0, 0, 1, records);
     town->events[0][0].body[records[1].as.event.body_size - 1] ^= 1;
-    checker_saved(town->checker, 0, records, 2, GOSSIP_OK, true);
+    checker_saved(town->checker, 0, records, DELIVERY_RECORDS, GOSSIP_OK, true);
 }
 
 static void reuse_after_set_back(struct town *town)
@@ -574,6 +601,23 @@ static void show_another_head(struct town *town)
     send_digest(town, 0, town->authors[0].id, 2, false, town->events[0][0].record.hash);
 }
 
+/* The counter is another. */
+static void send_with_nonce_of_before(struct town *town)
+{
+    show_author(town, 0, 0, 1);
+    require_sound(town);
+    town->nonce_count--;
+    show_author(town, 0, 0, 1);
+}
+
+static void greet_with_boot_id_of_before(struct town *town)
+{
+    send_hello(town, 0, 1, 9);
+    start_again(town, 0, 2);
+    require_sound(town);
+    send_hello(town, 0, 2, 9);
+}
+
 static void hear_of_another(struct town *town)
 {
     checker_notice(
@@ -587,6 +631,8 @@ static void test_no_reuse(void **state)
         {save_again_differently, INVARIANT_NO_REUSE, {"n1 saves n1:1 again, and not the same"}},
         {reuse_after_set_back, INVARIANT_NO_REUSE, {"n1 saves another content", "n1:2, written"}},
         {show_another_head, INVARIANT_NO_REUSE, {"digest of", "another head hash for n1:2"}},
+        {send_with_nonce_of_before, INVARIANT_NO_REUSE, {"bears the nonce of the one before"}},
+        {greet_with_boot_id_of_before, INVARIANT_NO_REUSE, {"hello of", "shows the boot id of"}},
         {hear_of_another, INVARIANT_NO_REUSE, {"another event under seq 17 of n2"}},
     };
 
@@ -644,10 +690,10 @@ static void save_clock_ahead(struct town *town)
 
 static void save_without_clock(struct town *town)
 {
-    struct gossip_record records[2];
+    struct gossip_record records[DELIVERY_RECORDS];
 
     make_delivery(town, 0, 0, compose(town, 0, "four"), records);
-    checker_saved(town->checker, 0, &records[1], 1, GOSSIP_OK, true);
+    checker_saved(town->checker, 0, &records[1], DELIVERY_RECORDS - 1, GOSSIP_OK, true);
 }
 
 static void save_after_failure(struct town *town)
@@ -675,12 +721,12 @@ static void lose_what_was_saved(struct town *town)
 
 static void keep_a_part_of_a_save(struct town *town)
 {
-    struct gossip_record records[4];
+    struct gossip_record records[2 * DELIVERY_RECORDS];
 
     make_delivery(town, 0, 0, compose(town, 0, "three"), records);
-    make_delivery(town, 0, 0, compose(town, 0, "four"), records + 2);
-    records[0] = records[2];
-    checker_saved(town->checker, 0, records, 4, GOSSIP_ERR_IO, false);
+    make_delivery(town, 0, 0, compose(town, 0, "four"), records + DELIVERY_RECORDS);
+    records[0] = records[DELIVERY_RECORDS];
+    checker_saved(town->checker, 0, records, 2 * DELIVERY_RECORDS, GOSSIP_ERR_IO, false);
     require_sound(town);
     start_from(town, 0, make_store_of_n1(town, 3), false);
 }
@@ -713,7 +759,9 @@ static void lose_what_was_shown(struct town *town)
 
 static void greet_before_saved(struct town *town)
 {
-    send_hello(town, 0, 2);
+    checker_ended(town->checker, 0);
+    assert_int_equal(checker_started(town->checker, 0, town->stores[0], false), GOSSIP_OK);
+    send_hello(town, 0, 2, 10);
 }
 
 /* n3 has never saved itself as an author. */
@@ -755,7 +803,7 @@ static void test_durable(void **state)
         {keep_what_was_never_saved, INVARIANT_DURABLE, {"delivery number 3 that it never saved"}},
         {keep_another_clock, INVARIANT_DURABLE, {"clock  {n1:1}", "events {n1:2}"}},
         {lose_what_was_shown, INVARIANT_DURABLE, {"n1 has shown an event of its own", "n1:3"}},
-        {greet_before_saved, INVARIANT_DURABLE, {"hello of", "shows boot 2"}},
+        {greet_before_saved, INVARIANT_DURABLE, {"shows boot 2", "disk holds boot 1"}},
         {save_anothers_author, INVARIANT_DURABLE, {"n2 saves an author that its owner has not"}},
         {save_nobodys_author, INVARIANT_DURABLE, {"n2 saves an author that nobody's key is of"}},
     };
@@ -784,7 +832,7 @@ static void save_earlier_stamp(struct town *town)
 {
     struct gossip_record record;
 
-    make_meta("hlc", 99, &record);
+    make_meta("hlc", hlc_make(WALL_MS, 0), &record);
     checker_saved(town->checker, 0, &record, 1, GOSSIP_OK, true);
 }
 
@@ -797,7 +845,17 @@ static void show_less_than_before(struct town *town)
 
 static void greet_with_earlier_boot(struct town *town)
 {
-    send_hello(town, 0, 0);
+    send_hello(town, 0, 0, 9);
+}
+
+/* Its process has counted two boots, and shows the first. */
+static void greet_with_boot_before_the_last(struct town *town)
+{
+    struct gossip_record record;
+
+    make_meta("boot", 2, &record);
+    tell_saved(town, 0, &record, 1);
+    send_hello(town, 0, 1, 9);
 }
 
 static void give_number_twice(struct town *town)
@@ -823,11 +881,18 @@ static void start_with_earlier_boot(struct town *town)
 static void test_monotonic(void **state)
 {
     static const struct crime crimes[] = {
-        {stamp_backwards, INVARIANT_MONOTONIC, {"n1 writes n1:3 with stamp a after stamp 14"}},
+        {stamp_backwards,
+         INVARIANT_MONOTONIC,
+         {"n1 writes n1:3 with stamp f4240000a after stamp f42400014"}},
         {save_earlier_boot, INVARIANT_MONOTONIC, {"n1 saves boot 0 after boot 1"}},
-        {save_earlier_stamp, INVARIANT_MONOTONIC, {"n1 saves stamp 63 after stamp 64"}},
+        {save_earlier_stamp,
+         INVARIANT_MONOTONIC,
+         {"n1 saves stamp f42400000 after stamp f42400014"}},
         {show_less_than_before, INVARIANT_MONOTONIC, {"shows n1:1", "has shown seq 2 before"}},
         {greet_with_earlier_boot, INVARIANT_MONOTONIC, {"hello of", "shows boot 0"}},
+        {greet_with_boot_before_the_last,
+         INVARIANT_MONOTONIC,
+         {"shows boot 1", "disk holds boot 2"}},
         {give_number_twice, INVARIANT_MONOTONIC, {"n1 gives author number 0 twice"}},
         {start_with_earlier_boot, INVARIANT_MONOTONIC, {"n1 starts from boot 0"}},
     };
@@ -930,14 +995,14 @@ static void save_unwritten(struct town *town)
 
 static void save_other_bytes(struct town *town)
 {
-    struct gossip_record records[2];
+    struct gossip_record records[DELIVERY_RECORDS];
     uint8_t body[HAND_BODY_MAX];
 
     make_delivery(town, 1, 0, 2, records);
     memcpy(body, records[1].as.event.body, records[1].as.event.body_size);
     body[records[1].as.event.body_size - 1] ^= 1;
     records[1].as.event.body = body;
-    checker_saved(town->checker, 1, records, 2, GOSSIP_OK, true);
+    checker_saved(town->checker, 1, records, DELIVERY_RECORDS, GOSSIP_OK, true);
 }
 
 static void keep_other_bytes(struct town *town)
@@ -1038,11 +1103,11 @@ static void skip_author_number(struct town *town)
 
 static void save_of_unknown_number(struct town *town)
 {
-    struct gossip_record records[2];
+    struct gossip_record records[DELIVERY_RECORDS];
 
     make_delivery(town, 0, 0, compose(town, 0, "whose"), records);
     records[1].as.event.author = 7;
-    checker_saved(town->checker, 0, records, 2, GOSSIP_OK, true);
+    checker_saved(town->checker, 0, records, DELIVERY_RECORDS, GOSSIP_OK, true);
 }
 
 static void test_bounds(void **state)
@@ -1097,10 +1162,35 @@ static void test_disagreement(void **state)
 
 /* ---- A running node, and a checker that knows something else of it. ---- */
 
-/* What a node that has published two events does not fit. */
-static void check_running(uint64_t told, void (*check)(struct checker *, struct gossip *),
+/* Writes the event that the node has published under this seq, or one past its last. */
+static void write_alike(struct hand_author *authors, struct gossip *gossip, uint64_t seq,
+                        struct hand_event *ret_event)
+{
+    static const uint64_t nothing[HAND_AUTHORS];
+    const uint32_t self = gossip_self(gossip);
+    char payload[16] = "";
+    struct gossip_event event;
+    uint64_t hlc;
+
+    if (gossip_event_get(gossip, (struct gossip_dot){self, seq}, &event) == GOSSIP_OK) {
+        hlc = event.hlc;
+        assert_true(event.size < sizeof(payload));
+        memcpy(payload, event.data, event.size);
+    } else {
+        assert_int_equal(gossip_event_get(gossip, (struct gossip_dot){self, seq - 1}, &event),
+                         GOSSIP_OK);
+        hlc = event.hlc + 1;
+    }
+    hand_write(authors, 0, hlc, nothing, payload, ret_event);
+}
+
+/* What a node that has published two events does not fit: the checker is told of so many, that all
+ * of them are shown, and that the first answered are returned. */
+static void check_running(uint64_t told, uint64_t answered,
+                          void (*check)(struct checker *, struct gossip *),
                           enum invariant invariant, const char *witness)
 {
+    static const char *const payloads[] = {"first", "second", ""};
     struct world_options options = {.seed = 1, .nodes = 1, .unchecked = true};
     struct world *world = world_create(&options);
     struct checker *checker = checker_create(standin_crypto(), 1, 1);
@@ -1118,23 +1208,30 @@ static void check_running(uint64_t told, void (*check)(struct checker *, struct 
     checker_add_node(checker, 0, world_identity(world, 0));
     assert_int_equal(checker_started(checker, 0, store, false), GOSSIP_OK);
     for (uint64_t seq = 1; seq <= told; seq++) {
-        static const uint64_t nothing[HAND_AUTHORS];
-        struct gossip_record records[2] = {
+        struct gossip_record records[DELIVERY_RECORDS] = {
             {.kind = GOSSIP_RECORD_AUTHOR, .as.author = {.number = author.number, .have = seq}},
             {.kind = GOSSIP_RECORD_EVENT},
         };
         struct hand_event event;
+        struct frame frame;
 
         memcpy(records[0].as.author.id, author.id, GOSSIP_ID_SIZE);
         memcpy(records[0].as.author.key, author.key, GOSSIP_KEY_SIZE);
         memcpy(records[0].as.author.epoch, author.epoch, GOSSIP_EPOCH_SIZE);
-        hand_write(authors, 0, seq, nothing, "", &event);
+        write_alike(authors, world_gossip(world, 0), seq, &event);
+        assert_true(frame_read(event.body, event.record.body_size, &frame));
         records[1].as.event = event.record;
         records[1].as.event.author = author.number;
         records[1].as.event.delivery = seq;
-        checker_saved(checker, 0, records, 2, GOSSIP_OK, true);
-        add_to(store, records, 2);
+        make_meta("hlc", frame.hlc, &records[2]);
+        checker_set_wall(checker, 0, hlc_ms(frame.hlc));
+        checker_saved(checker, 0, records, DELIVERY_RECORDS, GOSSIP_OK, true);
+        add_to(store, records, DELIVERY_RECORDS);
     }
+    for (uint64_t seq = 1; seq <= answered; seq++)
+        checker_result(checker, 0, &(struct gossip_result){.dot = {author.number, seq}},
+                       payloads[seq - 1], strlen(payloads[seq - 1]));
+    checker_cursor(checker, 0, told);
     assert_int_equal(violation->invariant, INVARIANT_NONE);
     check(checker, world_gossip(world, 0));
     if (violation->invariant == INVARIANT_NONE && told == 2)
@@ -1164,14 +1261,15 @@ static void check_itself(struct checker *checker, struct gossip *gossip)
 static void test_running_node(void **state)
 {
     (void)state;
-    check_running(2, check_step, INVARIANT_NONE, "");
-    check_running(2, check_log, INVARIANT_NONE, "");
-    check_running(2, check_itself, INVARIANT_NONE, "");
-    check_running(0, check_step, INVARIANT_DURABLE, "an author that it has not saved");
-    check_running(1, check_step, INVARIANT_DURABLE, "shows n1:2, and its disk holds 1");
-    check_running(3, check_step, INVARIANT_MONOTONIC, "shows n1:2, and its disk holds 3");
-    check_running(1, check_log, INVARIANT_ORDER, "shows seq 2 of author number 0");
-    check_running(3, check_log, INVARIANT_ORDER, "shows 2 of 3 events");
+    check_running(2, 2, check_step, INVARIANT_NONE, "");
+    check_running(2, 2, check_log, INVARIANT_NONE, "");
+    check_running(2, 2, check_itself, INVARIANT_NONE, "");
+    check_running(0, 0, check_step, INVARIANT_DURABLE, "an author that it has not saved");
+    check_running(1, 1, check_step, INVARIANT_DURABLE, "shows n1:2, and its disk holds 1");
+    check_running(3, 3, check_step, INVARIANT_MONOTONIC, "shows n1:2, and its disk holds 3");
+    check_running(2, 1, check_step, INVARIANT_DURABLE, "written n1:2 and returned it to nobody");
+    check_running(1, 1, check_log, INVARIANT_ORDER, "shows seq 2 of author number 0");
+    check_running(3, 3, check_log, INVARIANT_ORDER, "shows 2 of 3 events");
 }
 
 /* ---- What nodes must not be able to do to the checker itself. ---- */
