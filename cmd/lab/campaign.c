@@ -11,6 +11,7 @@
 
 enum {
     SECOND_MS = 1000,
+    FETCHED_BYTES_A_MILLISECOND = 16,
     /* After agreement a node asks everybody once before it slows down, so that takes longer the
      * more there are ... */
     SETTLE_MS = 60 * SECOND_MS,
@@ -23,7 +24,8 @@ struct campaign {
     const struct plan *plan;
     struct world *world;
     struct splitmix lots; /* For payloads. */
-    uint64_t published;   /* Asked for. */
+    uint64_t published;   /* Asked for, */
+    uint64_t published_bytes;
     struct campaign_coverage coverage;
     uint8_t *payload;
     size_t payload_capacity;
@@ -42,8 +44,10 @@ static void publish(struct campaign *campaign, const struct action *action)
 
         memset(campaign->payload, filler, size);
         memcpy(campaign->payload, text, length < size ? length : size);
-        if (world_publish(campaign->world, action->node, campaign->payload, size))
+        if (world_publish(campaign->world, action->node, campaign->payload, size)) {
             campaign->published++;
+            campaign->published_bytes += size;
+        }
     }
 }
 
@@ -224,8 +228,12 @@ static void report_disagreement(struct campaign *campaign, uint64_t waited_ms)
     free(nodes);
 }
 
-static void require_agreement(struct campaign *campaign, uint64_t bound_ms)
+/* All agree within the plan's bound, and a second more for every 16 KiB of events there are: one
+ * may have to fetch them all, over bad links. */
+static void require_agreement(struct campaign *campaign)
 {
+    uint64_t bound_ms =
+        campaign->plan->quiet_ms + campaign->published_bytes / FETCHED_BYTES_A_MILLISECOND;
     uint64_t began = world_now(campaign->world);
     uint64_t took;
 
@@ -360,7 +368,7 @@ static void add_late_joiner(struct campaign *campaign)
         world_cut(world, joiner, i);
         world_cut(world, i, joiner);
     }
-    require_agreement(campaign, campaign->plan->quiet_ms);
+    require_agreement(campaign);
 }
 
 static void sum_up(struct campaign *campaign)
@@ -425,7 +433,7 @@ void campaign_run(const struct plan *plan, world_narrator *narrator, void *conte
     if (world_now(world) < plan->wild_ms)
         world_run(world, plan->wild_ms - world_now(world));
     end_faults(world);
-    require_agreement(&campaign, plan->quiet_ms);
+    require_agreement(&campaign);
     if (world_is_sound(world))
         require_quiet(&campaign);
     if (world_is_sound(world) && plan->late_joiner)

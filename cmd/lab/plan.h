@@ -60,7 +60,7 @@ struct plan {
     size_t action_count;
     size_t action_capacity;
     uint64_t wild_ms;  /* How long faults are on. */
-    uint64_t quiet_ms; /* Within how much time after that all agree. */
+    uint64_t quiet_ms; /* Within how much time after that all agree, and more if there is much. */
     bool late_joiner;  /* At the end a node joins over bad links and comes to the same state ... */
     bool
         joins_first_only; /* ... by way of the first node alone, and all know of it all the same. */

@@ -1,6 +1,7 @@
 /* What a node saves and sends, seen on its way: by the trace, by the checker, by taps. */
 #include "cmd/lab/world_state.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "gossip/datagram.h"
@@ -49,6 +50,91 @@ static void trace_record(struct trace *trace, const struct gossip_record *record
     }
 }
 
+/* What of the records of a save is looked for, and found. */
+struct search {
+    const struct gossip_record *wanted;
+    bool found;
+};
+
+static int compare_loaded(void *context, const struct gossip_record *record)
+{
+    struct search *search = context;
+    const struct gossip_record *wanted = search->wanted;
+
+    if (record->kind != wanted->kind)
+        return 0;
+    if (record->kind == GOSSIP_RECORD_META)
+        search->found = search->found || (record->as.meta.number == wanted->as.meta.number &&
+                                          strcmp(record->as.meta.name, wanted->as.meta.name) == 0);
+    if (record->kind == GOSSIP_RECORD_AUTHOR)
+        search->found = search->found || (record->as.author.number == wanted->as.author.number &&
+                                          record->as.author.have == wanted->as.author.have);
+    return 0;
+}
+
+static int compare_read(void *context, const struct gossip_record *record)
+{
+    struct search *search = context;
+
+    search->found =
+        memcmp(record->as.event.hash, search->wanted->as.event.hash, GOSSIP_HASH_SIZE) == 0;
+    return 0;
+}
+
+/* Whether store holds what a save has just put into it. */
+static bool holds(struct gossip_store *store, const struct gossip_record *records, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        struct search search = {&records[i], false};
+        const struct gossip_event_record *event = &records[i].as.event;
+        int error;
+
+        switch (records[i].kind) {
+        case GOSSIP_RECORD_EVENT:
+            error = store->ops->read(store, event->author, event->seq, event->seq, compare_read,
+                                     &search);
+            break;
+        case GOSSIP_RECORD_META:
+        case GOSSIP_RECORD_AUTHOR:
+            error = store->ops->load(store, compare_loaded, &search);
+            break;
+        default: /* They come with events or authors, in the same transaction. */
+            continue;
+        }
+        if (error < 0 || !search.found)
+            return false;
+    }
+    return true;
+}
+
+/* Whether a crash now would leave what a save has just put on the disk. Where the log has bytes
+ * that are not synced the answer is in what a crash would leave: it is copied to another disk, and
+ * opened there. (A log that was cut shorter may be as long as before, behind its end.) */
+static bool would_outlive_a_crash(const struct world_node *node,
+                                  const struct gossip_record *records, size_t count)
+{
+    struct virtual_disk_image *image;
+    struct gossip_store *store;
+    struct virtual_disk *other;
+    bool is_held;
+
+    /* What a checkpoint has copied into the database is in the log until that is synced too. */
+    if (node->disk == NULL || !virtual_disk_is_unsynced(node->disk, LOG_NAME))
+        return true;
+    image = virtual_disk_copy(node->disk, true);
+    other = virtual_disk_create(1);
+    if (image == NULL || other == NULL || !virtual_disk_restore(other, image))
+        abort();
+    virtual_disk_image_destroy(image);
+    is_held = virtual_disk_open_store(other, "node.db", GOSSIP_SQLITE_OPEN, NULL, 0, &store) >= 0;
+    if (is_held) {
+        is_held = holds(store, records, count);
+        store->ops->close(store);
+    }
+    virtual_disk_destroy(other);
+    return is_held;
+}
+
 static int watched_save(struct gossip_store *store, const struct gossip_record *records,
                         size_t count)
 {
@@ -57,8 +143,7 @@ static int watched_save(struct gossip_store *store, const struct gossip_record *
     int result = node->save_error != GOSSIP_OK
                      ? node->save_error
                      : node->store->ops->save(node->store, records, count);
-    /* What a checkpoint has copied into the database is in the log until that is synced too. */
-    bool is_durable = node->disk == NULL || !virtual_disk_is_unsynced(node->disk, LOG_NAME);
+    bool is_durable = result == GOSSIP_OK && would_outlive_a_crash(node, records, count);
 
     trace_number(&world->trace, node->number);
     trace_number(&world->trace, (uint64_t)-result);
