@@ -9,12 +9,11 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "cmd/lab/record.h"
+#include "cmd/lab/checker_state.h"
 #include "cmd/lab/room.h"
 #include "gossip/bytes.h"
 
 enum {
-    DOT_TEXT = 64,
     BOX_NONCE_OFFSET = GOSSIP_BOX_HEADER_SIZE - GOSSIP_BOX_NONCE_SIZE,
 };
 

@@ -1,13 +1,15 @@
 /*
- * What a checker is made of, for the files that make it: checker.c (saves, starts, steps) and
- * overheard.c (datagrams).
+ * What a checker is made of, for the files that make it: checker.c (saves and starts), shown.c
+ * (what programs see) and overheard.c (datagrams).
  */
-#ifndef GOSSIP_LAB_RECORD_H
-#define GOSSIP_LAB_RECORD_H
+#ifndef GOSSIP_LAB_CHECKER_STATE_H
+#define GOSSIP_LAB_CHECKER_STATE_H
 
 #include "cmd/lab/checker.h"
 #include "gossip/datagram.h"
 #include "gossip/digest.h"
+
+enum { DOT_TEXT = 64 };
 
 /* What is known of one node's disk. */
 struct node_record {
@@ -65,5 +67,17 @@ struct checker {
     uint8_t *stream;
     size_t stream_capacity;
 };
+
+/* An event and a dot for a person; text is returned. */
+const char *checker_event_text(const struct checker *checker, uint32_t event,
+                               char text[HISTORY_TEXT_MAX]);
+const char *checker_dot_text(const struct checker *checker, uint32_t author, uint64_t seq,
+                             char text[DOT_TEXT]);
+
+/* The history's number of a local author of node, or HISTORY_NONE. */
+uint32_t checker_author(const struct node_record *node, uint32_t number);
+
+/* Compares all that is stored with the record; what the store returns. */
+int checker_compare(struct checker *checker, unsigned number, struct gossip_store *store);
 
 #endif
