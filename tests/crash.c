@@ -294,6 +294,11 @@ void crash_end(struct crash_run *run)
     run->disk = NULL;
 }
 
+static bool is_same(const struct dump *a, const struct dump *b)
+{
+    return a->size == b->size && (a->size == 0 || memcmp(a->bytes, b->bytes, a->size) == 0);
+}
+
 /* Checks all that is shown: everything acknowledged, perhaps what was in flight, nothing else. What
  * has been shown once must stay, as if it had been acknowledged: a node may have told others. */
 static int check(struct crash_run *run, struct gossip_store *store)
@@ -305,16 +310,15 @@ static int check(struct crash_run *run, struct gossip_store *store)
     if (error < 0)
         return error;
     for (unsigned i = run->acked; i <= last; i++) {
-        if (dump.size != states[i].size || memcmp(dump.bytes, states[i].bytes, dump.size) != 0)
+        if (!is_same(&dump, &states[i]))
             continue;
         run->acked = i;
         run->in_flight = false;
         return GOSSIP_OK;
     }
     for (unsigned i = 0; i <= CRASH_SAVES; i++)
-        crash_require(
-            run, dump.size != states[i].size || memcmp(dump.bytes, states[i].bytes, dump.size) != 0,
-            "shows %u saves, not %u to %u", i, run->acked, last);
+        crash_require(run, !is_same(&dump, &states[i]), "shows %u saves, not %u to %u", i,
+                      run->acked, last);
     crash_require(run, false, "shows what no save has left, past %u saves", run->acked);
     return GOSSIP_ERR_DAMAGED;
 }
