@@ -13,7 +13,7 @@
 #include "gossip/frame.h"
 #include "gossip/hlc.h"
 
-enum { RELATIONS_AT_ONCE = 16 };
+enum { RELATIONS_AT_ONCE = 4 };
 
 static void check_entry(struct checker *checker, unsigned number, const char *what, uint32_t author,
                         uint64_t shown, uint64_t held)
