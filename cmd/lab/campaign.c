@@ -454,10 +454,6 @@ void campaign_run(const struct plan *plan, world_narrator *narrator, void *conte
 static void walk_coverage(struct campaign_coverage *coverage, const struct campaign_coverage *other,
                           campaign_count *show, void *context)
 {
-    static const char *const operations[VIRTUAL_OPERATIONS] = {
-        "read", "write", "sync", "truncate", "create", "delete", "rename"};
-    static const char *const damages[VIRTUAL_DAMAGES] = {"process alone", "lost", "torn",
-                                                         "shuffled"};
     char name[64];
 
 #define COUNT(member, label)                                                                       \
@@ -511,15 +507,17 @@ static void walk_coverage(struct campaign_coverage *coverage, const struct campa
     COUNT(network.queued, "fault: queued for bandwidth");
     COUNT(network.astray, "fault: astray");
     for (size_t i = 0; i < VIRTUAL_OPERATIONS; i++) {
-        snprintf(name, sizeof(name), "file operations: %s", operations[i]);
+        snprintf(name, sizeof(name), "file operations: %s",
+                 operation_name((enum virtual_operation)i));
         COUNT(disk.operations[i], name);
     }
     for (size_t i = 0; i < VIRTUAL_OPERATIONS; i++) {
-        snprintf(name, sizeof(name), "fault: failed %s", operations[i]);
+        snprintf(name, sizeof(name), "fault: failed %s", operation_name((enum virtual_operation)i));
         COUNT(disk.failed[i], name);
     }
     for (size_t i = 0; i < VIRTUAL_DAMAGES; i++) {
-        snprintf(name, sizeof(name), "fault: crashes, %s", damages[i]);
+        snprintf(name, sizeof(name), "fault: crashes, damage %s",
+                 damage_name((enum virtual_damage)i));
         COUNT(disk.crashes[i], name);
     }
     COUNT(disk.full, "fault: disk full");

@@ -48,6 +48,16 @@ static const char *const damage_names[VIRTUAL_DAMAGES] = {"none", "lost", "torn"
 static const char *const operation_names[VIRTUAL_OPERATIONS] = {
     "read", "write", "sync", "truncate", "create", "delete", "rename"};
 
+const char *damage_name(enum virtual_damage damage)
+{
+    return damage_names[damage];
+}
+
+const char *operation_name(enum virtual_operation operation)
+{
+    return operation_names[operation];
+}
+
 static void link_text(const struct virtual_link *link, char *ret_text, size_t size)
 {
     snprintf(ret_text, size,

@@ -34,8 +34,10 @@ enum action_kind {
     ACTIONS,
 };
 
-/* "publish", "kill" ...; never NULL. */
+/* "publish", "kill" ...; "lost", "torn" ...; "read", "write" ...; never NULL. */
 const char *action_name(enum action_kind kind);
+const char *damage_name(enum virtual_damage damage);
+const char *operation_name(enum virtual_operation operation);
 
 struct action {
     uint64_t at_ms;
