@@ -77,7 +77,7 @@ struct gossip_event_record {
 struct gossip_signed_record {
     uint8_t type;                 /* enum gossip_signed_type */
     uint8_t id[GOSSIP_HASH_SIZE]; /* The hash of its bytes. */
-    const uint8_t *bytes;         /* As signed, byte for byte. */
+    const uint8_t *bytes;         /* As signed, byte for byte. NULL in a save: it is forgotten. */
     size_t size;
 };
 
@@ -98,6 +98,31 @@ struct gossip_record {
     } as;
 };
 
+/* What a node keeps beside its store, so that a store that was set back can be told: never part of
+ * a backup, and written after what it speaks of has been saved. */
+struct gossip_side {
+    uint8_t epoch[GOSSIP_EPOCH_SIZE]; /* As which the node writes. */
+    uint64_t mark;                    /* No own event past this seq has been written. */
+};
+
+/* What is being handed to the application, so that an event that ends the process again and again
+ * can be told. It survives a kill, and need not survive a power loss. */
+struct gossip_marker {
+    uint8_t hash[GOSSIP_HASH_SIZE]; /* Of the event; zero: none. */
+    uint32_t crashes;               /* How often the process has ended over it. */
+};
+
+/* What a store can do. Where it cannot, the functions in question are NULL. */
+enum gossip_store_ability {
+    GOSSIP_STORE_EVENTS = 1,  /* It keeps events: read, follow, has. Else only clocks, for observers
+                                 that hold none, publish none and serve none. */
+    GOSSIP_STORE_DURABLE = 2, /* What it has saved outlives the process and a power loss. */
+    GOSSIP_STORE_SIDE = 4,    /* read_side and write_side. */
+    GOSSIP_STORE_MARKER = 8,  /* read_marker and write_marker. */
+    GOSSIP_STORE_IDENTITY = 16, /* fingerprint. */
+    GOSSIP_STORE_BACKUP = 32,   /* backup_begin and what follows. */
+};
+
 /* Called once for each record. Returning anything but 0 ends the call, which returns it. */
 typedef int gossip_record_visit(void *context, const struct gossip_record *record);
 
@@ -109,6 +134,8 @@ typedef int gossip_record_visit(void *context, const struct gossip_record *recor
  * After IO or DAMAGED every later save fails. A visit calls no function of the store it visits.
  */
 struct gossip_store_ops {
+    unsigned abilities; /* Of enum gossip_store_ability. */
+
     /* Shows every meta, author (ascending by number), mention (ascending by author and index),
      * signed and peer record once, in this order of kinds; never events. */
     int (*load)(struct gossip_store *store, gossip_record_visit *visit, void *context);
@@ -130,6 +157,41 @@ struct gossip_store_ops {
     /* Shows events in delivery order, from the first whose delivery number is past after. */
     int (*follow)(struct gossip_store *store, uint64_t after, gossip_record_visit *visit,
                   void *context);
+
+    /* Whether the event (author, seq) is held: 1 or 0. */
+    int (*has)(struct gossip_store *store, uint32_t author, uint64_t seq);
+
+    /* What tells the place where records are kept from any copy of it, and this machine from
+     * others: of a file its inode, birth time and the machine's id, hashed. It stays the same for
+     * as long as nothing was copied, moved to another file system or restored. */
+    int (*fingerprint)(struct gossip_store *store, uint8_t ret_fingerprint[GOSSIP_HASH_SIZE]);
+
+    /* Reads the side file. NOT_FOUND: there is none. DAMAGED: it is there and not to be believed;
+     * saves go on all the same, unlike after other damage. */
+    int (*read_side)(struct gossip_store *store, struct gossip_side *ret_side);
+
+    /* Replaces it durably: what it says is never less than what the store holds. FULL. */
+    int (*write_side)(struct gossip_store *store, const struct gossip_side *side);
+
+    /* Reads the marker; one that is missing or damaged is none. */
+    int (*read_marker)(struct gossip_store *store, struct gossip_marker *ret_marker);
+
+    /* Replaces it, cheaply: called for every event that an application gets. FULL. */
+    int (*write_marker)(struct gossip_store *store, const struct gossip_marker *marker);
+
+    /* Begins to copy all that is stored to a new store in the file path, in small steps between
+     * saves; at most one at a time. The copy bears the meta record "backup", number 1, so that
+     * whoever opens it knows what it is. EXISTS, NOT_FOUND (no such directory), PERMISSION, FULL.
+     */
+    int (*backup_begin)(struct gossip_store *store, const char *path);
+
+    /* Copies some more: 1 when the copy is whole and durable (and closed), 0 while there is more.
+     * An error ends the backup and removes what there is of it; the store itself is as it was.
+     * FULL, EXISTS. */
+    int (*backup_step)(struct gossip_store *store);
+
+    /* Gives it up and removes what there is of it. Without a backup it does nothing. */
+    void (*backup_end)(struct gossip_store *store);
 
     /* What the store would like a person to know after its last failure: one line, never NULL,
      * lent until the next call. */

@@ -452,6 +452,7 @@ static void memory_close(struct gossip_store *base)
 }
 
 static const struct gossip_store_ops memory_ops = {
+    .abilities = GOSSIP_STORE_EVENTS,
     .load = memory_load,
     .save = memory_save,
     .read = memory_read,

@@ -1440,6 +1440,7 @@ static void sqlite_close(struct gossip_store *base)
 }
 
 static const struct gossip_store_ops sqlite_ops = {
+    .abilities = GOSSIP_STORE_EVENTS | GOSSIP_STORE_DURABLE,
     .load = sqlite_load,
     .save = sqlite_save,
     .read = sqlite_read,

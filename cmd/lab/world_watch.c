@@ -184,8 +184,15 @@ static void watched_close(struct gossip_store *store)
     (void)store; /* The world's own. */
 }
 
-const struct gossip_store_ops world_watched_ops = {watched_load,   watched_save,    watched_read,
-                                                   watched_follow, watched_explain, watched_close};
+const struct gossip_store_ops world_watched_ops = {
+    .abilities = GOSSIP_STORE_EVENTS | GOSSIP_STORE_DURABLE,
+    .load = watched_load,
+    .save = watched_save,
+    .read = watched_read,
+    .follow = watched_follow,
+    .explain = watched_explain,
+    .close = watched_close,
+};
 
 /* A box goes to where a node has met another, and that is stored before, unless the disk was full
  * when they met. */
