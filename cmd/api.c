@@ -367,7 +367,7 @@ static int open_log(struct api *api, const struct view *view, const struct api_r
     plain_columns(view, &stream->columns);
     error = names_of(api->options.gossip, &stream->names);
     if (error == GOSSIP_OK)
-        error = gossip_log_open(api->options.gossip, &stream->log);
+        error = gossip_log_open(api->options.gossip, GOSSIP_LOG_EVENTS, &stream->log);
     if (error < 0) {
         names_destroy(stream->names);
         free(stream);

@@ -21,12 +21,14 @@ enum exit_code exit_for(int error)
     case GOSSIP_ERR_LOCKED:
         return EXIT_LOCKED;
     case GOSSIP_ERR_PERMISSION:
+    case GOSSIP_ERR_EVICTED:
         return EXIT_PERMISSION;
     case GOSSIP_ERR_INVALID:
     case GOSSIP_ERR_NOT_FOUND:
     case GOSSIP_ERR_FOREIGN:
     case GOSSIP_ERR_IN_USE:
     case GOSSIP_ERR_FORGED:
+    case GOSSIP_ERR_CLONED:
         return EXIT_CONFIGURATION;
     case GOSSIP_ERR_LIMIT:
     case GOSSIP_ERR_EXISTS:

@@ -182,8 +182,12 @@ static enum log_level notice_level(enum gossip_notice_kind kind)
     case GOSSIP_NOTICE_PEER_SILENT:
     case GOSSIP_NOTICE_MEMBER:
     case GOSSIP_NOTICE_DISK_FREED:
+    case GOSSIP_NOTICE_EPOCH:
+    case GOSSIP_NOTICE_REISSUED:
         return LOG_INFO;
     case GOSSIP_NOTICE_DISK_FULL:
+    case GOSSIP_NOTICE_CLONED:
+    case GOSSIP_NOTICE_POISON:
         return LOG_ERROR;
     default:
         return LOG_WARN;

@@ -171,3 +171,17 @@ uint64_t author_have(const struct author *author)
         return author->stored.cut - 1;
     return author->stored.have;
 }
+
+const uint8_t *author_head(const struct author *author)
+{
+    static const uint8_t none[GOSSIP_HASH_SIZE];
+
+    if (author->stored.cut == 1)
+        return none;
+    return author_have(author) < author->stored.have ? author->cut_hash : author->stored.head_hash;
+}
+
+bool author_is_contested(const struct author *author, uint64_t seq)
+{
+    return author->stored.cut != 0 && seq >= author->stored.cut;
+}

@@ -9,6 +9,7 @@
 #include "gossip/store.h"
 
 struct held_event;
+struct signed_record;
 
 #define NO_AUTHOR UINT32_MAX
 
@@ -42,6 +43,11 @@ struct author {
     uint64_t asked_until; /* ... and until when nobody else is. */
     bool disagreed;       /* A peer has shown another head; told once. */
 
+    /* Where there is a cut (stored.cut) at or below what is stored, hash of the event before it. */
+    uint8_t cut_hash[GOSSIP_HASH_SIZE];
+    const struct signed_record *proof; /* That it forked, where that has made the cut; else NULL. */
+    bool is_void; /* Its key was evicted without naming it: none of its events counts. */
+
     uint8_t leaf[GOSSIP_HASH_SIZE]; /* Its leaf in the digest's trie. */
     bool leaf_fits;                 /* Else it is to be computed again. */
 };
@@ -74,6 +80,12 @@ uint64_t author_mention_number(const struct author *author, uint32_t other);
 
 /* What have reads, cut considered. */
 uint64_t author_have(const struct author *author);
+
+/* The hash of event author_have(): zero for none. */
+const uint8_t *author_head(const struct author *author);
+
+/* Whether event seq lies at or behind its author's cut. */
+bool author_is_contested(const struct author *author, uint64_t seq);
 
 /* The chain of author as far as it is stored. */
 struct chain author_stored_chain(const struct author *author);

@@ -6,14 +6,8 @@
 #define GOSSIP_CERTIFICATE_H
 
 #include "gossip/crypto.h"
+#include "gossip/gossip.h"
 #include "gossip/wire.h"
-
-enum gossip_signed_type {
-    GOSSIP_SIGNED_CERTIFICATE = 1,
-    GOSSIP_SIGNED_LEAVE = 2, /* Reserved. */
-    GOSSIP_SIGNED_EVICTION = 3,
-    GOSSIP_SIGNED_PROOF = 4,
-};
 
 enum {
     /* Type, key, name, rights, issuer, signature: the longest there can be, and without issuer. */

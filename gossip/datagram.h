@@ -23,6 +23,8 @@ enum message_kind {
     MESSAGE_PULL = 2,
     MESSAGE_PART = 3,
     MESSAGE_ADDRESSES = 4,
+    MESSAGE_HASHES_ASK = 5,
+    MESSAGE_HASHES = 6,
 };
 
 /* Judges what all datagrams have in common and tells the kind. */

@@ -6,7 +6,7 @@
 
 bool digest_shows(const struct author *author)
 {
-    return author->stored.have > 0 || author->stored.cut > 0;
+    return author_have(author) > 0 || (author->stored.cut > 0 && !author->is_void);
 }
 
 static const uint8_t *leaf_of(struct author *author, const struct gossip_crypto *crypto)
@@ -21,7 +21,7 @@ static const uint8_t *leaf_of(struct author *author, const struct gossip_crypto 
                      (const struct gossip_piece[]){{GOSSIP_DOMAIN_LEAF, sizeof(GOSSIP_DOMAIN_LEAF)},
                                                    {author->stored.id, GOSSIP_ID_SIZE},
                                                    {have, sizeof(have)},
-                                                   {author->stored.head_hash, GOSSIP_HASH_SIZE},
+                                                   {author_head(author), GOSSIP_HASH_SIZE},
                                                    {cut, sizeof(cut)}},
                      5);
         author->leaf_fits = true;
@@ -110,7 +110,7 @@ void digest_head(const struct gossip_crypto *crypto, const uint8_t exchange[GOSS
         (const struct gossip_piece[]){{GOSSIP_DOMAIN_HEAD, sizeof(GOSSIP_DOMAIN_HEAD)},
                                       {author->stored.id, GOSSIP_ID_SIZE},
                                       {have, sizeof(have)},
-                                      {author->stored.head_hash, GOSSIP_HASH_SIZE}},
+                                      {author_head(author), GOSSIP_HASH_SIZE}},
         4);
     memcpy(ret_head, hash, GOSSIP_SHORT_HASH_SIZE);
 }
@@ -125,25 +125,34 @@ size_t digest_entry_write(const struct gossip_crypto *crypto,
     digest_head(crypto, exchange, author, head);
     write_bytes(&writer, author->stored.id, GOSSIP_ID_SIZE);
     write_varint(&writer, author_have(author) * 2 + (author->stored.cut > 0 ? 1 : 0));
+    if (author->stored.cut > 0)
+        write_varint(&writer, author->stored.cut);
     write_bytes(&writer, head, sizeof(head));
     return writer.size;
 }
 
 bool digest_entry_read(struct reader *reader, const uint8_t *before, struct digest_entry *ret_entry)
 {
-    struct digest_entry entry;
+    struct digest_entry entry = {0};
     uint64_t state;
 
     if (reader->failed || reader->offset == reader->size)
         return false;
     entry.id = read_bytes(reader, GOSSIP_ID_SIZE);
     state = read_varint(reader);
+    if (state % 2 == 1) {
+        entry.cut = read_varint(reader);
+        if (entry.cut == 0 || entry.cut > GOSSIP_COUNTER_MAX + 1)
+            reader->failed = true;
+    }
     entry.head = read_bytes(reader, GOSSIP_SHORT_HASH_SIZE);
-    if (reader->failed)
+    if (entry.head == NULL || reader->failed) {
+        reader->failed = true;
         return false;
+    }
     entry.have = state / 2;
-    entry.is_cut = state % 2 == 1;
-    if (entry.have > GOSSIP_COUNTER_MAX || (entry.have == 0 && !entry.is_cut) ||
+    if (entry.have > GOSSIP_COUNTER_MAX || (entry.have == 0 && entry.cut == 0) ||
+        (entry.cut != 0 && entry.have >= entry.cut) ||
         (before != NULL && memcmp(before, entry.id, GOSSIP_ID_SIZE) >= 0)) {
         reader->failed = true;
         return false;

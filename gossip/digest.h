@@ -10,7 +10,7 @@
 #include "gossip/records.h"
 
 enum {
-    DIGEST_ENTRY_MAX = GOSSIP_ID_SIZE + 10 + GOSSIP_SHORT_HASH_SIZE,
+    DIGEST_ENTRY_MAX = GOSSIP_ID_SIZE + 10 + 10 + GOSSIP_SHORT_HASH_SIZE,
 };
 
 struct digest_roots {
@@ -22,7 +22,7 @@ struct digest_roots {
 struct digest_entry {
     const uint8_t *id;
     uint64_t have;
-    bool is_cut;
+    uint64_t cut;        /* 0: none. */
     const uint8_t *head; /* GOSSIP_SHORT_HASH_SIZE */
 };
 

@@ -33,6 +33,10 @@ const char *gossip_strerror(int error)
         return "a signature does not fit";
     case GOSSIP_ERR_PRUNED:
         return "no longer held here";
+    case GOSSIP_ERR_CLONED:
+        return "another process writes under the same key";
+    case GOSSIP_ERR_EVICTED:
+        return "its key was evicted from the cluster";
     }
     return "unknown error";
 }
@@ -112,6 +116,18 @@ const char *gossip_notice_name(enum gossip_notice_kind kind)
         return "no-memory";
     case GOSSIP_NOTICE_LOST:
         return "notices-lost";
+    case GOSSIP_NOTICE_CUT:
+        return "cut";
+    case GOSSIP_NOTICE_EVIDENCE:
+        return "store-set-back";
+    case GOSSIP_NOTICE_EPOCH:
+        return "new-epoch";
+    case GOSSIP_NOTICE_REISSUED:
+        return "reissued";
+    case GOSSIP_NOTICE_CLONED:
+        return "cloned";
+    case GOSSIP_NOTICE_POISON:
+        return "poison";
     }
     return "unknown-notice";
 }

@@ -5,7 +5,7 @@
 
 #include "gossip/bytes.h"
 
-enum { PAYLOAD_FIELD = 3 };
+enum { SUPERSEDES_FIELD = 2, SUPERSEDES_HASH_FIELD = 1, PAYLOAD_FIELD = 3 };
 
 /* Reads the two lists without keeping anything: the walk below goes over the same bytes again. */
 static bool entries_are_valid(struct reader *reader, uint32_t *ret_knowns, uint32_t *ret_news)
@@ -176,11 +176,14 @@ void payload_field_write(uint8_t *ret_bytes, const void *payload, size_t payload
     assert(!writer.failed);
 }
 
-bool payload_find(const struct frame *frame, const uint8_t **ret_payload, size_t *ret_size)
+/* Finds a field of type bytes among protobuf fields: the last of its number. Unknown ones are
+ * passed over. False where they cannot be read, or it is not there. */
+static bool find_bytes(const uint8_t *fields, size_t fields_size, unsigned number,
+                       const uint8_t **ret_data, size_t *ret_size)
 {
-    struct reader reader = {frame->fields, frame->fields_size, 0, false};
-    const uint8_t *payload = NULL;
-    size_t payload_size = 0;
+    struct reader reader = {fields, fields_size, 0, false};
+    const uint8_t *found = NULL;
+    size_t found_size = 0;
 
     while (!reader.failed && reader.offset < reader.size) {
         uint64_t tag = read_varint(&reader);
@@ -199,9 +202,9 @@ bool payload_find(const struct frame *frame, const uint8_t **ret_payload, size_t
             size = read_varint(&reader);
             if (reader.failed || size > reader.size - reader.offset)
                 return false;
-            if (tag >> 3 == PAYLOAD_FIELD) {
-                payload = reader.data + reader.offset;
-                payload_size = (size_t)size;
+            if (tag >> 3 == number) {
+                found = reader.data + reader.offset;
+                found_size = (size_t)size;
             }
             read_bytes(&reader, (size_t)size);
             break;
@@ -212,9 +215,40 @@ bool payload_find(const struct frame *frame, const uint8_t **ret_payload, size_t
             return false; /* Groups, and what no version of protobuf knows. */
         }
     }
-    if (reader.failed || payload == NULL)
+    if (reader.failed || found == NULL)
         return false;
-    *ret_payload = payload;
-    *ret_size = payload_size;
+    *ret_data = found;
+    *ret_size = found_size;
     return true;
+}
+
+bool payload_find(const struct frame *frame, const uint8_t **ret_payload, size_t *ret_size)
+{
+    return find_bytes(frame->fields, frame->fields_size, PAYLOAD_FIELD, ret_payload, ret_size);
+}
+
+bool supersedes_find(const struct frame *frame, const uint8_t **ret_hash)
+{
+    const uint8_t *message;
+    const uint8_t *hash;
+    size_t size;
+
+    if (!find_bytes(frame->fields, frame->fields_size, SUPERSEDES_FIELD, &message, &size) ||
+        !find_bytes(message, size, SUPERSEDES_HASH_FIELD, &hash, &size) || size != GOSSIP_HASH_SIZE)
+        return false;
+    *ret_hash = hash;
+    return true;
+}
+
+void supersedes_field_write(uint8_t ret_bytes[SUPERSEDES_FIELD_SIZE],
+                            const uint8_t hash[GOSSIP_HASH_SIZE])
+{
+    struct writer writer = {ret_bytes, SUPERSEDES_FIELD_SIZE, 0, false};
+
+    write_varint(&writer, SUPERSEDES_FIELD << 3 | 2);
+    write_varint(&writer, 2 + GOSSIP_HASH_SIZE);
+    write_varint(&writer, SUPERSEDES_HASH_FIELD << 3 | 2);
+    write_varint(&writer, GOSSIP_HASH_SIZE);
+    write_bytes(&writer, hash, GOSSIP_HASH_SIZE);
+    assert(!writer.failed && writer.size == SUPERSEDES_FIELD_SIZE);
 }

@@ -62,4 +62,13 @@ void payload_field_write(uint8_t *ret_bytes, const void *payload, size_t payload
  * whether the fields can be read and there is one. */
 bool payload_find(const struct frame *frame, const uint8_t **ret_payload, size_t *ret_size);
 
+/* The field of an event that its author has written before, under an epoch that forked: it names
+ * the hash of the original. Written before the payload. */
+enum { SUPERSEDES_FIELD_SIZE = 4 + GOSSIP_HASH_SIZE };
+void supersedes_field_write(uint8_t ret_bytes[SUPERSEDES_FIELD_SIZE],
+                            const uint8_t hash[GOSSIP_HASH_SIZE]);
+
+/* Finds that hash, lent from the frame. Returns whether there is one. */
+bool supersedes_find(const struct frame *frame, const uint8_t **ret_hash);
+
 #endif

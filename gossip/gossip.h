@@ -39,6 +39,8 @@ enum gossip_error {
     GOSSIP_ERR_IN_USE = -12,     /* The address is taken. */
     GOSSIP_ERR_FORGED = -13,     /* A signature does not fit. */
     GOSSIP_ERR_PRUNED = -14,     /* It is below the floor: no longer held here. */
+    GOSSIP_ERR_CLONED = -15,     /* Another process writes under the same key. */
+    GOSSIP_ERR_EVICTED = -16,    /* The cluster has ended what this key may say. */
 };
 
 /* What an error means, in a few words; never NULL. */
@@ -192,10 +194,14 @@ struct gossip_event {
     const uint8_t *data; /* The payload, lent; NULL where it has none that we can read. */
     size_t size;
     const struct gossip_vclock *clock; /* Its context and itself, lent. */
+    bool contested; /* It lies behind its author's cut, and was delivered before that was known. */
+    const uint8_t *supersedes; /* Lent: the hash, 32 bytes, of the event that its author had written
+                                  before and issues again here; NULL as a rule. */
 };
 
 /*
  * Takes the next event in delivery order: 1, or 0 if there is none. Context events are passed over.
+ * Events behind a cut are passed over too: what had been popped before the cut was known stays so.
  * The queue is the store: an application that keeps the delivery number of the last event it has
  * dealt with, and passes it as options.after, sees each event at least once, across any crash.
  * IO, DAMAGED, NOMEM.
@@ -212,7 +218,13 @@ int gossip_event_get(struct gossip *gossip, struct gossip_dot dot, struct gossip
  * gossip is destroyed; what it shows is lent until its next call.
  */
 struct gossip_log;
-int gossip_log_open(struct gossip *gossip, struct gossip_log **ret_log);     /* NOMEM. */
+enum gossip_log_kind {
+    GOSSIP_LOG_EVENTS,    /* All that count. */
+    GOSSIP_LOG_CONTESTED, /* Those behind a cut that were delivered before it was known: by (hlc,
+                             author id, seq), those of one author in the order it wrote them. */
+};
+int gossip_log_open(struct gossip *gossip, enum gossip_log_kind kind,
+                    struct gossip_log **ret_log);                            /* NOMEM. */
 int gossip_log_next(struct gossip_log *log, struct gossip_event *ret_event); /* As event_pop. */
 void gossip_log_close(struct gossip_log *log);
 
@@ -223,11 +235,15 @@ struct gossip_author {
     uint8_t id[GOSSIP_ID_SIZE];
     uint8_t key[GOSSIP_KEY_SIZE];
     uint8_t epoch[GOSSIP_EPOCH_SIZE];
-    const char *name; /* From its certificate, lent; NULL while that is missing. */
-    uint64_t have;    /* The last of its events stored and delivered here. */
-    uint64_t floor;   /* Its events up to here are no longer held. */
-    uint64_t held;    /* Its verified events that wait for their context. */
-    bool is_self;     /* The author as which this node publishes. */
+    const char *name;   /* From its certificate, lent; NULL while that is missing. */
+    uint64_t have;      /* The last of its events stored and delivered here. */
+    uint64_t floor;     /* Its events up to here are no longer held. */
+    uint64_t held;      /* Its verified events that wait for their context. */
+    bool is_self;       /* The author as which this node publishes. */
+    bool is_own;        /* Its key is this node's: the one above, or one of its closed epochs. */
+    uint64_t cut;       /* From this seq on its events do not count; 0: no cut. */
+    bool is_forked;     /* A proof that it forked has made the cut; else an eviction has. */
+    uint64_t contested; /* How many of its events were delivered and lie behind the cut. */
 };
 
 /* How many authors are known; they are numbered from 0. */
@@ -275,6 +291,39 @@ struct gossip_peer {
 size_t gossip_peer_count(const struct gossip *gossip);
 int gossip_peer(const struct gossip *gossip, size_t index, struct gossip_peer *ret_peer);
 
+enum gossip_signed_type {
+    GOSSIP_SIGNED_CERTIFICATE = 1,
+    GOSSIP_SIGNED_LEAVE = 2, /* Reserved. */
+    GOSSIP_SIGNED_EVICTION = 3,
+    GOSSIP_SIGNED_PROOF = 4,
+};
+
+/* A record that proves itself: docs/protocol.md, "Signed records". */
+struct gossip_signed {
+    enum gossip_signed_type type;
+    const uint8_t *id;    /* Lent: GOSSIP_HASH_SIZE bytes. */
+    const uint8_t *bytes; /* Lent. */
+    size_t size;
+};
+
+size_t gossip_signed_count(const struct gossip *gossip);
+int gossip_signed(const struct gossip *gossip, size_t index, struct gossip_signed *ret_signed);
+
+/* What a proof shows: that an author has given one dot two contents. */
+struct gossip_proof {
+    uint8_t key[GOSSIP_KEY_SIZE];
+    uint8_t epoch[GOSSIP_EPOCH_SIZE];
+    uint8_t author[GOSSIP_ID_SIZE];
+    uint64_t seq;                        /* The dot in question, */
+    uint8_t hashes[2][GOSSIP_HASH_SIZE]; /* the two hashes it has, the lesser first, */
+    uint64_t cut; /* and from which seq on the author's events do not count for that. */
+};
+
+/* Reads a proof and checks that it proves what it says, with nothing but the cluster's public key.
+ * INVALID (not a proof), FORGED (it proves nothing). */
+int gossip_proof_check(const uint8_t cluster[GOSSIP_KEY_SIZE], const uint8_t *bytes, size_t size,
+                       struct gossip_proof *ret_proof);
+
 /* What became of a received datagram. */
 enum gossip_verdict {
     GOSSIP_DATAGRAM_ACCEPTED,
@@ -320,10 +369,23 @@ struct gossip_stats {
     uint64_t dropped;      /* Held events let go for lack of room; they are asked for again. */
     uint64_t ahead_stamps; /* Events whose stamp was too far in the future to follow. */
     uint64_t boot;         /* How many times this node has started. */
+    uint64_t contested;    /* Events delivered that now lie behind a cut. */
+    uint64_t forks_proven; /* Proofs made or taken in. */
+    uint64_t reissued;     /* Own events written again under a new epoch. */
     bool read_only;        /* The disk is full: no event is written, ours or others'. */
 };
 
 void gossip_stats(const struct gossip *gossip, struct gossip_stats *ret_stats);
+
+/* What tells that a store was set back to an earlier state, and this node may have said more than
+ * it knows of: bits. */
+enum gossip_evidence {
+    GOSSIP_EVIDENCE_BACKUP = 1, /* The store is a copy that a backup has made. */
+    GOSSIP_EVIDENCE_MOVED = 2,  /* Its file is not the one it was: copied, restored, moved. */
+    GOSSIP_EVIDENCE_SIDE = 4,   /* The side file knows of more, or is missing or damaged. */
+    GOSSIP_EVIDENCE_EVENTS = 8, /* A peer holds events of ours that the store does not know. */
+    GOSSIP_EVIDENCE_BOOT = 16,  /* A peer has heard us under a boot that the store does not know. */
+};
 
 enum gossip_notice_kind {
     GOSSIP_NOTICE_PEER_ALIVE,  /* A peer's address was proven. */
@@ -337,6 +399,12 @@ enum gossip_notice_kind {
     GOSSIP_NOTICE_DISK_FREED,  /* Writing again. */
     GOSSIP_NOTICE_NO_MEMORY,   /* A batch was dropped and the node built again from its store. */
     GOSSIP_NOTICE_LOST,        /* More notices were made than taken. */
+    GOSSIP_NOTICE_CUT,         /* An author's events no longer count from this dot on. */
+    GOSSIP_NOTICE_EVIDENCE, /* This store was set back: a new epoch opens before the next event. */
+    GOSSIP_NOTICE_EPOCH,    /* This node writes under a new epoch from this dot on. */
+    GOSSIP_NOTICE_REISSUED, /* An own event was written again, as this dot. */
+    GOSSIP_NOTICE_CLONED,   /* Another process writes under this node's key: this one stops. */
+    GOSSIP_NOTICE_POISON,   /* An event has ended the process twice; it is passed over. */
 };
 
 /* "peer-alive", "peer-silent" ...; never NULL. */
@@ -347,7 +415,8 @@ struct gossip_notice {
     char name[GOSSIP_NAME_MAX + 1]; /* The node it is about; empty where none. */
     struct gossip_address address;  /* Port 0 where none. */
     struct gossip_dot dot;          /* seq 0 where none. */
-    uint64_t number;                /* FUTURE: milliseconds ahead. DROPPED, LOST: how many. */
+    uint64_t number; /* FUTURE: milliseconds ahead. DROPPED, LOST: how many. CUT: 1 for a fork, 0
+                        for an eviction. EVIDENCE: of enum gossip_evidence. */
 };
 
 /* Takes the next notice: 1, or 0 if there is none. At most 256 wait; past that the newest are

@@ -56,8 +56,9 @@ enum gossip_limit {
     GOSSIP_WINDOW_EVENTS = 2048,
     GOSSIP_WINDOW_BYTES = 1048576,
     GOSSIP_WINDOW_BYTES_MIN = 16384,
-    GOSSIP_WANTS_MAX = 24, /* Ranges in one pull; 24 of them fit a datagram. */
-    GOSSIP_GAPS_MAX = 32,  /* Holes of one run that a pull names. */
+    GOSSIP_WANTS_MAX = 24,  /* Ranges in one pull; 24 of them fit a datagram. */
+    GOSSIP_GAPS_MAX = 32,   /* Holes of one run that a pull names. */
+    GOSSIP_HASHES_MAX = 24, /* Hashes asked for at once; as many fit a datagram. */
 
     /* Held-back events (verified, their context not yet here) and unfinished runs. */
     GOSSIP_PENDING_EVENTS = 4096,

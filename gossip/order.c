@@ -27,13 +27,14 @@ struct head {
 
 struct gossip_log {
     struct gossip *gossip;
+    enum gossip_log_kind kind;
     struct head *heads;
     size_t count;
     struct event_copy shown; /* What is lent to the caller. */
     struct gossip_vclock clock;
 };
 
-int gossip_log_open(struct gossip *gossip, struct gossip_log **ret_log)
+int gossip_log_open(struct gossip *gossip, enum gossip_log_kind kind, struct gossip_log **ret_log)
 {
     const struct authors *authors = &gossip->node->authors;
     struct gossip_log *log;
@@ -45,6 +46,7 @@ int gossip_log_open(struct gossip *gossip, struct gossip_log **ret_log)
     if (log == NULL)
         return GOSSIP_ERR_NOMEM;
     log->gossip = gossip;
+    log->kind = kind;
     log->heads = calloc(authors->count + 1, sizeof(*log->heads));
     if (log->heads == NULL) {
         gossip_log_close(log);
@@ -52,8 +54,11 @@ int gossip_log_open(struct gossip *gossip, struct gossip_log **ret_log)
     }
     log->count = authors->count;
     for (size_t i = 0; i < log->count; i++) {
-        log->heads[i].next = authors->items[i]->stored.floor + 1;
-        log->heads[i].last = author_have(authors->items[i]);
+        const struct author *author = authors->items[i];
+        uint64_t counts = author_have(author);
+
+        log->heads[i].next = kind == GOSSIP_LOG_EVENTS ? author->stored.floor + 1 : counts + 1;
+        log->heads[i].last = kind == GOSSIP_LOG_EVENTS ? counts : author->stored.have;
     }
     *ret_log = log;
     return GOSSIP_OK;
@@ -93,6 +98,8 @@ static int find_wait(struct gossip_log *log, uint32_t number)
         return GOSSIP_ERR_DAMAGED;
     head->hlc = frame.hlc;
     head->state = HEAD_READY;
+    if (log->kind == GOSSIP_LOG_CONTESTED)
+        return GOSSIP_OK; /* What they name may count, and is not shown here. */
     entries = frame_entries(&frame);
     while (frame_next(&entries, &entry)) {
         uint32_t other;

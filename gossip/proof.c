@@ -155,3 +155,14 @@ bool proof_verify(const struct gossip_crypto *crypto, const uint8_t cluster[GOSS
                                                                                    : proof->seq - 1;
     return true;
 }
+
+void proof_hashes(const struct gossip_crypto *crypto, const uint8_t cluster[GOSSIP_KEY_SIZE],
+                  const struct proof *proof, uint8_t ret_a[GOSSIP_HASH_SIZE],
+                  uint8_t ret_b[GOSSIP_HASH_SIZE])
+{
+    struct chain_owner owner = {cluster, proof->key, proof->epoch};
+    uint8_t last[GOSSIP_HASH_SIZE];
+
+    branch_hashes(crypto, &owner, proof->seq, &proof->a, ret_a, last);
+    branch_hashes(crypto, &owner, proof->seq, &proof->b, ret_b, last);
+}

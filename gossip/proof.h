@@ -58,4 +58,9 @@ bool proof_read(const struct gossip_crypto *crypto, struct wire_arena *arena, co
 bool proof_verify(const struct gossip_crypto *crypto, const uint8_t cluster[GOSSIP_KEY_SIZE],
                   const struct proof *proof, uint64_t *ret_cut);
 
+/* The two hashes that the dot in question has, the lesser first. */
+void proof_hashes(const struct gossip_crypto *crypto, const uint8_t cluster[GOSSIP_KEY_SIZE],
+                  const struct proof *proof, uint8_t ret_a[GOSSIP_HASH_SIZE],
+                  uint8_t ret_b[GOSSIP_HASH_SIZE]);
+
 #endif

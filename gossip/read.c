@@ -8,6 +8,7 @@
 
 #include "gossip/hlc.h"
 #include "gossip/museum.h"
+#include "gossip/proof.h"
 
 int check_readable(const struct gossip *gossip)
 {
@@ -71,6 +72,8 @@ int event_show(struct gossip *gossip, const struct event_copy *copy, struct goss
     event.hlc = frame.hlc;
     event.time_ms = hlc_ms(frame.hlc);
     event.clock = clock;
+    event.contested = author_is_contested(gossip->node->authors.items[record->author], record->seq);
+    supersedes_find(&frame, &event.supersedes);
     if (!payload_find(&frame, &event.data, &event.size)) {
         event.data = NULL;
         event.size = 0;
@@ -105,7 +108,7 @@ int gossip_event_pop(struct gossip *gossip, struct gossip_event *ret_event)
         if (found < 0)
             return found;
         gossip->after = gossip->popped.record.delivery;
-        if (ret_event->kind != GOSSIP_EVENT_CONTEXT)
+        if (ret_event->kind != GOSSIP_EVENT_CONTEXT && !ret_event->contested)
             return 1;
     }
 }
@@ -151,7 +154,11 @@ int gossip_author(const struct gossip *gossip, uint32_t number, struct gossip_au
                                          .have = author_have(author),
                                          .floor = author->stored.floor,
                                          .held = author->held_count,
-                                         .is_self = number == node->self};
+                                         .is_self = number == node->self,
+                                         .cut = author->stored.cut,
+                                         .contested = author->stored.have - author_have(author)};
+    ret_author->is_own = memcmp(author->stored.key, node->identity->key, GOSSIP_KEY_SIZE) == 0;
+    ret_author->is_forked = author->proof != NULL;
     memcpy(ret_author->id, author->stored.id, GOSSIP_ID_SIZE);
     memcpy(ret_author->key, author->stored.key, GOSSIP_KEY_SIZE);
     memcpy(ret_author->epoch, author->stored.epoch, GOSSIP_EPOCH_SIZE);
@@ -171,7 +178,8 @@ const struct gossip_vclock *gossip_clock(const struct gossip *gossip)
 }
 
 /* Whether a dot is held, and its event with it. */
-static int check_dot(const struct gossip_node *node, struct gossip_dot dot, bool *ret_pruned)
+static int check_dot(const struct gossip_node *node, struct gossip_dot dot, bool *ret_pruned,
+                     bool *ret_contested)
 {
     const struct author *author;
 
@@ -181,6 +189,7 @@ static int check_dot(const struct gossip_node *node, struct gossip_dot dot, bool
     if (dot.seq > author->stored.have)
         return GOSSIP_ERR_NOT_FOUND;
     *ret_pruned = dot.seq <= author->stored.floor;
+    *ret_contested = author_is_contested(author, dot.seq);
     return GOSSIP_OK;
 }
 
@@ -207,17 +216,24 @@ int gossip_relation(struct gossip *gossip, struct gossip_dot a, struct gossip_do
 {
     bool a_pruned = false;
     bool b_pruned = false;
+    bool a_contested = false;
+    bool b_contested = false;
     bool before = false;
     int error = check_readable(gossip);
 
     if (error >= 0)
-        error = check_dot(gossip->node, a, &a_pruned);
+        error = check_dot(gossip->node, a, &a_pruned, &a_contested);
     if (error >= 0)
-        error = check_dot(gossip->node, b, &b_pruned);
+        error = check_dot(gossip->node, b, &b_pruned, &b_contested);
     if (error < 0)
         return error;
     if (a.author == b.author && a.seq == b.seq) {
         *ret_relation = GOSSIP_EQUAL;
+        return GOSSIP_OK;
+    }
+    /* A dot behind a cut has several contents: which of them is asked for, nobody can tell. */
+    if (a_contested || b_contested) {
+        *ret_relation = GOSSIP_CONTESTED;
         return GOSSIP_OK;
     }
     if (a_pruned || b_pruned) {
@@ -258,6 +274,49 @@ size_t gossip_held(const struct gossip *gossip, struct gossip_held *ret_held, si
         count++;
     }
     return count;
+}
+
+size_t gossip_signed_count(const struct gossip *gossip)
+{
+    return check_readable(gossip) < 0 ? 0 : gossip->node->records.count;
+}
+
+int gossip_signed(const struct gossip *gossip, size_t index, struct gossip_signed *ret_signed)
+{
+    const struct signed_record *record;
+    int error = check_readable(gossip);
+
+    if (error < 0)
+        return error;
+    if (index >= gossip->node->records.count)
+        return GOSSIP_ERR_NOT_FOUND;
+    record = gossip->node->records.items[index];
+    *ret_signed = (struct gossip_signed){.type = (enum gossip_signed_type)record->type,
+                                         .id = record->id,
+                                         .bytes = record->bytes,
+                                         .size = record->size};
+    return GOSSIP_OK;
+}
+
+int gossip_proof_check(const uint8_t cluster[GOSSIP_KEY_SIZE], const uint8_t *bytes, size_t size,
+                       struct gossip_proof *ret_proof)
+{
+    const struct gossip_crypto *crypto = gossip_crypto_sodium();
+    struct gossip_proof shown = {0};
+    struct wire_arena arena;
+    struct proof proof;
+
+    if (!proof_read(crypto, &arena, bytes, size, &proof))
+        return GOSSIP_ERR_INVALID;
+    if (!proof_verify(crypto, cluster, &proof, &shown.cut))
+        return GOSSIP_ERR_FORGED;
+    memcpy(shown.key, proof.key, GOSSIP_KEY_SIZE);
+    memcpy(shown.epoch, proof.epoch, GOSSIP_EPOCH_SIZE);
+    author_id(crypto, proof.key, proof.epoch, shown.author);
+    shown.seq = proof.seq;
+    proof_hashes(crypto, cluster, &proof, shown.hashes[0], shown.hashes[1]);
+    *ret_proof = shown;
+    return GOSSIP_OK;
 }
 
 size_t gossip_peer_count(const struct gossip *gossip)

@@ -7,7 +7,7 @@
 #include "wire.pb-c.h"
 
 enum {
-    LINK_SIZE = 4 + GOSSIP_HASH_SIZE,         /* Of a proof: body size, inner hash. */
+    LINK_SIZE = WIRE_LINK_SIZE,
     LINKS_MAX = GOSSIP_SEAL_EVERY,            /* No further is it to a required seal. */
     ADDRESS_ENTRY_SIZE = GOSSIP_ID_SIZE + 18, /* Node id, address 16, port 2. */
     ARENA_ALIGNMENT = _Alignof(struct wire_arena),
@@ -245,7 +245,9 @@ static bool run_part_is_valid(const struct wire_run_part *run)
     return is_range(run->first, run->last) &&
            is_slice(run->size, GOSSIP_RUN_SIZE_MAX, run->offset, &run->data) &&
            (run->previous != NULL) == (run->offset == 0) &&
-           (run->seal != NULL) == (run->offset + run->data.size == run->size);
+           ((run->seal == NULL && run->link == NULL) ||
+            run->offset + run->data.size == run->size) &&
+           (run->seal == NULL || run->link == NULL);
 }
 
 static bool record_part_is_valid(const struct wire_record_part *record)
@@ -255,10 +257,10 @@ static bool record_part_is_valid(const struct wire_record_part *record)
 
 static bool part_is_valid(const struct wire_part *part)
 {
-    if (part->run.present && part->record.present)
+    if (part->run.present + part->record.present + part->has_introduction > 1)
         return false;
     if (part->has_request && part->count == 0 &&
-        (part->index != 0 || part->run.present || part->record.present))
+        (part->index != 0 || part->run.present || part->record.present || part->has_introduction))
         return false;
     if (part->has_request && part->count > 0 && part->index >= part->count)
         return false;
@@ -270,6 +272,20 @@ static bool addresses_are_valid(const struct wire_addresses *addresses)
 {
     return is_multiple(&addresses->ask, GOSSIP_ID_SIZE) &&
            is_multiple(&addresses->entries, ADDRESS_ENTRY_SIZE);
+}
+
+static bool hashes_ask_is_valid(const struct wire_hashes_ask *ask)
+{
+    return ask->seqs.size >= 8 && ask->seqs.size <= GOSSIP_HASHES_MAX * 8 &&
+           is_multiple(&ask->seqs, 8);
+}
+
+static bool hashes_are_valid(const struct wire_hashes *hashes)
+{
+    return hashes->have <= GOSSIP_COUNTER_MAX &&
+           hashes->entries.size <= GOSSIP_HASHES_MAX * WIRE_HASHES_ENTRY_SIZE &&
+           is_multiple(&hashes->entries, WIRE_HASHES_ENTRY_SIZE) &&
+           (hashes->boot.data == NULL || hashes->boot.size > 1 + GOSSIP_SIGNATURE_SIZE);
 }
 
 static bool certificate_is_valid(const struct wire_certificate *certificate)
@@ -522,6 +538,7 @@ static bool take_run(const Gossip__Wire__RunPart *message, struct wire_run_part 
                                &ret_run->previous) &&
            take_optional_fixed(message->has_seal, &message->seal, GOSSIP_SIGNATURE_SIZE,
                                &ret_run->seal) &&
+           take_optional_fixed(message->has_link, &message->link, WIRE_LINK_SIZE, &ret_run->link) &&
            (message->introduction == NULL ||
             take_introduction(message->introduction, &ret_run->introduction));
 }
@@ -554,9 +571,12 @@ bool wire_decode_part(struct wire_arena *arena, const uint8_t *data, size_t size
         .index = message->index,
         .count = message->count,
         .more = message->more,
+        .has_introduction = message->introduction != NULL,
     };
     if ((message->run != NULL && !take_run(message->run, &part.run)) ||
         (message->record != NULL && !take_record(message->record, &part.record)) ||
+        (message->introduction != NULL &&
+         !take_introduction(message->introduction, &part.introduction)) ||
         !part_is_valid(&part))
         return false;
     *ret_part = part;
@@ -585,6 +605,8 @@ static void give_run(const struct wire_run_part *run, Gossip__Wire__RunPart *mes
     message->data = give_bytes(&run->data);
     message->has_seal = run->seal != NULL;
     message->seal = give(run->seal, GOSSIP_SIGNATURE_SIZE);
+    message->has_link = run->link != NULL;
+    message->link = give(run->link, WIRE_LINK_SIZE);
 }
 
 size_t wire_encode_part(const struct wire_part *part, uint8_t *buffer, size_t capacity)
@@ -614,6 +636,10 @@ size_t wire_encode_part(const struct wire_part *part, uint8_t *buffer, size_t ca
         record.offset = part->record.offset;
         record.data = give_bytes(&part->record.data);
         message.record = &record;
+    }
+    if (part->has_introduction) {
+        give_introduction(&part->introduction, &introduction);
+        message.introduction = &introduction;
     }
     return pack(&message.base, buffer, capacity);
 }
@@ -647,6 +673,65 @@ size_t wire_encode_addresses(const struct wire_addresses *addresses, uint8_t *bu
     message.ask = give_bytes(&addresses->ask);
     message.has_entries = addresses->entries.data != NULL;
     message.entries = give_bytes(&addresses->entries);
+    return pack(&message.base, buffer, capacity);
+}
+
+bool wire_decode_hashes_ask(struct wire_arena *arena, const uint8_t *data, size_t size,
+                            struct wire_hashes_ask *ret_ask)
+{
+    const Gossip__Wire__HashesAsk *message =
+        unpack(arena, &gossip__wire__hashes_ask__descriptor, data, size);
+    struct wire_hashes_ask ask;
+
+    if (message == NULL)
+        return false;
+    ask = (struct wire_hashes_ask){.seqs = take_bytes(&message->seqs)};
+    if (!take_fixed(&message->author, GOSSIP_ID_SIZE, &ask.author) || !hashes_ask_is_valid(&ask))
+        return false;
+    *ret_ask = ask;
+    return true;
+}
+
+size_t wire_encode_hashes_ask(const struct wire_hashes_ask *ask, uint8_t *buffer, size_t capacity)
+{
+    Gossip__Wire__HashesAsk message = GOSSIP__WIRE__HASHES_ASK__INIT;
+
+    assert(hashes_ask_is_valid(ask));
+    message.author = give_fixed(ask->author, GOSSIP_ID_SIZE);
+    message.seqs = give_bytes(&ask->seqs);
+    return pack(&message.base, buffer, capacity);
+}
+
+bool wire_decode_hashes(struct wire_arena *arena, const uint8_t *data, size_t size,
+                        struct wire_hashes *ret_hashes)
+{
+    const Gossip__Wire__Hashes *message =
+        unpack(arena, &gossip__wire__hashes__descriptor, data, size);
+    struct wire_hashes hashes;
+
+    if (message == NULL)
+        return false;
+    hashes = (struct wire_hashes){
+        .have = message->have,
+        .entries = take_bytes(&message->entries),
+        .boot = take_optional_bytes(message->has_boot, &message->boot),
+    };
+    if (!take_fixed(&message->author, GOSSIP_ID_SIZE, &hashes.author) || !hashes_are_valid(&hashes))
+        return false;
+    *ret_hashes = hashes;
+    return true;
+}
+
+size_t wire_encode_hashes(const struct wire_hashes *hashes, uint8_t *buffer, size_t capacity)
+{
+    Gossip__Wire__Hashes message = GOSSIP__WIRE__HASHES__INIT;
+
+    assert(hashes_are_valid(hashes));
+    message.author = give_fixed(hashes->author, GOSSIP_ID_SIZE);
+    message.have = hashes->have;
+    message.entries = give_bytes(&hashes->entries);
+    message.has_boot = hashes->boot.data != NULL;
+    message.boot = give_bytes(&hashes->boot);
     return pack(&message.base, buffer, capacity);
 }
 

@@ -22,6 +22,11 @@ struct wire_arena {
     unsigned allocations;
 };
 
+enum {
+    WIRE_LINK_SIZE = 4 + GOSSIP_HASH_SIZE,         /* Of a chain: body size, inner hash. */
+    WIRE_HASHES_ENTRY_SIZE = 8 + GOSSIP_HASH_SIZE, /* seq, hash. */
+};
+
 struct wire_bytes {
     const uint8_t *data; /* NULL where the field is absent. */
     size_t size;
@@ -95,7 +100,9 @@ struct wire_run_part {
     uint32_t offset;         /* offset + data.size is at most size. */
     const uint8_t *previous; /* GOSSIP_HASH_SIZE where offset is 0, else NULL. */
     struct wire_bytes data;  /* Not empty. */
-    const uint8_t *seal;     /* GOSSIP_SIGNATURE_SIZE where the stream ends, else NULL. */
+    const uint8_t *seal;     /* GOSSIP_SIGNATURE_SIZE where the stream ends and a seal vouches for
+                                it, else NULL. */
+    const uint8_t *link;     /* WIRE_LINK_SIZE, or NULL: where the stream ends at a cut. */
     bool has_introduction;
     struct wire_introduction introduction;
 };
@@ -108,8 +115,8 @@ struct wire_record_part {
     struct wire_bytes data; /* Not empty. */
 };
 
-/* At most one of run and record is present. Asked for: request, index and count stand; else none
- * of them does. */
+/* At most one of run, record and introduction is present. Asked for: request, index and count
+ * stand; else none of them does. */
 struct wire_part {
     bool has_request;
     uint64_t request;
@@ -118,6 +125,20 @@ struct wire_part {
     bool more;
     struct wire_run_part run;
     struct wire_record_part record;
+    bool has_introduction;
+    struct wire_introduction introduction;
+};
+
+struct wire_hashes_ask {
+    const uint8_t *author;  /* GOSSIP_ID_SIZE */
+    struct wire_bytes seqs; /* Of 8 bytes each, 1 to GOSSIP_HASHES_MAX of them. */
+};
+
+struct wire_hashes {
+    const uint8_t *author;     /* GOSSIP_ID_SIZE */
+    uint64_t have;             /* At most GOSSIP_COUNTER_MAX. */
+    struct wire_bytes entries; /* A multiple of 40 bytes, at most GOSSIP_HASHES_MAX of them. */
+    struct wire_bytes boot;    /* More than 1 + GOSSIP_SIGNATURE_SIZE bytes, or absent. */
 };
 
 struct wire_addresses {
@@ -170,6 +191,10 @@ bool wire_decode_part(struct wire_arena *arena, const uint8_t *data, size_t size
                       struct wire_part *ret_part);
 bool wire_decode_addresses(struct wire_arena *arena, const uint8_t *data, size_t size,
                            struct wire_addresses *ret_addresses);
+bool wire_decode_hashes_ask(struct wire_arena *arena, const uint8_t *data, size_t size,
+                            struct wire_hashes_ask *ret_ask);
+bool wire_decode_hashes(struct wire_arena *arena, const uint8_t *data, size_t size,
+                        struct wire_hashes *ret_hashes);
 bool wire_decode_certificate(struct wire_arena *arena, const uint8_t *data, size_t size,
                              struct wire_certificate *ret_certificate);
 bool wire_decode_eviction(struct wire_arena *arena, const uint8_t *data, size_t size,
@@ -185,6 +210,8 @@ size_t wire_encode_pull(const struct wire_pull *pull, uint8_t *buffer, size_t ca
 size_t wire_encode_part(const struct wire_part *part, uint8_t *buffer, size_t capacity);
 size_t wire_encode_addresses(const struct wire_addresses *addresses, uint8_t *buffer,
                              size_t capacity);
+size_t wire_encode_hashes_ask(const struct wire_hashes_ask *ask, uint8_t *buffer, size_t capacity);
+size_t wire_encode_hashes(const struct wire_hashes *hashes, uint8_t *buffer, size_t capacity);
 size_t wire_encode_certificate(const struct wire_certificate *certificate, uint8_t *buffer,
                                size_t capacity);
 size_t wire_encode_eviction(const struct wire_eviction *eviction, uint8_t *buffer, size_t capacity);

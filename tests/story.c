@@ -311,7 +311,8 @@ const char *story_log(struct world *world, unsigned node)
     int found;
 
     text[0] = '\0';
-    assert_int_equal(gossip_log_open(world_gossip(world, node), &log), GOSSIP_OK);
+    assert_int_equal(gossip_log_open(world_gossip(world, node), GOSSIP_LOG_EVENTS, &log),
+                     GOSSIP_OK);
     while ((found = gossip_log_next(log, &event)) > 0)
         add_word(text, sizeof(text), &event);
     gossip_log_close(log);

@@ -260,6 +260,8 @@ static void send_digest(struct town *town, unsigned from, const uint8_t id[GOSSI
         4);
     write_bytes(&writer, id, GOSSIP_ID_SIZE);
     write_varint(&writer, 2 * have + is_cut);
+    if (is_cut)
+        write_varint(&writer, have + 1);
     write_bytes(&writer, head, GOSSIP_SHORT_HASH_SIZE);
     digest.authors.entries = (struct wire_bytes){entry, writer.size};
     size = wire_encode_digest(&digest, plain + 1, sizeof(plain) - 1 - GOSSIP_SIGNATURE_SIZE);

@@ -20,6 +20,8 @@ static const struct gossip_crypto *crypto;
 static const uint8_t exchange_1[GOSSIP_NONCE_SIZE] = {1, 2, 3};
 static const uint8_t exchange_2[GOSSIP_NONCE_SIZE] = {1, 2, 4};
 
+static const uint8_t no_hash[GOSSIP_HASH_SIZE];
+
 /* ---- The trie, once more: ids as text, sets by prefix, nothing kept from one time to the next.
  * ---- */
 
@@ -46,7 +48,7 @@ static void model_leaf(const struct model_author *author, uint8_t ret_hash[GOSSI
     write_fixed(&writer,
                 author->cut > 0 && author->cut - 1 < author->have ? author->cut - 1 : author->have,
                 8);
-    write_bytes(&writer, author->hash, GOSSIP_HASH_SIZE);
+    write_bytes(&writer, author->cut == 1 ? no_hash : author->hash, GOSSIP_HASH_SIZE);
     write_fixed(&writer, author->cut, 8);
     assert_false(writer.failed);
     crypto->hash(ret_hash, (const struct gossip_piece[]){{bytes, writer.size}}, 1);
@@ -132,6 +134,11 @@ static void change(struct authors *authors, struct model *model, size_t index, u
     real->stored.have = author->have;
     real->stored.cut = author->cut;
     memcpy(real->stored.head_hash, author->hash, GOSSIP_HASH_SIZE);
+    if (author->cut > 0 && author->cut <= author->have) {
+        /* What is shown is the event before the cut, not the newest. */
+        real->stored.head_hash[0] ^= 1;
+        memcpy(real->cut_hash, author->hash, GOSSIP_HASH_SIZE);
+    }
     real->leaf_fits = false;
     assert_int_equal(digest_shows(real), author->have > 0 || author->cut > 0);
 }
@@ -297,7 +304,7 @@ static void test_entries_round_trip(void **state)
         assert_true(digest_entry_read(&reader, before, &entry));
         assert_int_equal(entry.id[0], i + 1);
         assert_true(entry.have == cases[i].reads);
-        assert_int_equal(entry.is_cut, cases[i].cut != 0);
+        assert_int_equal(entry.cut, cases[i].cut);
         assert_memory_equal(entry.head, heads[i], GOSSIP_SHORT_HASH_SIZE);
         before = entry.id;
     }
@@ -329,7 +336,7 @@ static void test_entries_refused(void **state)
     static const struct {
         uint8_t first; /* Of the id before it; 255: there is none. */
         uint8_t id;
-        uint8_t state[11];
+        uint8_t state[21];
         size_t state_size;
         bool is_good;
     } cases[] = {
@@ -338,16 +345,27 @@ static void test_entries_refused(void **state)
         {5, 5, {2}, 1, false}, /* Twice. */
         {6, 5, {2}, 1, false}, /* Out of order. */
         {255, 0, {2}, 1, true},
-        {255, 5, {0}, 1, false}, /* Nothing, which is left out. */
-        {255, 5, {1}, 1, true},  /* Cut from the first on. */
-        {255, 5, {3}, 1, true},
+        {255, 5, {0}, 1, false},   /* Nothing, which is left out. */
+        {255, 5, {1, 1}, 2, true}, /* Cut from the first on. */
+        {255, 5, {3, 2}, 2, true},
+        {255, 5, {3, 99}, 2, true},    /* Not all before the cut is there. */
+        {255, 5, {1}, 1, false},       /* It does not say where. */
+        {255, 5, {1, 0}, 2, false},    /* Before anything. */
+        {255, 5, {3, 1}, 2, false},    /* What is shown lies behind it. */
         {255, 5, {0x82, 0}, 2, false}, /* Not the shortest form. */
         {255, 5, {0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 1}, 10, true}, /* 2^62 */
         {255,
          5,
-         {0x81, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 1},
-         10,
-         true}, /* and cut. */
+         {0x81, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 1, /* and cut after it: */
+          0x81, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x40},
+         19,
+         true},
+        {255,
+         5,
+         {0x81, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 1, /* or past that. */
+          0x82, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x40},
+         19,
+         false},
         {255, 5, {0x82, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 1}, 10, false},
         {255, 5, {0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 1}, 10, false},
         {255, 5, {0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 2}, 10, false},

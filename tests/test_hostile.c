@@ -57,7 +57,7 @@ static void note(void *context, uint64_t time_ms, const char *line)
     (void)time_ms;
     if (sscanf(line, "n%u notices: %31s", &number, name) != 2)
         return;
-    for (enum gossip_notice_kind kind = 0; kind <= GOSSIP_NOTICE_LOST; kind++) {
+    for (enum gossip_notice_kind kind = 0; kind <= GOSSIP_NOTICE_POISON; kind++) {
         if (strcmp(gossip_notice_name(kind), name) == 0)
             stage->notices[number - 1] |= UINT64_C(1) << kind;
     }

@@ -759,7 +759,7 @@ static const struct rule {
      "2a8101" RUN_NAME "2002" "2801" RUN_PREVIOUS "3a0133" RUN_SEAL},
     {"a short previous hash", PART, MEANING,
      "2a8001" RUN_NAME "2001" "2800" "321f" X31 "3a0133" RUN_SEAL},
-    {"no seal at the end", PART, MEANING, "2a3f" RUN_NAME "2001" "2800" RUN_PREVIOUS "3a0133"},
+    {"no seal at the end", PART, TAKEN, "2a3f" RUN_NAME "2001" "2800" RUN_PREVIOUS "3a0133"},
     {"a seal before the end", PART, MEANING,
      "2a8101" RUN_NAME "2002" "2800" RUN_PREVIOUS "3a0133" RUN_SEAL},
     {"a short seal", PART, MEANING,

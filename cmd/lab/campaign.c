@@ -305,7 +305,7 @@ static bool log_trace(struct world *world, unsigned node, uint64_t *ret_hash)
     struct gossip_log *log;
     struct gossip_event event;
     uint64_t hash = 0;
-    int found = gossip_log_open(gossip, &log);
+    int found = gossip_log_open(gossip, GOSSIP_LOG_EVENTS, &log);
 
     if (found < 0)
         return false;

@@ -391,7 +391,7 @@ void checker_read_log(struct checker *checker, unsigned number, struct gossip *g
     struct gossip_event event;
     struct gossip_log *log;
     size_t count = 0;
-    int found = gossip_log_open(gossip, &log);
+    int found = gossip_log_open(gossip, GOSSIP_LOG_EVENTS, &log);
 
     if (found < 0) {
         checker_report(checker, INVARIANT_BOUNDS, "n%u shows no log: %s", number + 1,

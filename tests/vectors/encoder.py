@@ -907,6 +907,7 @@ class Heads:
         return b"".join(
             author
             + varint(2 * have + (1 if cut > 0 else 0))
+            + (varint(cut) if cut > 0 else b"")
             + head_hash(exchange, author, have, head)
             for author, (have, head, cut) in sorted(self.heads.items())
             if authors is None or author in authors
