@@ -12,6 +12,8 @@ void authors_clear(struct authors *authors)
         assert(authors->items[i]->held_first == NULL);
         free(authors->items[i]->mentioned);
         free(authors->items[i]->mentioned_bits);
+        free(authors->items[i]->proof);
+        free(authors->items[i]->refused_branch);
         free(authors->items[i]);
     }
     free(authors->items);

@@ -7,8 +7,10 @@
 
 #include "gossip/event.h"
 #include "gossip/store.h"
+#include "gossip/wire.h"
 
 struct held_event;
+struct proof_branch;
 struct signed_record;
 
 #define NO_AUTHOR UINT32_MAX
@@ -33,7 +35,8 @@ struct author {
     struct held_event *held_last;
     size_t held_count;
     size_t held_bytes;
-    uint64_t refused; /* Seq of an event that no node will ever accept, or 0. */
+    uint64_t refused;                    /* Seq of an event that no node will ever accept, or 0; */
+    struct proof_branch *refused_branch; /* and what can be shown of it, or NULL. */
 
     bool blocked; /* Its first held-back event waits for this dot. */
     uint8_t waits_id[GOSSIP_ID_SIZE];
@@ -45,7 +48,9 @@ struct author {
 
     /* Where there is a cut (stored.cut) at or below what is stored, hash of the event before it. */
     uint8_t cut_hash[GOSSIP_HASH_SIZE];
-    const struct signed_record *proof; /* That it forked, where that has made the cut; else NULL. */
+    struct signed_record *proof; /* That it forked, where that has made the cut; else NULL. */
+    bool has_cut_link; /* Of event cut, which is not here: what proves the one before it. */
+    uint8_t cut_link[WIRE_LINK_SIZE];
     bool is_void; /* Its key was evicted without naming it: none of its events counts. */
 
     uint8_t leaf[GOSSIP_HASH_SIZE]; /* Its leaf in the digest's trie. */

@@ -5,10 +5,14 @@
 #include "gossip/state.h"
 
 #include <assert.h>
+#include <stdlib.h>
 #include <string.h>
 
+#include "gossip/branch.h"
 #include "gossip/bytes.h"
+#include "gossip/cuts.h"
 #include "gossip/hlc.h"
+#include "gossip/inquiry.h"
 #include "gossip/museum.h"
 
 int deliver_event(struct gossip_node *node, uint32_t number, const struct chain *chain,
@@ -138,10 +142,31 @@ static enum context_state context_state(const struct gossip_node *node, const st
     return waits ? CONTEXT_WAITS : CONTEXT_SATISFIED;
 }
 
+/* What was refused is kept by nobody; but another chain of its author may have an event there that
+ * nothing is wrong with, and then the two prove a fork. */
+static int keep_refused(struct gossip_node *node, struct author *author, uint64_t seq)
+{
+    struct proof_branch branch;
+    int found = branch_find(node, author->stored.number, seq, &branch);
+
+    free(author->refused_branch);
+    author->refused_branch = NULL;
+    if (found <= 0)
+        return found;
+    author->refused_branch = malloc(sizeof(branch));
+    if (author->refused_branch == NULL)
+        return GOSSIP_ERR_NOMEM;
+    *author->refused_branch = branch;
+    return GOSSIP_OK;
+}
+
 static int refuse(struct gossip_node *node, struct author *author)
 {
     uint64_t seq = author->held_first->chain.seq;
+    int error = keep_refused(node, author, seq);
 
+    if (error < 0)
+        return error;
     author->refused = seq;
     held_drop_all(&node->held, author);
     runs_remove_until(&node->runs, author->stored.id, UINT64_MAX);
@@ -251,8 +276,8 @@ static struct chain_owner owner_of(const struct gossip_node *node, const uint8_t
     return (struct chain_owner){node->identity->cluster, key, epoch};
 }
 
-/* Walks the events of a stream past chain->seq. With author, appends them to its queue; without,
- * only verifies. */
+/* Walks the events of a stream past chain->seq. With author, appends those before its cut to its
+ * queue; without, only verifies. */
 static int walk_stream(struct gossip_node *node, const struct run *run,
                        const struct chain_owner *owner, struct chain *chain, struct author *author,
                        enum run_outcome *ret_outcome)
@@ -282,9 +307,10 @@ static int walk_stream(struct gossip_node *node, const struct run *run,
             *ret_outcome = RUN_MALFORMED;
             return GOSSIP_OK;
         }
-        if (author != NULL) {
-            int error = held_append(&node->held, author, chain, body, (size_t)size,
-                                    seq == run->last ? run->seal : NULL, run->source);
+        if (author != NULL && !author_is_contested(author, seq)) {
+            int error =
+                held_append(&node->held, author, chain, body, (size_t)size,
+                            seq == run->last && run->has_seal ? run->seal : NULL, run->source);
 
             if (error < 0)
                 return error;
@@ -294,20 +320,63 @@ static int walk_stream(struct gossip_node *node, const struct run *run,
     return GOSSIP_OK;
 }
 
-/* Makes an author of a run's introduction, whose chain has been verified. */
-static int add_author(struct gossip_node *node, const struct run *run)
+/* Whether a run that has been walked to its end is its author's: by its seal, or below a cut by
+ * what has made the cut. */
+static bool run_is_proven(const struct gossip_node *node, const struct author *author,
+                          const struct run *run, const struct chain_owner *owner,
+                          const struct chain *chain)
 {
-    struct gossip_author_record record = {.number = (uint32_t)node->authors.count};
+    if (run->has_seal)
+        return seal_verify(node->crypto, chain->hash, owner->key, run->seal);
+    return author != NULL && run->last + 1 == author->stored.cut &&
+           cuts_vouch(node, author, chain->hash, run->has_link ? run->link : NULL);
+}
+
+/* Judges the run of an author that is not known yet, from its introduction. */
+static int judge_stranger(struct gossip_node *node, const struct run *run, uint32_t *ret_author,
+                          enum run_outcome *ret_outcome)
+{
+    struct chain_owner owner = owner_of(node, run->key, run->epoch);
+    struct chain chain = {0};
+    uint8_t id[GOSSIP_ID_SIZE];
     int error;
 
-    memcpy(record.id, run->author, GOSSIP_ID_SIZE);
-    memcpy(record.key, run->key, GOSSIP_KEY_SIZE);
-    memcpy(record.epoch, run->epoch, GOSSIP_EPOCH_SIZE);
-    error = authors_add(&node->authors, &record);
-    if (error < 0)
-        return error;
-    node->authors.items[record.number]->dirty = true;
-    return GOSSIP_OK;
+    if (!run->has_introduction || greet_certificate(node, run->key) == NULL) {
+        *ret_outcome = RUN_STRANGER;
+        return GOSSIP_OK;
+    }
+    author_id(node->crypto, run->key, run->epoch, id);
+    if (memcmp(id, run->author, GOSSIP_ID_SIZE) != 0) {
+        *ret_outcome = RUN_FORGED;
+        return GOSSIP_OK;
+    }
+    if (memcmp(run->previous, chain.hash, GOSSIP_HASH_SIZE) != 0) {
+        *ret_outcome = RUN_MALFORMED; /* Before the first event there is nothing. */
+        return GOSSIP_OK;
+    }
+    if (run->first > 1) {
+        *ret_outcome = RUN_EARLY;
+        return GOSSIP_OK;
+    }
+    if (cuts_of_key(node, run->key, run->epoch) == 1) {
+        /* None of its events counts. It is worth a row only where it keeps others waiting. */
+        *ret_outcome = cuts_is_waited_for(node, id) ? RUN_TAKEN : RUN_REFUSED;
+        return *ret_outcome == RUN_TAKEN ? cuts_add_author(node, run->key, run->epoch, ret_author)
+                                         : GOSSIP_OK;
+    }
+    if (run->has_seal) {
+        error = walk_stream(node, run, &owner, &chain, NULL, ret_outcome);
+        if (error < 0 || *ret_outcome != RUN_TAKEN)
+            return error;
+        if (!run_is_proven(node, NULL, run, &owner, &chain)) {
+            *ret_outcome = RUN_FORGED;
+            return GOSSIP_OK;
+        }
+    } else if (cuts_of_key(node, run->key, run->epoch) != run->last + 1) {
+        *ret_outcome = RUN_FORGED; /* Nothing could vouch for it. */
+        return GOSSIP_OK;
+    }
+    return cuts_add_author(node, run->key, run->epoch, ret_author);
 }
 
 /* Judges a run whose parts are all here and, if all is well, takes its events in. */
@@ -315,39 +384,23 @@ static int judge_run(struct gossip_node *node, const struct run *run, uint32_t *
                      enum run_outcome *ret_outcome)
 {
     uint32_t number = authors_find(&node->authors, run->author);
-    struct author *author = number == NO_AUTHOR ? NULL : node->authors.items[number];
-    struct chain chain = {0};
+    struct author *author;
+    struct chain chain;
     struct chain_owner owner;
     int error;
 
-    if (author != NULL) {
-        chain = author->tail;
-        owner = owner_of(node, author->stored.key, author->stored.epoch);
-        if (author->refused != 0 || author->stored.cut != 0) {
-            *ret_outcome = RUN_REFUSED;
-            return GOSSIP_OK;
-        }
-        if (run->last <= chain.seq) {
-            *ret_outcome = RUN_KNOWN;
-            return GOSSIP_OK;
-        }
-    } else {
-        uint8_t id[GOSSIP_ID_SIZE];
-
-        if (!run->has_introduction || greet_certificate(node, run->key) == NULL) {
-            *ret_outcome = RUN_STRANGER;
-            return GOSSIP_OK;
-        }
-        author_id(node->crypto, run->key, run->epoch, id);
-        if (memcmp(id, run->author, GOSSIP_ID_SIZE) != 0) {
-            *ret_outcome = RUN_FORGED;
-            return GOSSIP_OK;
-        }
-        if (memcmp(run->previous, chain.hash, GOSSIP_HASH_SIZE) != 0) {
-            *ret_outcome = RUN_MALFORMED; /* Before the first event there is nothing. */
-            return GOSSIP_OK;
-        }
-        owner = owner_of(node, run->key, run->epoch);
+    *ret_outcome = RUN_TAKEN;
+    if (number == NO_AUTHOR) {
+        error = judge_stranger(node, run, &number, ret_outcome);
+        if (error < 0 || *ret_outcome != RUN_TAKEN)
+            return error;
+    }
+    author = node->authors.items[number];
+    chain = author->tail;
+    owner = owner_of(node, author->stored.key, author->stored.epoch);
+    if (run->last <= chain.seq || author_is_contested(author, chain.seq + 1)) {
+        *ret_outcome = RUN_KNOWN;
+        return GOSSIP_OK;
     }
     if (run->first > chain.seq + 1) {
         *ret_outcome = RUN_EARLY;
@@ -357,34 +410,35 @@ static int judge_run(struct gossip_node *node, const struct run *run, uint32_t *
         *ret_outcome = RUN_DISAGREES;
         return GOSSIP_OK;
     }
+    if (author->refused != 0) {
+        *ret_outcome = RUN_REFUSED;
+        return GOSSIP_OK;
+    }
     error = walk_stream(node, run, &owner, &chain, NULL, ret_outcome);
     if (error < 0 || *ret_outcome != RUN_TAKEN)
         return error;
-    if (!seal_verify(node->crypto, chain.hash, owner.key, run->seal)) {
+    if (!run_is_proven(node, author, run, &owner, &chain)) {
         *ret_outcome = RUN_FORGED;
         return GOSSIP_OK;
     }
-    if (author == NULL) {
-        number = (uint32_t)node->authors.count;
-        error = add_author(node, run);
+    if (!run->has_seal && run->has_link) {
+        error = cuts_keep_link(node, author, run->link);
         if (error < 0)
             return error;
-        author = node->authors.items[number];
     }
     chain = author->tail;
-    owner = owner_of(node, author->stored.key, author->stored.epoch);
     error = walk_stream(node, run, &owner, &chain, author, ret_outcome);
     *ret_author = number;
     return error;
 }
 
-static int tell_disagreement(struct gossip_node *node, const uint8_t *id, uint64_t seq)
+int deliver_disagreement(struct gossip_node *node, uint32_t number, uint32_t peer, uint64_t seq)
 {
-    uint32_t number = authors_find(&node->authors, id);
     struct author *author = node->authors.items[number];
+    int error = inquiry_begin(node, number, peer, seq);
 
-    if (author->disagreed)
-        return GOSSIP_OK;
+    if (error < 0 || author->disagreed)
+        return error;
     author->disagreed = true;
     return node_notice(node, GOSSIP_NOTICE_DISAGREES,
                        peers_find_key(&node->peers, author->stored.key),
@@ -435,7 +489,8 @@ static int take_run(struct gossip_node *node, struct run *run, enum gossip_verdi
             break;
         case RUN_DISAGREES:
             verdict = GOSSIP_DATAGRAM_REFUSED;
-            error = tell_disagreement(node, id, run->first - 1);
+            error = deliver_disagreement(node, authors_find(&node->authors, id), run->source,
+                                         run->first - 1);
             if (error < 0)
                 return error;
             runs_remove(&node->runs, run);
@@ -484,23 +539,17 @@ enum gossip_verdict deliver_part(struct gossip_node *node, uint32_t peer,
     if (number != NO_AUTHOR) {
         const struct author *author = node->authors.items[number];
 
-        if (author->refused != 0 || author->stored.cut != 0)
+        if (author->refused != 0 && run_part->first >= author->refused)
             return GOSSIP_DATAGRAM_REFUSED;
-        if (run_part->last <= author->tail.seq)
+        if (run_part->last <= author->tail.seq || author_is_contested(author, author->tail.seq + 1))
             return GOSSIP_DATAGRAM_DUPLICATE;
     }
     if (run_part->has_introduction) {
         uint32_t member;
 
-        verdict = greet_admit(node, run_part->introduction.certificate,
-                              run_part->introduction.issuer, &member, ret_error);
+        verdict = greet_introduced(node, &run_part->introduction, &member, ret_error);
         if (*ret_error < 0 || verdict != GOSSIP_DATAGRAM_ACCEPTED)
             return verdict;
-        if (memcmp(run_part->introduction.key,
-                   member == NO_PEER ? node->identity->key
-                                     : node->peers.items[member]->certificate.key,
-                   GOSSIP_KEY_SIZE) != 0)
-            return GOSSIP_DATAGRAM_MALFORMED; /* Another's certificate. */
     }
     switch (runs_take(&node->runs, run_part, peer, node->now_ms, &run, &dropped)) {
     case RUNS_NO_MEMORY:

@@ -30,15 +30,15 @@ void author_id(const struct gossip_crypto *crypto, const uint8_t key[GOSSIP_KEY_
     memcpy(ret_id, hash, GOSSIP_ID_SIZE);
 }
 
-static void mention(struct chain *chain, const struct gossip_crypto *crypto, const uint8_t *id)
+void mentions_hash_add(const struct gossip_crypto *crypto, uint8_t hash[GOSSIP_HASH_SIZE],
+                       const uint8_t id[GOSSIP_ID_SIZE])
 {
     crypto->hash(
-        chain->mentions_hash,
+        hash,
         (const struct gossip_piece[]){{GOSSIP_DOMAIN_MENTION, sizeof(GOSSIP_DOMAIN_MENTION)},
-                                      {chain->mentions_hash, GOSSIP_HASH_SIZE},
+                                      {hash, GOSSIP_HASH_SIZE},
                                       {id, GOSSIP_ID_SIZE}},
         3);
-    chain->mentions++;
 }
 
 void event_inner(const struct gossip_crypto *crypto, const uint8_t mentions_hash[GOSSIP_HASH_SIZE],
@@ -80,8 +80,10 @@ bool chain_advance(struct chain *chain, const struct gossip_crypto *crypto,
 
     assert(body_size <= GOSSIP_BODY_MAX && chain->seq < GOSSIP_COUNTER_MAX);
     while (frame_next(&entries, &entry)) {
-        if (entry.id != NULL)
-            mention(chain, crypto, entry.id);
+        if (entry.id == NULL)
+            continue;
+        mentions_hash_add(crypto, chain->mentions_hash, entry.id);
+        chain->mentions++;
     }
     event_inner(crypto, chain->mentions_hash, body, body_size, inner);
     chain->seq++;

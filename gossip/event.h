@@ -30,6 +30,10 @@ void node_id(const struct gossip_crypto *crypto, const uint8_t key[GOSSIP_KEY_SI
 void author_id(const struct gossip_crypto *crypto, const uint8_t key[GOSSIP_KEY_SIZE],
                const uint8_t epoch[GOSSIP_EPOCH_SIZE], uint8_t ret_id[GOSSIP_ID_SIZE]);
 
+/* Moves the running hash of the authors that one has named past the next of them. */
+void mentions_hash_add(const struct gossip_crypto *crypto, uint8_t hash[GOSSIP_HASH_SIZE],
+                       const uint8_t id[GOSSIP_ID_SIZE]);
+
 /* What an event's hash holds of its body, and of the authors named so far, those it names itself
  * included. */
 void event_inner(const struct gossip_crypto *crypto, const uint8_t mentions_hash[GOSSIP_HASH_SIZE],

@@ -161,44 +161,7 @@ struct comparison {
     struct list shown;
 };
 
-static int compare_entry(struct gossip_node *node, const uint8_t *exchange,
-                         const struct digest_entry *entry, struct comparison *comparison)
-{
-    uint32_t number = authors_find(&node->authors, entry->id);
-    struct author *author = number == NO_AUTHOR ? NULL : node->authors.items[number];
-    uint64_t have = author == NULL ? 0 : author_have(author);
-    uint8_t head[GOSSIP_SHORT_HASH_SIZE];
-
-    if (MUSEUM(MERGE_DIGEST) && author != NULL && entry->have > have)
-        return gossip_vclock_raise(&node->have, number, entry->have);
-    if (entry->have > have) {
-        if (comparison->need_count < NEEDS_MAX && !(author != NULL && author->refused != 0)) {
-            struct need *need = &comparison->needs[comparison->need_count++];
-
-            memcpy(need->author, entry->id, GOSSIP_ID_SIZE);
-            need->last = entry->have;
-        }
-        return GOSSIP_OK;
-    }
-    if (entry->have < have) {
-        if (comparison->shown_authors.entries.size + DIGEST_ENTRY_MAX <= LIST_ROOM)
-            comparison->shown_authors.entries.size += digest_entry_write(
-                node->crypto, exchange, author,
-                comparison->shown.authors + comparison->shown_authors.entries.size);
-        return GOSSIP_OK;
-    }
-    if (author == NULL || have == 0)
-        return GOSSIP_OK;
-    digest_head(node->crypto, exchange, author, head);
-    if (memcmp(head, entry->head, sizeof(head)) == 0 || author->disagreed)
-        return GOSSIP_OK;
-    author->disagreed = true;
-    return node_notice(node, GOSSIP_NOTICE_DISAGREES,
-                       peers_find_key(&node->peers, author->stored.key),
-                       (struct gossip_dot){number, have}, 0);
-}
-
-/* Shows an author that the other side's list does not have. */
+/* Shows an author of whom the other side does not know what we do. */
 static void show_author(struct gossip_node *node, const uint8_t *exchange,
                         const struct author *author, struct comparison *comparison)
 {
@@ -209,9 +172,68 @@ static void show_author(struct gossip_node *node, const uint8_t *exchange,
                                             comparison->shown.authors + entries->size);
 }
 
+/* 0 is no cut, which is after any. */
+static bool is_cut_before(uint64_t cut, uint64_t other)
+{
+    return cut != 0 && (other == 0 || cut < other);
+}
+
+/* Notes that events of an author are needed; NULL where there is no room for another. */
+static struct need *add_need(struct comparison *comparison, const struct digest_entry *entry)
+{
+    struct need *need;
+
+    if (comparison->need_count == NEEDS_MAX)
+        return NULL;
+    need = &comparison->needs[comparison->need_count++];
+    memcpy(need->author, entry->id, GOSSIP_ID_SIZE);
+    need->last = entry->have;
+    need->cut = 0;
+    return need;
+}
+
+static int compare_entry(struct gossip_node *node, uint32_t peer, const uint8_t *exchange,
+                         const struct digest_entry *entry, struct comparison *comparison)
+{
+    uint32_t number = authors_find(&node->authors, entry->id);
+    struct author *author = number == NO_AUTHOR ? NULL : node->authors.items[number];
+    uint64_t have = author == NULL ? 0 : author_have(author);
+    uint8_t head[GOSSIP_SHORT_HASH_SIZE];
+
+    if (MUSEUM(MERGE_DIGEST) && author != NULL && entry->have > have)
+        return gossip_vclock_raise(&node->have, number, entry->have);
+    /* Of two cuts the lesser counts: whoever has the greater, or none, asks. */
+    if (is_cut_before(entry->cut, author == NULL ? 0 : author->stored.cut)) {
+        struct need *need = add_need(comparison, entry);
+
+        if (need != NULL)
+            need->cut = entry->cut;
+        return GOSSIP_OK;
+    }
+    if (author != NULL && author->refused != 0 && entry->have >= author->refused)
+        return deliver_disagreement(node, number, peer, author->refused);
+    if (entry->have > have) {
+        if (author == NULL || !author_is_contested(author, have + 1))
+            add_need(comparison, entry);
+        else
+            show_author(node, exchange, author, comparison); /* It does not know of the cut. */
+        return GOSSIP_OK;
+    }
+    if (author == NULL)
+        return GOSSIP_OK;
+    if (entry->have < have || entry->cut != author->stored.cut)
+        show_author(node, exchange, author, comparison);
+    if (entry->have < have || have == 0)
+        return GOSSIP_OK;
+    digest_head(node->crypto, exchange, author, head);
+    if (memcmp(head, entry->head, sizeof(head)) == 0)
+        return GOSSIP_OK;
+    return deliver_disagreement(node, number, peer, have);
+}
+
 /* Goes over a list and, where it is complete, over ours beside it, both ascending by id. Returns 1
  * if it is a list, 0 if not. */
-static int compare_authors(struct gossip_node *node, const uint8_t *exchange,
+static int compare_authors(struct gossip_node *node, uint32_t peer, const uint8_t *exchange,
                            const struct wire_list *list, bool is_complete,
                            struct comparison *comparison)
 {
@@ -235,7 +257,7 @@ static int compare_authors(struct gossip_node *node, const uint8_t *exchange,
             else if (order > 0)
                 break;
         }
-        error = compare_entry(node, exchange, &entry, comparison);
+        error = compare_entry(node, peer, exchange, &entry, comparison);
         if (error < 0)
             return error;
         before = entry.id;
@@ -297,7 +319,7 @@ static bool compare_records(struct gossip_node *node, const struct wire_list *li
 
 /* Compares both lists of a digest with what is here. Returns 1, 0 if they are not lists, or an
  * error. */
-static int compare(struct gossip_node *node, const struct wire_digest *digest,
+static int compare(struct gossip_node *node, uint32_t peer, const struct wire_digest *digest,
                    struct comparison *comparison)
 {
     bool is_complete = digest->step == STEP_ANSWER;
@@ -306,7 +328,8 @@ static int compare(struct gossip_node *node, const struct wire_digest *digest,
     comparison->shown_authors.entries.data = comparison->shown.authors;
     comparison->shown_records.entries.data = comparison->shown.records;
     if (digest->authors.present)
-        result = compare_authors(node, digest->exchange, &digest->authors, is_complete, comparison);
+        result = compare_authors(node, peer, digest->exchange, &digest->authors, is_complete,
+                                 comparison);
     if (result == 1 && digest->records.present &&
         !compare_records(node, &digest->records, is_complete, comparison))
         result = 0;
@@ -403,7 +426,7 @@ enum gossip_verdict exchange_receive(struct gossip_node *node, uint32_t number,
         peer->answered = false;
     }
     memset(&comparison, 0, offsetof(struct comparison, shown));
-    result = compare(node, digest, &comparison);
+    result = compare(node, number, digest, &comparison);
     if (result == 0)
         return GOSSIP_DATAGRAM_MALFORMED;
     if (result > 0 && digest->step == STEP_ANSWER)

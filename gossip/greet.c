@@ -95,7 +95,7 @@ const struct certificate *greet_certificate(const struct gossip_node *node, cons
     return is_self(node, key) ? &node->identity->certificate : NULL;
 }
 
-bool greet_known_issuer(const struct gossip_node *node, const uint8_t *key,
+bool greet_known_issuer(const struct gossip_node *node, const uint8_t *key, uint32_t right,
                         struct certificate *ret_issuer)
 {
     struct wire_arena arena;
@@ -104,7 +104,7 @@ bool greet_known_issuer(const struct gossip_node *node, const uint8_t *key,
         const struct signed_record *record = node->records.items[i];
 
         if (certificate_read(node->crypto, &arena, record->bytes, record->size, ret_issuer) &&
-            !ret_issuer->has_issuer && (ret_issuer->rights & GOSSIP_RIGHT_ADMIT) != 0 &&
+            !ret_issuer->has_issuer && (ret_issuer->rights & right) != 0 &&
             memcmp(ret_issuer->key, key, GOSSIP_KEY_SIZE) == 0)
             return true;
     }
@@ -131,7 +131,8 @@ enum gossip_verdict greet_admit(struct gossip_node *node, struct wire_bytes byte
                     return GOSSIP_DATAGRAM_MALFORMED;
                 has_issuer = true;
             } else {
-                has_issuer = greet_known_issuer(node, certificate.issuer, &issuer);
+                has_issuer =
+                    greet_known_issuer(node, certificate.issuer, GOSSIP_RIGHT_ADMIT, &issuer);
                 if (!has_issuer)
                     return GOSSIP_DATAGRAM_NO_ROOM; /* Asked for again, when the issuer is known. */
             }
@@ -148,6 +149,23 @@ enum gossip_verdict greet_admit(struct gossip_node *node, struct wire_bytes byte
     }
     *ret_peer =
         is_self(node, certificate.key) ? NO_PEER : peers_find_key(&node->peers, certificate.key);
+    return GOSSIP_DATAGRAM_ACCEPTED;
+}
+
+enum gossip_verdict greet_introduced(struct gossip_node *node,
+                                     const struct wire_introduction *introduction,
+                                     uint32_t *ret_peer, int *ret_error)
+{
+    enum gossip_verdict verdict =
+        greet_admit(node, introduction->certificate, introduction->issuer, ret_peer, ret_error);
+
+    if (*ret_error < 0 || verdict != GOSSIP_DATAGRAM_ACCEPTED)
+        return verdict;
+    if (memcmp(introduction->key,
+               *ret_peer == NO_PEER ? node->identity->key
+                                    : node->peers.items[*ret_peer]->certificate.key,
+               GOSSIP_KEY_SIZE) != 0)
+        return GOSSIP_DATAGRAM_MALFORMED; /* Another's certificate. */
     return GOSSIP_DATAGRAM_ACCEPTED;
 }
 
@@ -561,25 +579,6 @@ enum gossip_verdict greet_addresses(struct gossip_node *node, uint32_t peer,
     }
     *ret_error = send_entries(node, peer, entries, size);
     return verdict;
-}
-
-enum gossip_verdict greet_record(struct gossip_node *node, const struct wire_record_part *part,
-                                 int *ret_error)
-{
-    struct wire_bytes none = {0};
-    uint8_t id[GOSSIP_HASH_SIZE];
-    uint32_t peer;
-
-    if (records_find(&node->records, part->id) != NULL)
-        return GOSSIP_DATAGRAM_DUPLICATE;
-    /* Certificates, the only records so far, always fit one datagram. */
-    if (part->offset != 0 || part->data.size != part->size ||
-        part->data.data[0] != GOSSIP_SIGNED_CERTIFICATE)
-        return GOSSIP_DATAGRAM_UNSUPPORTED;
-    record_id(node->crypto, part->data.data, part->data.size, id);
-    if (memcmp(id, part->id, GOSSIP_ID_SIZE) != 0)
-        return GOSSIP_DATAGRAM_FORGED;
-    return greet_admit(node, part->data, none, &peer, ret_error);
 }
 
 static bool has_target(const struct gossip_node *node, uint32_t peer)

@@ -9,7 +9,8 @@
 #include <string.h>
 
 #include "gossip/bytes.h"
-#include "gossip/state.h"
+#include "gossip/cuts.h"
+#include "gossip/inquiry.h"
 
 int node_notice(struct gossip_node *node, enum gossip_notice_kind kind, uint32_t peer,
                 struct gossip_dot dot, uint64_t number)
@@ -62,6 +63,71 @@ int node_send(struct gossip_node *node, uint32_t number, enum message_kind kind,
     return batch_send(&node->batch, &peer->address, data, size);
 }
 
+/* A record that is whole, to whom it belongs. */
+static enum gossip_verdict take_record(struct gossip_node *node, uint32_t peer,
+                                       const struct wire_record_part *part, struct wire_bytes bytes,
+                                       int *ret_error)
+{
+    struct wire_arena arena; /* The bytes may be lent from the node's own. */
+    struct wire_bytes none = {0};
+    uint8_t id[GOSSIP_HASH_SIZE];
+    struct proof proof;
+    uint32_t member;
+
+    record_id(node->crypto, bytes.data, bytes.size, id);
+    if (memcmp(id, part->id, GOSSIP_ID_SIZE) != 0)
+        return GOSSIP_DATAGRAM_FORGED;
+    switch (bytes.data[0]) {
+    case GOSSIP_SIGNED_CERTIFICATE:
+        return greet_admit(node, bytes, none, &member, ret_error);
+    case GOSSIP_SIGNED_EVICTION:
+        return cuts_take_eviction(node, bytes, ret_error);
+    case GOSSIP_SIGNED_PROOF:
+        if (!proof_read(node->crypto, &arena, bytes.data, bytes.size, &proof))
+            return GOSSIP_DATAGRAM_MALFORMED;
+        return cuts_take_proof(node, &proof, ret_error);
+    case PROOF_HALF_TYPE:
+        return inquiry_take_half(node, peer, bytes, ret_error);
+    default:
+        return GOSSIP_DATAGRAM_UNSUPPORTED;
+    }
+}
+
+static enum gossip_verdict receive_record(struct gossip_node *node, uint32_t peer,
+                                          const struct wire_record_part *part, int *ret_error)
+{
+    struct wire_bytes bytes;
+
+    if (records_find(&node->records, part->id) != NULL)
+        return GOSSIP_DATAGRAM_DUPLICATE;
+    switch (assemblies_take(&node->assemblies, part, peer, &bytes)) {
+    case ASSEMBLY_WHOLE:
+        return take_record(node, peer, part, bytes, ret_error);
+    case ASSEMBLY_PART:
+        return GOSSIP_DATAGRAM_ACCEPTED;
+    case ASSEMBLY_DUPLICATE:
+        return GOSSIP_DATAGRAM_DUPLICATE;
+    case ASSEMBLY_CONFLICT:
+        return GOSSIP_DATAGRAM_FORGED;
+    case ASSEMBLY_NO_MEMORY:
+        break;
+    }
+    *ret_error = GOSSIP_ERR_NOMEM;
+    return GOSSIP_DATAGRAM_NO_ROOM;
+}
+
+static enum gossip_verdict receive_introduction(struct gossip_node *node,
+                                                const struct wire_introduction *introduction,
+                                                int *ret_error)
+{
+    uint32_t member;
+    enum gossip_verdict verdict = greet_introduced(node, introduction, &member, ret_error);
+
+    if (*ret_error < 0 || verdict != GOSSIP_DATAGRAM_ACCEPTED)
+        return verdict;
+    return cuts_take_introduction(node, introduction, ret_error);
+}
+
 /* A message of an alive peer, out of its box. */
 static enum gossip_verdict receive_message(struct gossip_node *node, uint32_t peer,
                                            const uint8_t *plain, size_t size, int *ret_error)
@@ -70,6 +136,8 @@ static enum gossip_verdict receive_message(struct gossip_node *node, uint32_t pe
     struct wire_pull pull;
     struct wire_part part;
     struct wire_addresses addresses;
+    struct wire_hashes_ask ask;
+    struct wire_hashes hashes;
     enum gossip_verdict verdict = GOSSIP_DATAGRAM_ACCEPTED;
 
     switch (plain[0]) {
@@ -87,7 +155,9 @@ static enum gossip_verdict receive_message(struct gossip_node *node, uint32_t pe
         if (part.run.present)
             verdict = deliver_part(node, peer, &part, ret_error);
         else if (part.record.present)
-            verdict = greet_record(node, &part.record, ret_error);
+            verdict = receive_record(node, peer, &part.record, ret_error);
+        else if (part.has_introduction)
+            verdict = receive_introduction(node, &part.introduction, ret_error);
         if (*ret_error >= 0)
             *ret_error = pull_note_part(node, peer, &part, verdict == GOSSIP_DATAGRAM_ACCEPTED);
         return verdict;
@@ -95,6 +165,14 @@ static enum gossip_verdict receive_message(struct gossip_node *node, uint32_t pe
         if (!wire_decode_addresses(&node->arena, plain + 1, size - 1, &addresses))
             return GOSSIP_DATAGRAM_MALFORMED;
         return greet_addresses(node, peer, &addresses, ret_error);
+    case MESSAGE_HASHES_ASK:
+        if (!wire_decode_hashes_ask(&node->arena, plain + 1, size - 1, &ask))
+            return GOSSIP_DATAGRAM_MALFORMED;
+        return inquiry_answer(node, peer, &ask, ret_error);
+    case MESSAGE_HASHES:
+        if (!wire_decode_hashes(&node->arena, plain + 1, size - 1, &hashes))
+            return GOSSIP_DATAGRAM_MALFORMED;
+        return inquiry_receive(node, peer, &hashes, ret_error);
     default:
         return GOSSIP_DATAGRAM_UNSUPPORTED;
     }
@@ -206,6 +284,8 @@ static int pass_time(struct gossip_node *node)
     int error = pull_time(node);
 
     if (error >= 0)
+        error = inquiry_time(node);
+    if (error >= 0)
         error = exchange_time(node);
     if (error >= 0)
         error = greet_time(node);
@@ -283,8 +363,8 @@ static uint64_t earliest(uint64_t a, uint64_t b)
 /* What is overdue, or not known, is due now. */
 static uint64_t next_step(const struct gossip_node *node)
 {
-    uint64_t deadline =
-        earliest(earliest(exchange_deadline(node), greet_deadline(node)), pull_deadline(node));
+    uint64_t deadline = earliest(earliest(exchange_deadline(node), greet_deadline(node)),
+                                 earliest(pull_deadline(node), inquiry_deadline(node)));
 
     return deadline > node->now_ms ? deadline : node->now_ms;
 }
@@ -407,6 +487,7 @@ void gossip_node_destroy(struct gossip_node *node)
     for (size_t i = 0; i < node->authors.count; i++)
         held_drop_all(&node->held, node->authors.items[i]);
     runs_clear(&node->runs);
+    assemblies_clear(&node->assemblies);
     contexts_clear(&node->contexts);
     batch_clear(&node->batch);
     authors_clear(&node->authors);

@@ -31,7 +31,9 @@ struct pull {
     struct pull_want {
         uint8_t author[GOSSIP_ID_SIZE];
         uint64_t last;
-        uint64_t tail; /* Where the author's chain stood when it was asked for. */
+        uint64_t cut;  /* Asked for what has made it; 0: nothing of the kind. */
+        uint64_t tail; /* Where the author's chain stood when it was asked for, */
+        uint64_t had;  /* and where it was cut. */
     } wants[GOSSIP_WANTS_MAX];
     size_t want_count;
     bool known_count;  /* A part has told how many there are ... */

@@ -7,7 +7,11 @@
 
 _Static_assert((int)PROOF_MAX <= (int)GOSSIP_RECORD_MAX, "the longest is a record");
 
-enum { BODY_MAX = PROOF_MAX - 1, LINKS_SIZE_MAX = PROOF_LINKS_MAX * PROOF_LINK_SIZE };
+enum {
+    BODY_MAX = PROOF_MAX - 1,
+    HALF_BODY_MAX = PROOF_HALF_MAX - 1,
+    LINKS_SIZE_MAX = PROOF_LINKS_MAX * PROOF_LINK_SIZE
+};
 
 static const uint8_t no_hash[GOSSIP_HASH_SIZE];
 
@@ -165,4 +169,60 @@ void proof_hashes(const struct gossip_crypto *crypto, const uint8_t cluster[GOSS
 
     branch_hashes(crypto, &owner, proof->seq, &proof->a, ret_a, last);
     branch_hashes(crypto, &owner, proof->seq, &proof->b, ret_b, last);
+}
+
+void proof_half_make(const struct gossip_crypto *crypto, const struct chain_owner *owner,
+                     uint64_t seq, const struct proof_branch *branch, struct proof_half *ret_half)
+{
+    struct wire_proof_half message = {.key = owner->key, .epoch = owner->epoch, .seq = seq};
+    struct proof_half half = {.seq = seq, .branch = *branch};
+    uint8_t links[LINKS_SIZE_MAX];
+    size_t body_size;
+
+    assert(branch_is_valid(seq, branch));
+    memcpy(half.key, owner->key, GOSSIP_KEY_SIZE);
+    memcpy(half.epoch, owner->epoch, GOSSIP_EPOCH_SIZE);
+    message.branch = give_branch(branch, links);
+    half.bytes[0] = PROOF_HALF_TYPE;
+    body_size = wire_encode_proof_half(&message, half.bytes + 1, HALF_BODY_MAX);
+    assert(body_size > 0);
+    half.size = 1 + body_size;
+    record_id(crypto, half.bytes, half.size, half.id);
+    *ret_half = half;
+}
+
+bool proof_half_read(const struct gossip_crypto *crypto, struct wire_arena *arena,
+                     const uint8_t *bytes, size_t size, struct proof_half *ret_half)
+{
+    struct wire_proof_half message;
+    struct proof_half half = {0};
+
+    if (size <= 1 || size > PROOF_HALF_MAX || bytes[0] != PROOF_HALF_TYPE ||
+        !wire_decode_proof_half(arena, bytes + 1, size - 1, &message))
+        return false;
+    memcpy(half.key, message.key, GOSSIP_KEY_SIZE);
+    memcpy(half.epoch, message.epoch, GOSSIP_EPOCH_SIZE);
+    half.seq = message.seq;
+    take_branch(&message.branch, &half.branch);
+    if (!branch_is_valid(half.seq, &half.branch))
+        return false;
+    memcpy(half.bytes, bytes, size);
+    half.size = size;
+    record_id(crypto, bytes, size, half.id);
+    *ret_half = half;
+    return true;
+}
+
+bool proof_half_verify(const struct gossip_crypto *crypto, const uint8_t cluster[GOSSIP_KEY_SIZE],
+                       const struct proof_half *half, uint8_t ret_hash[GOSSIP_HASH_SIZE])
+{
+    struct chain_owner owner = {cluster, half->key, half->epoch};
+    uint8_t first[GOSSIP_HASH_SIZE];
+    uint8_t last[GOSSIP_HASH_SIZE];
+
+    branch_hashes(crypto, &owner, half->seq, &half->branch, first, last);
+    if (!seal_verify(crypto, last, half->key, half->branch.seal))
+        return false;
+    memcpy(ret_hash, first, GOSSIP_HASH_SIZE);
+    return true;
 }

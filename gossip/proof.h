@@ -18,6 +18,9 @@ enum {
     PROOF_MAX = 1 + 34 + 10 + 10 + 2 * PROOF_BRANCH_MAX, /* Type, key, epoch, seq, branches. */
 };
 
+/* The type of a proof's half, beside those of records. */
+enum { PROOF_HALF_TYPE = 5, PROOF_HALF_MAX = 1 + 34 + 10 + 10 + PROOF_BRANCH_MAX };
+
 /* What a proof shows of one event. */
 struct proof_link {
     uint32_t body_size;
@@ -57,6 +60,29 @@ bool proof_read(const struct gossip_crypto *crypto, struct wire_arena *arena, co
  * which on its author's events do not count. Whether the author is a member is not asked. */
 bool proof_verify(const struct gossip_crypto *crypto, const uint8_t cluster[GOSSIP_KEY_SIZE],
                   const struct proof *proof, uint64_t *ret_cut);
+
+/* One side of a proof on its way to whoever holds the other. It is no record: nobody keeps it. */
+struct proof_half {
+    uint8_t key[GOSSIP_KEY_SIZE];
+    uint8_t epoch[GOSSIP_EPOCH_SIZE];
+    uint64_t seq;
+    struct proof_branch branch;
+    uint8_t id[GOSSIP_HASH_SIZE]; /* As of a record. */
+    uint8_t bytes[PROOF_HALF_MAX];
+    size_t size;
+};
+
+/* Makes one of a branch that leads from seq to a seal, past no multiple of GOSSIP_SEAL_EVERY. */
+void proof_half_make(const struct gossip_crypto *crypto, const struct chain_owner *owner,
+                     uint64_t seq, const struct proof_branch *branch, struct proof_half *ret_half);
+
+/* Reads one and judges its form: neither hashes nor seal. */
+bool proof_half_read(const struct gossip_crypto *crypto, struct wire_arena *arena,
+                     const uint8_t *bytes, size_t size, struct proof_half *ret_half);
+
+/* Whether its author has sealed the branch; *ret_hash is then the hash at seq. */
+bool proof_half_verify(const struct gossip_crypto *crypto, const uint8_t cluster[GOSSIP_KEY_SIZE],
+                       const struct proof_half *half, uint8_t ret_hash[GOSSIP_HASH_SIZE]);
 
 /* The two hashes that the dot in question has, the lesser first. */
 void proof_hashes(const struct gossip_crypto *crypto, const uint8_t cluster[GOSSIP_KEY_SIZE],

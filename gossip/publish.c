@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "gossip/cuts.h"
 #include "gossip/hlc.h"
 #include "gossip/museum.h"
 
@@ -111,9 +112,12 @@ int publish_event(struct gossip_node *node, uint64_t ticket, const uint8_t *payl
         return result(node, ticket, GOSSIP_ERR_FULL, 0);
     if (size > node->payload_max)
         return result(node, ticket, GOSSIP_ERR_LIMIT, 0);
+    if (cuts_key_is_evicted(node, node->identity->key))
+        return result(node, ticket, GOSSIP_ERR_EVICTED, 0);
     /* Peers are bringing back events of ours that this store has lost: to write now would be to
      * give one of their dots a second content. */
-    if (node->authors.items[node->self]->held_first != NULL)
+    if (node->authors.items[node->self]->held_first != NULL ||
+        node->authors.items[node->self]->stored.cut != 0)
         return result(node, ticket, GOSSIP_ERR_EXISTS, 0);
     if (MUSEUM(REUSE_COUNTER) && node->stats.published == 0 && (error = museum_take_back(node)) < 0)
         return error;

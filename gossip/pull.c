@@ -55,6 +55,9 @@ static void plan_author(struct gossip_node *node, uint32_t peer, const struct ne
     uint32_t number = authors_find(&node->authors, need->author);
     uint64_t seq = 1;
 
+    /* Whoever is asked for events from a cut on answers with what has made it. */
+    if (need->cut != 0 && need->cut <= GOSSIP_COUNTER_MAX)
+        plan_range(plan, need->author, need->cut, need->cut, NULL, 0);
     if (number != NO_AUTHOR)
         seq = node->authors.items[number]->tail.seq + 1;
     while (seq <= need->last && plan->message.want_count < GOSSIP_WANTS_MAX) {
@@ -85,6 +88,13 @@ static uint64_t tail_of(const struct gossip_node *node, const uint8_t *id)
     return number == NO_AUTHOR ? 0 : node->authors.items[number]->tail.seq;
 }
 
+static uint64_t cut_of(const struct gossip_node *node, const uint8_t *id)
+{
+    uint32_t number = authors_find(&node->authors, id);
+
+    return number == NO_AUTHOR ? 0 : node->authors.items[number]->stored.cut;
+}
+
 int pull_begin(struct gossip_node *node, uint32_t number, const struct need *needs, size_t count,
                const uint8_t *records, size_t record_count)
 {
@@ -113,7 +123,7 @@ int pull_begin(struct gossip_node *node, uint32_t number, const struct need *nee
         if (author != NO_AUTHOR) {
             struct author *asked = node->authors.items[author];
 
-            if (asked->refused != 0)
+            if (asked->refused != 0 && needs[i].cut == 0)
                 continue;
             if (asked->asked_until > node->now_ms && asked->asked_peer != number) {
                 peer->passed_over = true; /* Somebody else is bringing it. */
@@ -132,7 +142,9 @@ int pull_begin(struct gossip_node *node, uint32_t number, const struct need *nee
 
             memcpy(want->author, needs[i].author, GOSSIP_ID_SIZE);
             want->last = needs[i].last;
+            want->cut = needs[i].cut;
             want->tail = tail_of(node, needs[i].author);
+            want->had = cut_of(node, needs[i].author);
         }
     }
     if (plan.message.want_count == 0 && record_count == 0)
@@ -171,7 +183,8 @@ static void end_pull(struct gossip_node *node, uint32_t number)
         const struct pull_want *want = &peer->pull.wants[i];
         uint32_t author = authors_find(&node->authors, want->author);
 
-        moved += tail_of(node, want->author) > want->tail;
+        moved +=
+            tail_of(node, want->author) > want->tail || cut_of(node, want->author) != want->had;
         if (author != NO_AUTHOR && node->authors.items[author]->asked_peer == number)
             node->authors.items[author]->asked_until = 0;
     }
@@ -210,6 +223,9 @@ static int window_whole(struct gossip_node *node, uint32_t number)
     for (size_t i = 0; i < count; i++) {
         memcpy(needs[i].author, peer->pull.wants[i].author, GOSSIP_ID_SIZE);
         needs[i].last = peer->pull.wants[i].last;
+        needs[i].cut = cut_of(node, peer->pull.wants[i].author) == peer->pull.wants[i].had
+                           ? peer->pull.wants[i].cut
+                           : 0;
     }
     return pull_begin(node, number, needs, count, NULL, 0);
 }
@@ -291,6 +307,7 @@ static size_t find_needs(struct gossip_node *node, uint32_t peer, struct need *n
         if (!author->blocked || author->held_first->source != peer)
             continue;
         memcpy(needs[count].author, author->waits_id, GOSSIP_ID_SIZE);
+        needs[count].cut = 0;
         needs[count++].last = author->waits_seq;
     }
     for (const struct run *run = node->runs.first; run != NULL && count < NEEDS_MAX;
@@ -298,6 +315,7 @@ static size_t find_needs(struct gossip_node *node, uint32_t peer, struct need *n
         if (run->source != peer || run->touched_ms == node->now_ms)
             continue;
         memcpy(needs[count].author, run->author, GOSSIP_ID_SIZE);
+        needs[count].cut = 0;
         needs[count++].last = run_is_whole(run) ? run->first - 1 : run->last;
     }
     return count;

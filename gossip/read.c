@@ -278,19 +278,35 @@ size_t gossip_held(const struct gossip *gossip, struct gossip_held *ret_held, si
 
 size_t gossip_signed_count(const struct gossip *gossip)
 {
-    return check_readable(gossip) < 0 ? 0 : gossip->node->records.count;
+    const struct authors *authors = &gossip->node->authors;
+    size_t count = gossip->node->records.count;
+
+    if (check_readable(gossip) < 0)
+        return 0;
+    for (size_t i = 0; i < authors->count; i++)
+        count += authors->items[i]->proof != NULL;
+    return count;
 }
 
 int gossip_signed(const struct gossip *gossip, size_t index, struct gossip_signed *ret_signed)
 {
-    const struct signed_record *record;
+    const struct gossip_node *node = gossip->node;
+    const struct signed_record *record = NULL;
     int error = check_readable(gossip);
 
     if (error < 0)
         return error;
-    if (index >= gossip->node->records.count)
+    if (index < node->records.count)
+        record = node->records.items[index];
+    else
+        index -= node->records.count;
+    /* Proofs come after all others, in the order of their authors. */
+    for (size_t i = 0; i < node->authors.count && record == NULL; i++) {
+        if (node->authors.items[i]->proof != NULL && index-- == 0)
+            record = node->authors.items[i]->proof;
+    }
+    if (record == NULL)
         return GOSSIP_ERR_NOT_FOUND;
-    record = gossip->node->records.items[index];
     *ret_signed = (struct gossip_signed){.type = (enum gossip_signed_type)record->type,
                                          .id = record->id,
                                          .bytes = record->bytes,

@@ -59,8 +59,7 @@ size_t runs_expire(struct runs *runs, uint64_t before_ms)
 
 bool run_is_whole(const struct run *run)
 {
-    return run->piece_count == 1 && run->pieces[0].start == 0 && run->pieces[0].end == run->size &&
-           run->has_seal;
+    return run->piece_count == 1 && run->pieces[0].start == 0 && run->pieces[0].end == run->size;
 }
 
 size_t run_gaps(const struct run *run, struct wire_gap *ret_gaps, size_t capacity)
@@ -272,6 +271,11 @@ enum runs_outcome runs_take(struct runs *runs, const struct wire_run_part *part,
     if (part->seal != NULL && !run->has_seal) {
         run->has_seal = true;
         memcpy(run->seal, part->seal, GOSSIP_SIGNATURE_SIZE);
+        is_new = true;
+    }
+    if (part->link != NULL && !run->has_link) {
+        run->has_link = true;
+        memcpy(run->link, part->link, WIRE_LINK_SIZE);
         is_new = true;
     }
     if (part->has_introduction && !run->has_introduction) {

@@ -30,8 +30,10 @@ struct run {
     size_t piece_count;
     size_t piece_capacity;
     uint8_t previous[GOSSIP_HASH_SIZE]; /* Fits when the first piece begins at 0. */
-    bool has_seal;
+    bool has_seal; /* Else a cut has to vouch for it, maybe by way of a link. */
     uint8_t seal[GOSSIP_SIGNATURE_SIZE];
+    bool has_link;
+    uint8_t link[WIRE_LINK_SIZE];
     bool has_introduction;
     uint8_t key[GOSSIP_KEY_SIZE];
     uint8_t epoch[GOSSIP_EPOCH_SIZE];

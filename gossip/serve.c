@@ -8,13 +8,16 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "gossip/branch.h"
 #include "gossip/bytes.h"
+#include "gossip/cuts.h"
 
 enum {
     /* What a part has room for, after the kind, all fields of a run's part but these, and the
      * longest varints there can be. */
     PART_ROOM = GOSSIP_PLAIN_MAX - 80,
     SEAL_FIELD = 2 + GOSSIP_SIGNATURE_SIZE,
+    LINK_FIELD = 2 + WIRE_LINK_SIZE,
     PREVIOUS_FIELD = 2 + GOSSIP_HASH_SIZE,
     INTRODUCTION_FIELD = 3 + (2 + GOSSIP_KEY_SIZE) + (2 + GOSSIP_EPOCH_SIZE),
     RECORD_ROOM = GOSSIP_PLAIN_MAX - 64,
@@ -29,8 +32,8 @@ enum {
 struct event_facts {
     uint64_t delivery;
     uint64_t seq;
-    uint32_t size; /* In a stream. */
-    bool is_sealed;
+    uint32_t size;  /* In a stream. */
+    bool is_sealed; /* Or a cut vouches for it: a run may end here. */
     bool requires_seal;
 };
 
@@ -38,6 +41,7 @@ struct event_facts {
 struct offer {
     uint32_t author;
     const struct wire_want *want;
+    bool shows_all; /* Contested events too: the asker is their author. */
     struct event_facts *facts;
     size_t count;
     size_t capacity;
@@ -47,7 +51,7 @@ struct offer {
 };
 
 /* A part to be sent: bytes of the stream of a run, or a record. */
-struct cut {
+struct slice {
     uint32_t author;
     uint64_t first;
     uint64_t last;
@@ -55,16 +59,17 @@ struct cut {
     uint32_t offset;
     uint32_t data_size;
     bool introduces;
-    const struct signed_record *record; /* Else a run. */
+    const struct signed_record *record; /* Else a run, */
+    bool is_introduction;               /* or an author of whom no event counts. */
 };
 
 struct window {
     struct gossip_node *node;
     struct offer offers[GOSSIP_WANTS_MAX];
     size_t offer_count;
-    struct cut *cuts;
-    size_t cut_count;
-    size_t cut_capacity;
+    struct slice *slices;
+    size_t slice_count;
+    size_t slice_capacity;
     bool more;
 };
 
@@ -72,7 +77,7 @@ static void window_clear(struct window *window)
 {
     for (size_t i = 0; i < window->offer_count; i++)
         free(window->offers[i].facts);
-    free(window->cuts);
+    free(window->slices);
 }
 
 static int collect(void *context, const struct gossip_record *record)
@@ -106,13 +111,56 @@ static int collect(void *context, const struct gossip_record *record)
            offer->bytes >= GOSSIP_WINDOW_BYTES + GOSSIP_RUN_SIZE_MAX;
 }
 
+/* Whether what has made the cut of an author vouches for the last of its events that count;
+ * *ret_link is set where it does so by way of the next one's link. 1, 0, or an error. */
+static int cut_closes(struct gossip_node *node, uint32_t number, bool *ret_links,
+                      uint8_t ret_link[WIRE_LINK_SIZE])
+{
+    const struct author *author = node->authors.items[number];
+    uint8_t hash[GOSSIP_HASH_SIZE];
+    int result;
+
+    if (author->stored.cut <= 1 || author->stored.have + 1 < author->stored.cut)
+        return 0;
+    result = branch_hash(node, number, author->stored.cut - 1, hash);
+    if (result <= 0)
+        return result < 0 ? result : GOSSIP_ERR_DAMAGED;
+    *ret_links = false;
+    if (cuts_vouch(node, author, hash, NULL))
+        return 1;
+    if (author->proof == NULL)
+        return 0;
+    result = cuts_link(node, number, ret_link);
+    if (result <= 0)
+        return result;
+    *ret_links = true;
+    return cuts_vouch(node, author, hash, ret_link);
+}
+
+/* Below a cut its record stands for a seal that is missing. */
+static int offer_close(struct gossip_node *node, struct offer *offer)
+{
+    const struct author *author = node->authors.items[offer->author];
+    struct event_facts *last = offer->count == 0 ? NULL : &offer->facts[offer->count - 1];
+    uint8_t link[WIRE_LINK_SIZE];
+    bool links;
+    int result;
+
+    if (last == NULL || last->is_sealed || last->seq + 1 != author->stored.cut)
+        return GOSSIP_OK;
+    result = cut_closes(node, offer->author, &links, link);
+    last->is_sealed = result > 0;
+    return result < 0 ? result : GOSSIP_OK;
+}
+
 /* Collects what is held of a want. Which seals are required can be told from the last multiple of
  * 64 on. */
 static int offer_collect(struct gossip_node *node, struct offer *offer)
 {
     const struct author *author = node->authors.items[offer->author];
-    uint64_t last = author_have(author);
+    uint64_t last = offer->shows_all ? author->stored.have : author_have(author);
     uint64_t start;
+    int error;
 
     if (offer->want->last < last)
         last = offer->want->last;
@@ -120,7 +168,8 @@ static int offer_collect(struct gossip_node *node, struct offer *offer)
         return GOSSIP_OK;
     start = offer->want->first - 1;
     start -= start % GOSSIP_SEAL_EVERY;
-    return events_read(&node->contexts, offer->author, start + 1, last, collect, offer);
+    error = events_read(&node->contexts, offer->author, start + 1, last, collect, offer);
+    return error < 0 ? error : offer_close(node, offer);
 }
 
 /* At least one run, however large it is: the one that was delivered first. */
@@ -185,18 +234,18 @@ static size_t choose_events(struct window *window, uint32_t events_max, uint32_t
     return bytes;
 }
 
-static int add_cut(struct window *window, const struct cut *cut)
+static int add_slice(struct window *window, const struct slice *slice)
 {
-    if (window->cut_count == window->cut_capacity) {
-        size_t capacity = window->cut_capacity == 0 ? 64 : window->cut_capacity * 2;
-        struct cut *cuts = realloc(window->cuts, capacity * sizeof(*cuts));
+    if (window->slice_count == window->slice_capacity) {
+        size_t capacity = window->slice_capacity == 0 ? 64 : window->slice_capacity * 2;
+        struct slice *slices = realloc(window->slices, capacity * sizeof(*slices));
 
-        if (cuts == NULL)
+        if (slices == NULL)
             return GOSSIP_ERR_NOMEM;
-        window->cuts = cuts;
-        window->cut_capacity = capacity;
+        window->slices = slices;
+        window->slice_capacity = capacity;
     }
-    window->cuts[window->cut_count++] = *cut;
+    window->slices[window->slice_count++] = *slice;
     return GOSSIP_OK;
 }
 
@@ -220,27 +269,28 @@ static int cut_stream(struct window *window, uint32_t author, uint64_t first, ui
                       uint32_t size, uint32_t start, uint32_t end)
 {
     while (start < end) {
-        struct cut cut = {.author = author,
-                          .first = first,
-                          .last = last,
-                          .size = size,
-                          .offset = start,
-                          .introduces = start == 0 && first == 1};
+        struct slice slice = {.author = author,
+                              .first = first,
+                              .last = last,
+                              .size = size,
+                              .offset = start,
+                              .introduces = start == 0 && first == 1};
         uint32_t room = PART_ROOM;
         int error;
 
         if (start == 0)
             room -= PREVIOUS_FIELD;
-        if (cut.introduces)
+        if (slice.introduces)
             room -= (uint32_t)introduction_size(window->node, author);
-        cut.data_size = end - start < room ? end - start : room;
+        slice.data_size = end - start < room ? end - start : room;
         /* The part that reaches the end of the stream bears the seal as well. */
-        if (start + cut.data_size == size && cut.data_size > room - SEAL_FIELD)
-            cut.data_size = room - SEAL_FIELD;
-        error = add_cut(window, &cut);
+        if (start + slice.data_size == size && slice.data_size > room - SEAL_FIELD)
+            slice.data_size = room - SEAL_FIELD;
+        _Static_assert(LINK_FIELD <= SEAL_FIELD, "a link has room where a seal has");
+        error = add_slice(window, &slice);
         if (error < 0)
             return error;
-        start += cut.data_size;
+        start += slice.data_size;
     }
     return GOSSIP_OK;
 }
@@ -322,6 +372,8 @@ struct stream {
     uint64_t first;
     bool has_seal;
     uint8_t seal[GOSSIP_SIGNATURE_SIZE];
+    bool has_link;
+    uint8_t link[WIRE_LINK_SIZE];
 };
 
 static int join_event(void *context, const struct gossip_record *record)
@@ -345,19 +397,27 @@ static int join_event(void *context, const struct gossip_record *record)
     return GOSSIP_OK;
 }
 
-/* Reads the run of a cut. DAMAGED if it is not what it was a moment ago. */
-static int stream_read(struct gossip_node *node, const struct cut *cut, struct stream *ret_stream)
+/* Reads the run of a slice. DAMAGED if it is not what it was a moment ago. */
+static int stream_read(struct gossip_node *node, const struct slice *slice,
+                       struct stream *ret_stream)
 {
-    struct stream stream = {.capacity = cut->size, .first = cut->first};
-    uint64_t from = cut->first > 1 ? cut->first - 1 : 1;
+    struct stream stream = {.capacity = slice->size, .first = slice->first};
+    uint64_t from = slice->first > 1 ? slice->first - 1 : 1;
     int error;
 
-    stream.bytes = malloc(cut->size);
+    stream.bytes = malloc(slice->size);
     if (stream.bytes == NULL)
         return GOSSIP_ERR_NOMEM;
-    error = events_read(&node->contexts, cut->author, from, cut->last, join_event, &stream);
-    if (error >= 0 && (stream.size != cut->size || !stream.has_seal))
+    error = events_read(&node->contexts, slice->author, from, slice->last, join_event, &stream);
+    if (error >= 0 && stream.size != slice->size)
         error = GOSSIP_ERR_DAMAGED;
+    if (error >= 0 && !stream.has_seal) {
+        error = slice->last + 1 == node->authors.items[slice->author]->stored.cut
+                    ? cut_closes(node, slice->author, &stream.has_link, stream.link)
+                    : 0;
+        if (error == 0)
+            error = GOSSIP_ERR_DAMAGED;
+    }
     if (error < 0) {
         free(stream.bytes);
         return error;
@@ -366,50 +426,60 @@ static int stream_read(struct gossip_node *node, const struct cut *cut, struct s
     return GOSSIP_OK;
 }
 
-static void fill_run_part(const struct gossip_node *node, const struct cut *cut,
+static void fill_introduction(const struct gossip_node *node, const struct author *author,
+                              struct wire_introduction *introduction)
+{
+    const struct certificate *certificate = greet_certificate(node, author->stored.key);
+    const struct certificate *issuer = issuer_of(node, certificate);
+
+    *introduction = (struct wire_introduction){
+        .key = author->stored.key,
+        .epoch = author->stored.epoch,
+        .certificate = {certificate->bytes, certificate->size},
+    };
+    if (issuer != NULL)
+        introduction->issuer = (struct wire_bytes){issuer->bytes, issuer->size};
+}
+
+static void fill_run_part(const struct gossip_node *node, const struct slice *slice,
                           const struct stream *stream, struct wire_run_part *part)
 {
-    const struct author *author = node->authors.items[cut->author];
+    const struct author *author = node->authors.items[slice->author];
 
     *part = (struct wire_run_part){.present = true,
                                    .author = author->stored.id,
-                                   .first = cut->first,
-                                   .last = cut->last,
-                                   .size = cut->size,
-                                   .offset = cut->offset,
-                                   .data = {stream->bytes + cut->offset, cut->data_size}};
-    if (cut->offset == 0)
+                                   .first = slice->first,
+                                   .last = slice->last,
+                                   .size = slice->size,
+                                   .offset = slice->offset,
+                                   .data = {stream->bytes + slice->offset, slice->data_size}};
+    if (slice->offset == 0)
         part->previous = stream->previous;
-    if (cut->offset + cut->data_size == cut->size)
-        part->seal = stream->seal;
-    if (cut->introduces) {
-        const struct certificate *certificate = greet_certificate(node, author->stored.key);
-        const struct certificate *issuer = issuer_of(node, certificate);
-
+    if (slice->offset + slice->data_size == slice->size) {
+        part->seal = stream->has_seal ? stream->seal : NULL;
+        part->link = stream->has_link ? stream->link : NULL;
+    }
+    if (slice->introduces) {
         part->has_introduction = true;
-        part->introduction.key = author->stored.key;
-        part->introduction.epoch = author->stored.epoch;
-        part->introduction.certificate = (struct wire_bytes){certificate->bytes, certificate->size};
-        if (issuer != NULL)
-            part->introduction.issuer = (struct wire_bytes){issuer->bytes, issuer->size};
+        fill_introduction(node, author, &part->introduction);
     }
 }
 
-static bool same_run(const struct cut *a, const struct cut *b)
+static bool same_run(const struct slice *a, const struct slice *b)
 {
-    return a->record == NULL && b->record == NULL && a->author == b->author &&
-           a->first == b->first && a->last == b->last;
+    return a->record == NULL && b->record == NULL && !b->is_introduction &&
+           a->author == b->author && a->first == b->first && a->last == b->last;
 }
 
-/* Sends every cut of a window to each of these peers. request is 0 for a push. */
-static int send_cuts(struct gossip_node *node, const struct window *window, uint64_t request,
-                     const uint32_t *peers, size_t peer_count)
+/* Sends every slice of a window to each of these peers. request is 0 for a push. */
+static int send_slices(struct gossip_node *node, const struct window *window, uint64_t request,
+                       const uint32_t *peers, size_t peer_count)
 {
     struct stream stream = {0};
     int error = GOSSIP_OK;
 
-    for (size_t i = 0; i < window->cut_count && error >= 0; i++) {
-        const struct cut *cut = &window->cuts[i];
+    for (size_t i = 0; i < window->slice_count && error >= 0; i++) {
+        const struct slice *slice = &window->slices[i];
         struct wire_part part = {0};
         uint8_t message[GOSSIP_PLAIN_MAX];
         size_t size;
@@ -418,25 +488,28 @@ static int send_cuts(struct gossip_node *node, const struct window *window, uint
             part.has_request = true;
             part.request = request;
             part.index = (uint32_t)i;
-            part.count = (uint32_t)window->cut_count;
+            part.count = (uint32_t)window->slice_count;
             part.more = window->more;
         }
-        if (cut->record != NULL) {
+        if (slice->record != NULL) {
             part.record = (struct wire_record_part){
                 .present = true,
-                .id = cut->record->id,
-                .size = cut->size,
-                .offset = cut->offset,
-                .data = {cut->record->bytes + cut->offset, cut->data_size}};
+                .id = slice->record->id,
+                .size = slice->size,
+                .offset = slice->offset,
+                .data = {slice->record->bytes + slice->offset, slice->data_size}};
+        } else if (slice->is_introduction) {
+            part.has_introduction = true;
+            fill_introduction(node, node->authors.items[slice->author], &part.introduction);
         } else {
-            if (stream.bytes == NULL || !same_run(cut, &window->cuts[i - 1])) {
+            if (stream.bytes == NULL || !same_run(slice, &window->slices[i - 1])) {
                 free(stream.bytes);
                 stream.bytes = NULL;
-                error = stream_read(node, cut, &stream);
+                error = stream_read(node, slice, &stream);
                 if (error < 0)
                     break;
             }
-            fill_run_part(node, cut, &stream, &part.run);
+            fill_run_part(node, slice, &stream, &part.run);
         }
         size = wire_encode_part(&part, message, sizeof(message) - 1);
         assert(size > 0);
@@ -447,25 +520,44 @@ static int send_cuts(struct gossip_node *node, const struct window *window, uint
     return error;
 }
 
+static int cut_record(struct window *window, const struct signed_record *record)
+{
+    for (uint32_t offset = 0; offset < record->size;) {
+        uint32_t left = (uint32_t)record->size - offset;
+        struct slice slice = {.record = record,
+                              .size = (uint32_t)record->size,
+                              .offset = offset,
+                              .data_size = left < RECORD_ROOM ? left : RECORD_ROOM};
+        int error = add_slice(window, &slice);
+
+        if (error < 0)
+            return error;
+        offset += slice.data_size;
+    }
+    return GOSSIP_OK;
+}
+
 static int cut_records(struct window *window, const struct wire_bytes *ids)
 {
     for (size_t i = 0; i < ids->size; i += GOSSIP_ID_SIZE) {
         const struct signed_record *record = records_find(&window->node->records, ids->data + i);
+        int error = record == NULL ? GOSSIP_OK : cut_record(window, record);
 
-        for (uint32_t offset = 0; record != NULL && offset < record->size;) {
-            uint32_t left = (uint32_t)record->size - offset;
-            struct cut cut = {.record = record,
-                              .size = (uint32_t)record->size,
-                              .offset = offset,
-                              .data_size = left < RECORD_ROOM ? left : RECORD_ROOM};
-            int error = add_cut(window, &cut);
-
-            if (error < 0)
-                return error;
-            offset += cut.data_size;
-        }
+        if (error < 0)
+            return error;
     }
     return GOSSIP_OK;
+}
+
+/* What has made an author's cut, for whoever asks for events behind it; and the author itself,
+ * where there are none before it. */
+static int cut_ending(struct window *window, uint32_t author)
+{
+    int error = cut_record(window, cuts_record(window->node, window->node->authors.items[author]));
+
+    if (error < 0 || !window->node->authors.items[author]->is_void)
+        return error;
+    return add_slice(window, &(struct slice){.author = author, .is_introduction = true});
 }
 
 static int send_nothing(struct gossip_node *node, uint32_t peer, uint64_t request)
@@ -493,6 +585,12 @@ static int answer_pull(struct gossip_node *node, uint32_t peer, const struct wir
             greet_certificate(node, node->authors.items[author]->stored.key) == NULL)
             continue;
         *offer = (struct offer){.author = author, .want = &pull->wants[i]};
+        offer->shows_all = memcmp(node->authors.items[author]->stored.key,
+                                  node->peers.items[peer]->certificate.key, GOSSIP_KEY_SIZE) == 0;
+        if (author_is_contested(node->authors.items[author], offer->want->last))
+            error = cut_ending(window, author);
+        if (error < 0)
+            return error;
         window->offer_count++;
         error = offer_collect(node, offer);
     }
@@ -510,9 +608,47 @@ static int answer_pull(struct gossip_node *node, uint32_t peer, const struct wir
     }
     if (error < 0)
         return error;
-    if (window->cut_count == 0)
+    if (window->slice_count == 0)
         return send_nothing(node, peer, pull->request);
-    return send_cuts(node, window, pull->request, &peer, 1);
+    return send_slices(node, window, pull->request, &peer, 1);
+}
+
+bool serve_may_answer(const struct gossip_node *node)
+{
+    return node->batch.datagram_bytes < SENDING_MAX;
+}
+
+int serve_record(struct gossip_node *node, uint32_t peer, const uint8_t *id, const uint8_t *bytes,
+                 size_t size)
+{
+    for (size_t offset = 0; offset < size; offset += RECORD_ROOM) {
+        size_t left = size - offset;
+        struct wire_part part = {.record = {.present = true,
+                                            .id = id,
+                                            .size = (uint32_t)size,
+                                            .offset = (uint32_t)offset,
+                                            .data = {bytes + offset, left}}};
+        uint8_t message[GOSSIP_PLAIN_MAX];
+        size_t message_size;
+        int error;
+
+        if (left > RECORD_ROOM)
+            part.record.data.size = RECORD_ROOM;
+        message_size = wire_encode_part(&part, message, sizeof(message) - 1);
+        assert(message_size > 0);
+        error = node_send(node, peer, MESSAGE_PART, message, message_size);
+        if (error < 0)
+            return error;
+    }
+    return GOSSIP_OK;
+}
+
+int serve_cut(struct gossip_node *node, uint32_t peer, uint32_t author)
+{
+    const struct signed_record *record = cuts_record(node, node->authors.items[author]);
+
+    assert(record != NULL);
+    return serve_record(node, peer, record->id, record->bytes, record->size);
 }
 
 enum gossip_verdict serve_pull(struct gossip_node *node, uint32_t peer,
@@ -520,7 +656,7 @@ enum gossip_verdict serve_pull(struct gossip_node *node, uint32_t peer,
 {
     struct window window = {.node = node};
 
-    if (node->batch.datagram_bytes >= SENDING_MAX)
+    if (!serve_may_answer(node))
         return GOSSIP_DATAGRAM_LIMITED;
     *ret_error = answer_pull(node, peer, pull, &window);
     window_clear(&window);
@@ -546,7 +682,7 @@ static int push_to_all(struct gossip_node *node, struct window *window)
         if (node->peers.items[i]->state == GOSSIP_PEER_ALIVE)
             alive[count++] = i;
     }
-    return count == 0 ? GOSSIP_OK : send_cuts(node, window, 0, alive, count);
+    return count == 0 ? GOSSIP_OK : send_slices(node, window, 0, alive, count);
 }
 
 int serve_push(struct gossip_node *node)

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "gossip/bytes.h"
+#include "gossip/cuts.h"
 
 struct loading {
     struct gossip_node *node;
@@ -56,6 +57,7 @@ static int load_author(struct gossip_node *node, const struct gossip_author_reco
     author_id(node->crypto, record->key, record->epoch, id);
     if (record->number != node->authors.count || memcmp(id, record->id, sizeof(id)) != 0 ||
         record->have > GOSSIP_COUNTER_MAX || record->floor > record->have ||
+        record->cut > GOSSIP_COUNTER_MAX + 1 ||
         authors_find(&node->authors, record->id) != NO_AUTHOR)
         return GOSSIP_ERR_DAMAGED;
     error = authors_add(&node->authors, record);
@@ -91,13 +93,48 @@ static int load_certificate(struct gossip_node *node, const struct gossip_signed
      * key must be fit, as everywhere, and a certificate of the cluster itself is checked. */
     if (certificate.has_issuer) {
         if (!node->crypto->key_valid(certificate.key) ||
-            (greet_known_issuer(node, certificate.issuer, &issuer) &&
+            (greet_known_issuer(node, certificate.issuer, GOSSIP_RIGHT_ADMIT, &issuer) &&
              !certificate_verify(node->crypto, node->identity->cluster, &certificate, &issuer)))
             return GOSSIP_ERR_DAMAGED;
     } else if (!certificate_verify(node->crypto, node->identity->cluster, &certificate, NULL)) {
         return GOSSIP_ERR_DAMAGED;
     }
     return greet_add_member(node, &certificate);
+}
+
+static int load_signed(struct gossip_node *node, const struct gossip_signed_record *record)
+{
+    switch (record->type) {
+    case GOSSIP_SIGNED_CERTIFICATE:
+        return load_certificate(node, record);
+    case GOSSIP_SIGNED_EVICTION:
+        return cuts_load_eviction(node, record);
+    case GOSSIP_SIGNED_PROOF:
+        return cuts_load_proof(node, record);
+    default:
+        return GOSSIP_ERR_FOREIGN; /* A later version may know it. */
+    }
+}
+
+/* Metas are shown before the authors that some of them are about. */
+static int load_link(void *context, const struct gossip_record *record)
+{
+    if (record->kind != GOSSIP_RECORD_META)
+        return 1;
+    return cuts_load_link(context, &record->as.meta);
+}
+
+/* What ends authors, and what is kept of it. */
+static int load_cuts(struct gossip_node *node)
+{
+    int error = cuts_check_loaded(node);
+    bool is_cut = false;
+
+    for (size_t i = 0; i < node->authors.count; i++)
+        is_cut = is_cut || node->authors.items[i]->proof != NULL;
+    if (error >= 0 && is_cut)
+        error = node->store->ops->load(node->store, load_link, node);
+    return error < 0 ? error : GOSSIP_OK;
 }
 
 static int load_peer(struct gossip_node *node, const struct gossip_peer_record *record)
@@ -151,9 +188,7 @@ static int load_record(void *context, const struct gossip_record *record)
     case GOSSIP_RECORD_MENTION:
         return load_mention(node, &record->as.mention);
     case GOSSIP_RECORD_SIGNED:
-        if (record->as.signed_record.type != GOSSIP_SIGNED_CERTIFICATE)
-            return GOSSIP_ERR_FOREIGN; /* A later version may know it. */
-        return load_certificate(node, &record->as.signed_record);
+        return load_signed(node, &record->as.signed_record);
     case GOSSIP_RECORD_PEER:
         return load_peer(node, &record->as.peer);
     case GOSSIP_RECORD_EVENT:
@@ -341,6 +376,8 @@ int start_load(struct gossip_node *node, const struct gossip_node_config *config
         if (error < 0)
             return error;
         error = check_heads(node);
+        if (error >= 0)
+            error = load_cuts(node);
         if (error < 0)
             return error;
     }

@@ -6,6 +6,7 @@
 #ifndef GOSSIP_STATE_H
 #define GOSSIP_STATE_H
 
+#include "gossip/assembly.h"
 #include "gossip/batch.h"
 #include "gossip/contexts.h"
 #include "gossip/digest.h"
@@ -15,6 +16,18 @@
 #include "gossip/random.h"
 #include "gossip/records.h"
 #include "gossip/runs.h"
+
+enum { INQUIRIES_MAX = 16 };
+
+/* What a peer is being asked about an author's chain, which it holds differently: inquiry.c. */
+struct inquiry {
+    uint32_t author;
+    uint32_t peer;
+    uint64_t low;  /* Up to here both agree, */
+    uint64_t high; /* and here they do not. */
+    unsigned attempts;
+    uint64_t due_ms; /* When to ask again. */
+};
 
 struct gossip_node {
     const struct gossip_crypto *crypto;
@@ -50,6 +63,9 @@ struct gossip_node {
     uint64_t repair_ms; /* When to ask for what held-back events and early runs wait for. */
 
     struct records records;
+    struct assemblies assemblies;
+    struct inquiry inquiries[INQUIRIES_MAX];
+    size_t inquiry_count;
     struct peers peers;
     uint64_t hello_budget;    /* Hellos we still look at ... */
     uint64_t hello_refill_ms; /* ... and since when it has been filled again. */
@@ -77,11 +93,18 @@ enum gossip_verdict greet_receive(struct gossip_node *node, enum datagram_kind k
 enum gossip_verdict greet_admit(struct gossip_node *node, struct wire_bytes certificate,
                                 struct wire_bytes issuer, uint32_t *ret_peer, int *ret_error);
 
+/* The same for the author that an introduction tells of; MALFORMED where the certificate is not its
+ * key's. */
+enum gossip_verdict greet_introduced(struct gossip_node *node,
+                                     const struct wire_introduction *introduction,
+                                     uint32_t *ret_peer, int *ret_error);
+
 /* The certificate of a member's key, ours included; NULL while none is known. */
 const struct certificate *greet_certificate(const struct gossip_node *node, const uint8_t *key);
 
-/* Finds a certificate of a key that the cluster itself has signed, with the right to admit. */
-bool greet_known_issuer(const struct gossip_node *node, const uint8_t *key,
+/* Finds a certificate of a key that the cluster itself has signed, with this right (of enum
+ * gossip_right). */
+bool greet_known_issuer(const struct gossip_node *node, const uint8_t *key, uint32_t right,
                         struct certificate *ret_issuer);
 
 /* Makes a peer of a certificate that was verified and is not yet known. */
@@ -98,9 +121,6 @@ bool greet_token_fits(struct gossip_node *node, uint32_t peer, const struct goss
 enum gossip_verdict greet_addresses(struct gossip_node *node, uint32_t peer,
                                     const struct wire_addresses *addresses, int *ret_error);
 
-/* Takes in a part of a signed record that was asked for. */
-enum gossip_verdict greet_record(struct gossip_node *node, const struct wire_record_part *part,
-                                 int *ret_error);
 int greet_time(struct gossip_node *node);
 uint64_t greet_deadline(const struct gossip_node *node);
 
@@ -125,7 +145,8 @@ uint64_t exchange_deadline(const struct gossip_node *node);
 /* pull.c */
 struct need {
     uint8_t author[GOSSIP_ID_SIZE];
-    uint64_t last; /* All its events up to this one. */
+    uint64_t last; /* All its events up to this one, 0: none; */
+    uint64_t cut;  /* and what cuts it here; 0: nothing does. */
 };
 enum { NEEDS_MAX = 64, NEEDED_RECORDS_MAX = 24 };
 
@@ -146,6 +167,16 @@ enum gossip_verdict serve_pull(struct gossip_node *node, uint32_t peer,
                                const struct wire_pull *pull, int *ret_error);
 int serve_push(struct gossip_node *node); /* Our events of this batch, to all alive peers. */
 
+/* Whether answers may still go out in this batch, or too much waits to be sent. */
+bool serve_may_answer(const struct gossip_node *node);
+
+/* Sends a record, or what looks like one, unasked. */
+int serve_record(struct gossip_node *node, uint32_t peer, const uint8_t *id, const uint8_t *bytes,
+                 size_t size);
+
+/* Sends the record that has made an author's cut. */
+int serve_cut(struct gossip_node *node, uint32_t peer, uint32_t author);
+
 /* deliver.c */
 enum gossip_verdict deliver_part(struct gossip_node *node, uint32_t peer,
                                  const struct wire_part *part, int *ret_error);
@@ -157,6 +188,9 @@ int deliver_event(struct gossip_node *node, uint32_t author, const struct chain 
 
 /* An author has become known or moved on: delivers what waited for it. */
 int deliver_waiting(struct gossip_node *node, uint32_t author);
+
+/* A peer has shown that its chain of an author differs from ours at seq: it is asked about it. */
+int deliver_disagreement(struct gossip_node *node, uint32_t author, uint32_t peer, uint64_t seq);
 
 /* publish.c */
 int publish_event(struct gossip_node *node, uint64_t ticket, const uint8_t *payload, size_t size);

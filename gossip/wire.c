@@ -277,7 +277,7 @@ static bool addresses_are_valid(const struct wire_addresses *addresses)
 static bool hashes_ask_is_valid(const struct wire_hashes_ask *ask)
 {
     return ask->seqs.size >= 8 && ask->seqs.size <= GOSSIP_HASHES_MAX * 8 &&
-           is_multiple(&ask->seqs, 8);
+           is_multiple(&ask->seqs, 8) && (!ask->branch || ask->seqs.size == 8);
 }
 
 static bool hashes_are_valid(const struct wire_hashes *hashes)
@@ -685,7 +685,10 @@ bool wire_decode_hashes_ask(struct wire_arena *arena, const uint8_t *data, size_
 
     if (message == NULL)
         return false;
-    ask = (struct wire_hashes_ask){.seqs = take_bytes(&message->seqs)};
+    /* What is not true is left out, so that it has one form. */
+    if (message->has_branch && !message->branch)
+        return false;
+    ask = (struct wire_hashes_ask){.seqs = take_bytes(&message->seqs), .branch = message->branch};
     if (!take_fixed(&message->author, GOSSIP_ID_SIZE, &ask.author) || !hashes_ask_is_valid(&ask))
         return false;
     *ret_ask = ask;
@@ -699,6 +702,7 @@ size_t wire_encode_hashes_ask(const struct wire_hashes_ask *ask, uint8_t *buffer
     assert(hashes_ask_is_valid(ask));
     message.author = give_fixed(ask->author, GOSSIP_ID_SIZE);
     message.seqs = give_bytes(&ask->seqs);
+    message.has_branch = message.branch = ask->branch;
     return pack(&message.base, buffer, capacity);
 }
 
@@ -866,5 +870,38 @@ size_t wire_encode_proof(const struct wire_proof *proof, uint8_t *buffer, size_t
     give_branch(&proof->b, &b);
     message.a = &a;
     message.b = &b;
+    return pack(&message.base, buffer, capacity);
+}
+
+bool wire_decode_proof_half(struct wire_arena *arena, const uint8_t *data, size_t size,
+                            struct wire_proof_half *ret_half)
+{
+    const Gossip__Wire__ProofHalf *message =
+        unpack(arena, &gossip__wire__proof_half__descriptor, data, size);
+    struct wire_proof_half half;
+
+    if (message == NULL)
+        return false;
+    half = (struct wire_proof_half){.seq = message->seq};
+    if (!take_fixed(&message->key, GOSSIP_KEY_SIZE, &half.key) ||
+        !take_fixed(&message->epoch, GOSSIP_EPOCH_SIZE, &half.epoch) ||
+        !take_branch(message->branch, &half.branch) || !is_seq(half.seq) ||
+        !branch_is_valid(&half.branch))
+        return false;
+    *ret_half = half;
+    return true;
+}
+
+size_t wire_encode_proof_half(const struct wire_proof_half *half, uint8_t *buffer, size_t capacity)
+{
+    Gossip__Wire__ProofHalf message = GOSSIP__WIRE__PROOF_HALF__INIT;
+    Gossip__Wire__Branch branch = GOSSIP__WIRE__BRANCH__INIT;
+
+    assert(is_seq(half->seq) && branch_is_valid(&half->branch));
+    message.key = give_fixed(half->key, GOSSIP_KEY_SIZE);
+    message.epoch = give_fixed(half->epoch, GOSSIP_EPOCH_SIZE);
+    message.seq = half->seq;
+    give_branch(&half->branch, &branch);
+    message.branch = &branch;
     return pack(&message.base, buffer, capacity);
 }

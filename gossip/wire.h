@@ -132,6 +132,7 @@ struct wire_part {
 struct wire_hashes_ask {
     const uint8_t *author;  /* GOSSIP_ID_SIZE */
     struct wire_bytes seqs; /* Of 8 bytes each, 1 to GOSSIP_HASHES_MAX of them. */
+    bool branch;            /* Then there is one. */
 };
 
 struct wire_hashes {
@@ -180,6 +181,13 @@ struct wire_proof {
     struct wire_branch b;
 };
 
+struct wire_proof_half {
+    const uint8_t *key;   /* GOSSIP_KEY_SIZE */
+    const uint8_t *epoch; /* GOSSIP_EPOCH_SIZE */
+    uint64_t seq;         /* 1 to GOSSIP_COUNTER_MAX. */
+    struct wire_branch branch;
+};
+
 /* Each returns whether data[size] is exactly one such message. The arena is emptied first. */
 bool wire_decode_hello(struct wire_arena *arena, const uint8_t *data, size_t size,
                        struct wire_hello *ret_hello);
@@ -201,6 +209,8 @@ bool wire_decode_eviction(struct wire_arena *arena, const uint8_t *data, size_t 
                           struct wire_eviction *ret_eviction);
 bool wire_decode_proof(struct wire_arena *arena, const uint8_t *data, size_t size,
                        struct wire_proof *ret_proof);
+bool wire_decode_proof_half(struct wire_arena *arena, const uint8_t *data, size_t size,
+                            struct wire_proof_half *ret_half);
 
 /* Each writes one message to buffer[capacity] and returns its size; 0 if it does not fit. The
  * message must be one that its decoder takes (asserted). */
@@ -216,5 +226,6 @@ size_t wire_encode_certificate(const struct wire_certificate *certificate, uint8
                                size_t capacity);
 size_t wire_encode_eviction(const struct wire_eviction *eviction, uint8_t *buffer, size_t capacity);
 size_t wire_encode_proof(const struct wire_proof *proof, uint8_t *buffer, size_t capacity);
+size_t wire_encode_proof_half(const struct wire_proof_half *half, uint8_t *buffer, size_t capacity);
 
 #endif

@@ -145,7 +145,7 @@ static void check_run(const struct run *run, const struct model_run *model)
     struct wire_gap gaps[SIZE_MAX_SMALL];
     size_t count = run_gaps(run, gaps, sizeof(gaps) / sizeof(gaps[0]));
     size_t gap = 0;
-    bool is_whole = model->has_seal;
+    bool is_whole = true;
 
     assert_memory_equal(run->author, ids[model->author], GOSSIP_ID_SIZE);
     assert_true(run->first == model->first && run->last == model->last);
@@ -225,7 +225,7 @@ static void check_all(const struct runs *runs, const struct model *model)
 
 static bool model_is_whole(const struct model_run *run)
 {
-    return run->has_seal && memchr(run->arrived, 0, run->size) == NULL;
+    return memchr(run->arrived, 0, run->size) == NULL;
 }
 
 /* What is found: of one peer's runs that do not end before seq the one that begins first; and of

@@ -1,0 +1,358 @@
+/*
+ * Forks and evictions among honest nodes: a member that has shown different nodes different events
+ * under one dot, or whose key was evicted, ends with the same cut at every node, and the events of
+ * everyone else, those that saw what no longer counts included, are delivered everywhere.
+ */
+#include "tests/evil.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <cmocka.h>
+
+#include "gossip/bytes.h"
+#include "gossip/eviction.h"
+#include "gossip/service.h"
+
+enum { NODES = 4 };
+
+struct stage {
+    struct world *world;
+    struct evil *evil;
+    uint64_t published[NODES];
+};
+
+static struct gossip_node *inside(struct stage *stage, unsigned node)
+{
+    return world_gossip(stage->world, node)->node;
+}
+
+static int begin(void **state)
+{
+    static const struct virtual_link link = {.latency_ms = 5, .jitter_ms = 35};
+    struct world_options options = {
+        .seed = 7, .nodes = NODES, .crypto = WORLD_SODIUM, .unchecked = true};
+    struct stage *stage = calloc(1, sizeof(*stage));
+
+    assert_non_null(stage);
+    stage->world = world_create(&options);
+    virtual_network_set_default(world_network(stage->world), &link);
+    assert_true(world_run_until(stage->world, story_in_step, 60000));
+    stage->evil = evil_create(stage->world, "mallory");
+    for (unsigned i = 0; i < NODES; i++)
+        assert_true(evil_join(stage->evil, i));
+    world_run(stage->world, 100);
+    *state = stage;
+    return 0;
+}
+
+static int end(void **state)
+{
+    struct stage *stage = *state;
+
+    evil_destroy_all(stage->world);
+    world_destroy(stage->world);
+    free(stage);
+    return 0;
+}
+
+/* An author whose first events are those of another, byte for byte, so that they are one. */
+static void branch_off(struct evil_author *branch, const struct evil_author *trunk, size_t count)
+{
+    evil_author_start(branch, trunk->evil, get_fixed(trunk->epoch, sizeof(trunk->epoch)));
+    for (size_t i = 0; i < count; i++)
+        evil_write(branch, trunk->events[i].body, trunk->events[i].size);
+}
+
+static void grow(struct evil_author *author, unsigned count, const char *text)
+{
+    for (unsigned i = 0; i < count; i++)
+        evil_publish(author, NULL, 0, text);
+}
+
+/* Tells node the events first..last in runs that no required seal cuts. */
+static void push(struct stage *stage, unsigned node, const struct evil_author *author,
+                 uint64_t first, uint64_t last)
+{
+    while (first <= last) {
+        uint64_t end = (first - 1) / GOSSIP_SEAL_EVERY * GOSSIP_SEAL_EVERY + GOSSIP_SEAL_EVERY;
+
+        if (end > last)
+            end = last;
+        evil_push(stage->evil, node, author, first, end, NULL);
+        first = end + 1;
+    }
+}
+
+static const struct author *author_at(struct stage *stage, unsigned node, const uint8_t *id)
+{
+    const struct authors *authors = &inside(stage, node)->authors;
+    uint32_t number = authors_find(authors, id);
+
+    return number == NO_AUTHOR ? NULL : authors->items[number];
+}
+
+static bool in_step(struct world *world)
+{
+    return story_agrees(world) && story_in_step(world);
+}
+
+static void print_all(struct stage *stage)
+{
+    for (unsigned i = 0; i < NODES; i++)
+        story_print(stage->world, i);
+}
+
+/* All agree within two minutes; the author is cut there at each, and what the store holds fits. */
+static void check_cut(struct stage *stage, const uint8_t *id, uint64_t cut)
+{
+    if (!world_run_until(stage->world, in_step, 120000)) {
+        print_all(stage);
+        fail_msg("the nodes do not come to agree");
+    }
+    for (unsigned i = 0; i < NODES; i++) {
+        const struct author *author = author_at(stage, i, id);
+        uint64_t events;
+
+        assert_non_null(author);
+        assert_int_equal(author->stored.cut, cut);
+        assert_int_equal(author_have(author), cut - 1);
+        assert_int_equal(
+            gossip_vclock_get(gossip_clock(world_gossip(stage->world, i)), author->stored.number),
+            cut - 1);
+        assert_int_equal(gossip_verify(world_gossip(stage->world, i), NULL, NULL, &events),
+                         GOSSIP_OK);
+        for (unsigned j = 0; j < NODES; j++) {
+            if (stage->published[j] > 0)
+                assert_int_equal(story_have(stage->world, i, j), stage->published[j]);
+        }
+    }
+}
+
+static void publish(struct stage *stage, unsigned node, const char *text)
+{
+    stage->published[node] = story_tells(stage->world, node, text);
+}
+
+static uint64_t at_node(struct stage *stage, unsigned node, const uint8_t *id)
+{
+    const struct author *author = author_at(stage, node, id);
+
+    return author == NULL ? 0 : author->stored.have;
+}
+
+/* A fork at seq: each side gets one branch while they are apart, writes events that saw it, and
+ * meets the other. */
+static void fork_at(struct stage *stage, unsigned seq, unsigned longer)
+{
+    struct evil_author trunk;
+    struct evil_author other;
+    char log[1024];
+
+    evil_author_start(&trunk, stage->evil, 77);
+    grow(&trunk, seq - 1, "trunk");
+    branch_off(&other, &trunk, seq - 1);
+    grow(&trunk, 1 + longer, "branch-a");
+    grow(&other, 2, "branch-b");
+    story_part_all(stage->world);
+    story_link(stage->world, 0, 1);
+    story_link(stage->world, 2, 3);
+    push(stage, 0, &trunk, 1, trunk.count);
+    push(stage, 2, &other, 1, other.count);
+    world_run(stage->world, 100);
+    assert_int_equal(at_node(stage, 0, trunk.id), trunk.count);
+    assert_int_equal(at_node(stage, 2, trunk.id), other.count);
+    publish(stage, 0, "saw-one");
+    publish(stage, 2, "saw-other");
+    world_run(stage->world, 5000);
+    publish(stage, 1, "saw-saw-one");
+    story_meet(stage->world);
+    publish(stage, 3, "late");
+    check_cut(stage, trunk.id, seq);
+    snprintf(log, sizeof(log), "%s", story_log(stage->world, 0));
+    assert_null(strstr(log, "branch"));
+    for (unsigned i = 0; i < NODES; i++)
+        assert_string_equal(story_log(stage->world, i), log);
+    /* Whoever starts again stands where it stood. */
+    for (unsigned i = 0; i < NODES; i++) {
+        world_kill(stage->world, i, VIRTUAL_DAMAGE_LOST);
+        world_start(stage->world, i);
+    }
+    check_cut(stage, trunk.id, seq);
+    evil_author_clear(&trunk);
+    evil_author_clear(&other);
+}
+
+static void fork_at_first(void **state)
+{
+    fork_at(*state, 1, 0);
+}
+
+static void fork_in_the_middle(void **state)
+{
+    fork_at(*state, 6, 3);
+}
+
+static void fork_far_back(void **state)
+{
+    fork_at(*state, 40, 300);
+}
+
+static void fork_at_a_seal(void **state)
+{
+    fork_at(*state, 64, 70);
+}
+
+static void fork_after_a_seal(void **state)
+{
+    fork_at(*state, 65, 1);
+}
+
+/* Of three branches the two that part lowest make the cut, whatever was proven first. */
+static void three_branches(void **state)
+{
+    struct stage *stage = *state;
+    struct evil_author branches[3];
+
+    evil_author_start(&branches[0], stage->evil, 5);
+    grow(&branches[0], 4, "trunk");
+    branch_off(&branches[2], &branches[0], 4);
+    grow(&branches[0], 5, "a");
+    branch_off(&branches[1], &branches[0], 8);
+    grow(&branches[0], 3, "a");
+    grow(&branches[1], 3, "b");
+    grow(&branches[2], 3, "c");
+    story_part_all(stage->world);
+    for (unsigned i = 0; i < 3; i++)
+        push(stage, i, &branches[i], 1, branches[i].count);
+    for (unsigned i = 0; i < NODES; i++)
+        publish(stage, i, "honest");
+    story_link(stage->world, 0, 1);
+    world_run(stage->world, 60000);
+    assert_int_equal(author_at(stage, 0, branches[0].id)->stored.cut, 9);
+    assert_int_equal(author_at(stage, 1, branches[0].id)->stored.cut, 9);
+    story_meet(stage->world);
+    check_cut(stage, branches[0].id, 5);
+    for (unsigned i = 0; i < 3; i++)
+        evil_author_clear(&branches[i]);
+}
+
+/* Who joins late gets what counts, though the last of it bears no seal of its own. */
+static void late_joiner(void **state)
+{
+    struct stage *stage = *state;
+    struct evil_author trunk;
+    struct evil_author other;
+
+    world_kill(stage->world, 3, VIRTUAL_DAMAGE_NONE);
+    evil_author_start(&trunk, stage->evil, 9);
+    grow(&trunk, 9, "trunk");
+    branch_off(&other, &trunk, 9);
+    grow(&trunk, 4, "one");
+    grow(&other, 4, "other");
+    /* In one run each, so that nobody has a seal of event 9. */
+    push(stage, 0, &trunk, 1, trunk.count);
+    push(stage, 1, &other, 1, other.count);
+    publish(stage, 0, "honest");
+    world_run(stage->world, 60000);
+    assert_int_equal(author_at(stage, 2, trunk.id)->stored.cut, 10);
+    world_start(stage->world, 3);
+    check_cut(stage, trunk.id, 10);
+    assert_int_equal(author_at(stage, 3, trunk.id)->stored.have, 9);
+    evil_author_clear(&trunk);
+    evil_author_clear(&other);
+}
+
+static void give_record(struct stage *stage, unsigned node, const uint8_t *id, const uint8_t *bytes,
+                        size_t size)
+{
+    for (size_t offset = 0; offset < size; offset += 1000) {
+        struct wire_part part = {
+            .record = {.present = true,
+                       .id = id,
+                       .size = (uint32_t)size,
+                       .offset = (uint32_t)offset,
+                       .data = {bytes + offset, size - offset < 1000 ? size - offset : 1000}}};
+        uint8_t message[GOSSIP_PLAIN_MAX];
+
+        evil_send(stage->evil, node, MESSAGE_PART, message,
+                  wire_encode_part(&part, message, sizeof(message) - 1));
+    }
+}
+
+static void evict(struct stage *stage, unsigned node, const struct eviction_last *last,
+                  size_t count)
+{
+    const struct gossip_identity *evil = evil_identity(stage->evil);
+    struct eviction eviction;
+
+    eviction_make(gossip_crypto_sodium(), evil->cluster, evil->key, last, count, NULL,
+                  world_cluster(stage->world)->secret, &eviction);
+    give_record(stage, node, eviction.id, eviction.bytes, eviction.size);
+}
+
+/* An eviction names one epoch and not another; honest events saw both, past the end. */
+static void eviction(void **state)
+{
+    struct stage *stage = *state;
+    struct evil_author named;
+    struct evil_author unnamed;
+    struct eviction_last last = {.seq = 4};
+
+    evil_author_start(&named, stage->evil, 100);
+    evil_author_start(&unnamed, stage->evil, 200);
+    grow(&named, 9, "named");
+    grow(&unnamed, 3, "unnamed");
+    story_part_all(stage->world);
+    push(stage, 0, &named, 1, 9);
+    push(stage, 0, &unnamed, 1, 3);
+    push(stage, 1, &named, 1, 2);
+    publish(stage, 0, "saw-all");
+    publish(stage, 1, "saw-two");
+    memcpy(last.epoch, named.epoch, sizeof(last.epoch));
+    memcpy(last.hash, named.events[3].chain.hash, sizeof(last.hash));
+    evict(stage, 2, &last, 1);
+    story_meet(stage->world);
+    check_cut(stage, named.id, 5);
+    for (unsigned i = 0; i < NODES; i++) {
+        assert_non_null(author_at(stage, i, unnamed.id));
+        assert_int_equal(author_at(stage, i, unnamed.id)->stored.cut, 1);
+    }
+    /* A second one that says less changes nothing, one that says more does. */
+    last.seq = 7;
+    memcpy(last.hash, named.events[6].chain.hash, sizeof(last.hash));
+    evict(stage, 3, &last, 1);
+    world_run(stage->world, 5000);
+    check_cut(stage, named.id, 5);
+    last.seq = 2;
+    memcpy(last.hash, named.events[1].chain.hash, sizeof(last.hash));
+    evict(stage, 1, &last, 1);
+    world_run(stage->world, 5000);
+    check_cut(stage, named.id, 3);
+    for (unsigned i = 0; i < NODES; i++) {
+        world_kill(stage->world, i, VIRTUAL_DAMAGE_LOST);
+        world_start(stage->world, i);
+    }
+    check_cut(stage, named.id, 3);
+    evil_author_clear(&named);
+    evil_author_clear(&unnamed);
+}
+
+#define FORK(name) cmocka_unit_test_setup_teardown(name, begin, end)
+
+int main(int argc, char **argv)
+{
+    const struct CMUnitTest tests[] = {
+        FORK(fork_at_first),  FORK(fork_in_the_middle), FORK(fork_far_back),
+        FORK(fork_at_a_seal), FORK(fork_after_a_seal),  FORK(three_branches),
+        FORK(late_joiner),    FORK(eviction),
+    };
+
+    if (argc > 1)
+        cmocka_set_test_filter(argv[1]); /* One story: its name, with * and ?. */
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
