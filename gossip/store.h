@@ -223,6 +223,14 @@ enum gossip_sqlite_mode {
 int gossip_sqlite_open(const char *path, enum gossip_sqlite_mode mode, char *ret_explanation,
                        size_t size, struct gossip_store **ret_store);
 
+/*
+ * Removes the SQLite store in the file path and all that belongs to it: log, side file, marker; the
+ * lock file stays. The database goes first, so that a removal which was cut off leaves nothing that
+ * could be opened. LOCKED (a process has it open: nothing is removed), NOT_FOUND, FOREIGN (not a
+ * store of ours) and DAMAGED (an empty file): nothing is removed; PERMISSION, IO, NOMEM.
+ */
+int gossip_store_remove(const char *path, char *ret_explanation, size_t size);
+
 /* A store that ends with the process. NOMEM. */
 int gossip_memory_open(struct gossip_store **ret_store);
 

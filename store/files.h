@@ -18,6 +18,14 @@ enum file_kind {
     FILE_OTHER,
 };
 
+/* What tells a file from any copy of it, and this machine from others. The device's number is no
+ * part of it: it may be another after the next boot. */
+struct file_identity {
+    uint64_t inode;
+    int64_t birth_ns; /* When it was made, since 1970; 0 where the file system does not tell. */
+    char machine[64]; /* The machine's id. */
+};
+
 struct file_system;
 
 struct file_system_ops {
@@ -44,6 +52,24 @@ struct file_system_ops {
     /* Makes the names in the directory of path durable. NOMEM, PERMISSION, IO. */
     int (*sync_directory)(struct file_system *files, const char *path,
                           struct explanation *explanation);
+
+    /* Opens nothing: the file may be SQLite's. NOT_FOUND, PERMISSION, IO. */
+    int (*identify)(struct file_system *files, const char *path, struct file_identity *ret_identity,
+                    struct explanation *explanation);
+
+    /* Reads a small file: up to capacity bytes of it. NOT_FOUND, PERMISSION, IO. */
+    int (*read)(struct file_system *files, const char *path, uint8_t *buffer, size_t capacity,
+                size_t *ret_size, struct explanation *explanation);
+
+    /* Replaces a small file, or makes it, mode 0600: when it returns, and after any crash on the
+     * way, there is all of it or what was there before. PERMISSION, FULL, NOMEM, IO. */
+    int (*replace)(struct file_system *files, const char *path, const uint8_t *bytes, size_t size,
+                   struct explanation *explanation);
+
+    /* Writes over the beginning of a small file, which is made if need be, and waits for no disk.
+     * PERMISSION, FULL, IO. */
+    int (*overwrite)(struct file_system *files, const char *path, const uint8_t *bytes, size_t size,
+                     struct explanation *explanation);
 
     /* Takes the lock path, at once or not at all; *ret_lock, which is not negative, stands for it
      * until unlock. LOCKED (explanation names what, which is locked), NOT_FOUND (no such

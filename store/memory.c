@@ -211,12 +211,32 @@ static void undo(struct changes *changes)
     }
 }
 
-static void keep(struct changes *changes)
+/* A signed record without bytes stands for one that is to be forgotten. */
+static bool is_forgotten(const struct gossip_record *record)
+{
+    return record->kind == GOSSIP_RECORD_SIGNED && record->as.signed_record.bytes == NULL;
+}
+
+static void forget(struct table *table)
+{
+    size_t kept = 0;
+
+    for (size_t i = 0; i < table->count; i++) {
+        if (is_forgotten(table->items[i]))
+            free(table->items[i]);
+        else
+            table->items[kept++] = table->items[i];
+    }
+    table->count = kept;
+}
+
+static void keep(struct memory_store *store, struct changes *changes)
 {
     for (size_t i = 0; i < changes->count; i++)
         if (changes->items[i].table->owns)
             free(changes->items[i].replaced);
     changes->count = 0;
+    forget(&store->tables[GOSSIP_RECORD_SIGNED]);
 }
 
 /* Where author is among those that have events, or would have to be inserted. */
@@ -352,7 +372,7 @@ static int memory_save(struct gossip_store *base, const struct gossip_record *re
     for (size_t i = 0; i < count && error == GOSSIP_OK; i++)
         error = put(store, &records[i], &changes);
     if (error == GOSSIP_OK)
-        keep(&changes);
+        keep(store, &changes);
     else
         undo(&changes);
     if (error == GOSSIP_ERR_NOMEM)
@@ -424,6 +444,17 @@ static int memory_follow(struct gossip_store *base, uint64_t after, gossip_recor
     return result;
 }
 
+static int memory_has(struct gossip_store *base, uint32_t author, uint64_t seq)
+{
+    struct memory_store *store = (struct memory_store *)base;
+    const struct table *table = events_of(store, author);
+    struct gossip_record key = {.kind = GOSSIP_RECORD_EVENT, .as.event = {.seq = seq}};
+    size_t index;
+
+    assert(!store->busy);
+    return table != NULL && table_find(table, &key, &index);
+}
+
 static const char *memory_explain(struct gossip_store *base)
 {
     return ((struct memory_store *)base)->explanation.text;
@@ -457,6 +488,7 @@ static const struct gossip_store_ops memory_ops = {
     .save = memory_save,
     .read = memory_read,
     .follow = memory_follow,
+    .has = memory_has,
     .explain = memory_explain,
     .close = memory_close,
 };

@@ -9,12 +9,15 @@
 #include <string.h>
 
 #include "gossip/bytes.h"
+#include "gossip/crypto.h"
 #include "gossip/gossip.h"
 #include "gossip/museum.h"
 #include "store/explanation.h"
 #include "store/files.h"
 #include "store/record.h"
 #include "store/schema.h"
+#include "store/side.h"
+#include "store/sqlite_backup.h"
 
 enum {
     /* Pages in the log at which it is copied into the database: SQLite's own default. We do it
@@ -48,12 +51,14 @@ enum statement {
     PUT_AUTHOR,
     PUT_MENTION,
     PUT_RECORD,
+    FORGET_RECORD,
     PUT_PEER,
     ADD_EVENT,
     ADD_CONTEXT,
     ADD_SEAL,
     EVENT_BY_DELIVERY,
     EVENT_BY_DOT,
+    HAS_EVENT,
     LAST_DELIVERY,
     LOAD_META,
     LOAD_AUTHORS,
@@ -86,6 +91,7 @@ static const char *const statement_texts[STATEMENTS] = {
                     "ON CONFLICT (author, position) DO UPDATE SET mentioned = excluded.mentioned",
     [PUT_RECORD] = "INSERT INTO records (id, type, bytes) VALUES (?1, ?2, ?3) "
                    "ON CONFLICT (id) DO UPDATE SET type = excluded.type, bytes = excluded.bytes",
+    [FORGET_RECORD] = "DELETE FROM records WHERE id = ?1",
     [PUT_PEER] = "INSERT INTO peers (key, address) VALUES (?1, ?2) "
                  "ON CONFLICT (key) DO UPDATE SET address = excluded.address",
     [ADD_EVENT] = "INSERT INTO events (delivery, author, seq, hash_seal, body) "
@@ -94,6 +100,7 @@ static const char *const statement_texts[STATEMENTS] = {
     [ADD_SEAL] = "UPDATE events SET hash_seal = ?2 WHERE delivery = ?1",
     [EVENT_BY_DELIVERY] = SELECT_EVENTS "WHERE delivery = ?1",
     [EVENT_BY_DOT] = SELECT_EVENTS "WHERE author = ?1 AND seq = ?2",
+    [HAS_EVENT] = "SELECT 1 FROM events WHERE author = ?1 AND seq = ?2",
     [LAST_DELIVERY] = "SELECT max(delivery) FROM events",
     [LOAD_META] = "SELECT name, value FROM meta ORDER BY name",
     [LOAD_AUTHORS] = "SELECT number, id, key, epoch, have, floor, cut, head_hash, mentions, "
@@ -120,6 +127,9 @@ struct sqlite_store {
     int failure; /* What every later save returns, because the file is not to be trusted;
                   * GOSSIP_OK: none. */
     bool busy;   /* A visit is under way. */
+    char *side_path;
+    char *marker_path;
+    struct sqlite_backup *backup; /* Under way, or NULL. */
     struct explanation explanation;
 };
 
@@ -526,7 +536,12 @@ static int put_mention(struct sqlite_store *store, const struct gossip_mention_r
 
 static int put_signed(struct sqlite_store *store, const struct gossip_signed_record *record)
 {
-    struct binder binder = bind(store, PUT_RECORD);
+    struct binder binder = bind(store, record->bytes == NULL ? FORGET_RECORD : PUT_RECORD);
+
+    if (record->bytes == NULL) {
+        bind_blob(&binder, record->id, sizeof(record->id));
+        return put(store, &binder);
+    }
 
     bind_blob(&binder, record->id, sizeof(record->id));
     bind_number(&binder, record->type);
@@ -813,6 +828,107 @@ static int sqlite_follow(struct gossip_store *base, uint64_t after, gossip_recor
         return failed(store, READING, binder.code);
     }
     return show_rows(store, binder.statement, GOSSIP_RECORD_EVENT, visit, context);
+}
+
+static int sqlite_has(struct gossip_store *base, uint32_t author, uint64_t seq)
+{
+    struct sqlite_store *store = (struct sqlite_store *)base;
+    struct binder binder = bind(store, HAS_EVENT);
+    int code;
+
+    assert(!store->busy);
+    if (seq > INT64_MAX)
+        return 0;
+    bind_number(&binder, author);
+    bind_number(&binder, seq);
+    code = binder.code == SQLITE_OK ? sqlite3_step(binder.statement) : binder.code;
+    finish(binder.statement);
+    if (code == SQLITE_ROW || code == SQLITE_DONE)
+        return code == SQLITE_ROW;
+    return failed(store, READING, code);
+}
+
+/* ---- What stands beside the file. ---- */
+
+static int sqlite_fingerprint(struct gossip_store *base, uint8_t ret_fingerprint[GOSSIP_HASH_SIZE])
+{
+    static const char domain[] = "gossip/fingerprint/1";
+    struct sqlite_store *store = (struct sqlite_store *)base;
+    struct file_identity identity;
+    uint8_t numbers[16];
+    int error =
+        store->files->ops->identify(store->files, store->path, &identity, &store->explanation);
+
+    if (error < 0)
+        return error;
+    put_fixed(numbers, identity.inode, 8);
+    put_fixed(numbers + 8, (uint64_t)identity.birth_ns, 8);
+    gossip_crypto_sodium()->hash(
+        ret_fingerprint,
+        (const struct gossip_piece[]){{domain, sizeof(domain)},
+                                      {numbers, sizeof(numbers)},
+                                      {identity.machine, strlen(identity.machine)}},
+        3);
+    return GOSSIP_OK;
+}
+
+static int sqlite_read_side(struct gossip_store *base, struct gossip_side *ret_side)
+{
+    struct sqlite_store *store = (struct sqlite_store *)base;
+
+    return side_read(store->files, store->side_path, ret_side, &store->explanation);
+}
+
+static int sqlite_write_side(struct gossip_store *base, const struct gossip_side *side)
+{
+    struct sqlite_store *store = (struct sqlite_store *)base;
+
+    return side_write(store->files, store->side_path, side, &store->explanation);
+}
+
+static int sqlite_read_marker(struct gossip_store *base, struct gossip_marker *ret_marker)
+{
+    struct sqlite_store *store = (struct sqlite_store *)base;
+
+    return marker_read(store->files, store->marker_path, ret_marker, &store->explanation);
+}
+
+static int sqlite_write_marker(struct gossip_store *base, const struct gossip_marker *marker)
+{
+    struct sqlite_store *store = (struct sqlite_store *)base;
+
+    return marker_write(store->files, store->marker_path, marker, &store->explanation);
+}
+
+static int sqlite_backup_start(struct gossip_store *base, const char *path)
+{
+    struct sqlite_store *store = (struct sqlite_store *)base;
+
+    assert(!store->busy && store->backup == NULL);
+    if (store->failure != GOSSIP_OK)
+        return store->failure;
+    return sqlite_backup_begin(store->db, store->files, path, &store->explanation, &store->backup);
+}
+
+static void sqlite_backup_stop(struct gossip_store *base)
+{
+    struct sqlite_store *store = (struct sqlite_store *)base;
+
+    sqlite_backup_end(store->backup);
+    store->backup = NULL;
+}
+
+static int sqlite_backup_go_on(struct gossip_store *base)
+{
+    struct sqlite_store *store = (struct sqlite_store *)base;
+    int result;
+
+    assert(!store->busy && store->backup != NULL);
+    result = store->failure != GOSSIP_OK ? store->failure
+                                         : sqlite_backup_step(store->backup, &store->explanation);
+    if (result != 0)
+        sqlite_backup_stop(base);
+    return result;
 }
 
 static const char *sqlite_explain(struct gossip_store *base)
@@ -1346,12 +1462,13 @@ static int open_database(struct sqlite_store *store)
 
 static int check_free(struct sqlite_store *store)
 {
-    static const char *const endings[] = {"", "-wal", "-journal"};
+    static const char *const endings[] = {"", "-wal", "-journal", ".side"};
 
     for (size_t i = 0; i < sizeof(endings) / sizeof(endings[0]); i++) {
         int error;
 
-        /* SQLite would take the log of an earlier file for that of the new one. */
+        /* SQLite would take the log of an earlier file for that of the new one; and a side file
+         * tells of events that were written, which an empty store must not begin after. */
         if (is_beside(store, endings[i], &error)) {
             explanation_set(&store->explanation,
                             i == 0 ? "%s%s: exists already; open it, or choose another path"
@@ -1408,6 +1525,8 @@ static void destroy(struct sqlite_store *store)
 {
     if (store->lock >= 0)
         store->files->ops->unlock(store->files, store->lock);
+    free(store->side_path);
+    free(store->marker_path);
     free(store->path);
     free(store);
 }
@@ -1429,6 +1548,7 @@ static void sqlite_close(struct gossip_store *base)
     struct sqlite_store *store = (struct sqlite_store *)base;
 
     assert(!store->busy);
+    sqlite_backup_stop(base);
     /* A file that is not to be trusted is left as it is, for the next start to read. Else the log
      * is copied into the database; if that fails, nothing is lost: the log is still there. */
     if (store->failure == GOSSIP_OK &&
@@ -1440,11 +1560,21 @@ static void sqlite_close(struct gossip_store *base)
 }
 
 static const struct gossip_store_ops sqlite_ops = {
-    .abilities = GOSSIP_STORE_EVENTS | GOSSIP_STORE_DURABLE,
+    .abilities = GOSSIP_STORE_EVENTS | GOSSIP_STORE_DURABLE | GOSSIP_STORE_SIDE |
+                 GOSSIP_STORE_MARKER | GOSSIP_STORE_IDENTITY | GOSSIP_STORE_BACKUP,
     .load = sqlite_load,
     .save = sqlite_save,
     .read = sqlite_read,
     .follow = sqlite_follow,
+    .has = sqlite_has,
+    .fingerprint = sqlite_fingerprint,
+    .read_side = sqlite_read_side,
+    .write_side = sqlite_write_side,
+    .read_marker = sqlite_read_marker,
+    .write_marker = sqlite_write_marker,
+    .backup_begin = sqlite_backup_start,
+    .backup_step = sqlite_backup_go_on,
+    .backup_end = sqlite_backup_stop,
     .explain = sqlite_explain,
     .close = sqlite_close,
 };
@@ -1484,6 +1614,12 @@ int sqlite_store_open(struct file_system *files, const char *path, enum gossip_s
         store->checkpoint_at = CHECKPOINT_PAGES;
         error = sqlite3_initialize() == SQLITE_OK ? resolve(store, path, mode) : GOSSIP_ERR_NOMEM;
     }
+    if (error == GOSSIP_OK) {
+        store->side_path = file_beside(store->path, ".side");
+        store->marker_path = file_beside(store->path, ".marker");
+        if (store->side_path == NULL || store->marker_path == NULL)
+            error = GOSSIP_ERR_NOMEM;
+    }
     if (error == GOSSIP_OK)
         error = judge_and_lock(store, mode);
     if (error == GOSSIP_OK)
@@ -1499,6 +1635,62 @@ int sqlite_store_open(struct file_system *files, const char *path, enum gossip_s
     if (store != NULL)
         abandon(store);
     return error;
+}
+
+/* The database goes first: what is left of a removal that was cut off holds no events any more, and
+ * no store that has lost its side file could be opened in between. */
+static int remove_store(struct sqlite_store *store)
+{
+    static const char *const endings[] = {"-wal",        "-journal",  ".marker",
+                                          ".marker.new", ".side.new", ".side"};
+    struct file_system *files = store->files;
+    int error = files->ops->remove(files, store->path, &store->explanation);
+
+    if (error == GOSSIP_OK)
+        error = files->ops->sync_directory(files, store->path, &store->explanation);
+    for (size_t i = 0; i < sizeof(endings) / sizeof(endings[0]) && error == GOSSIP_OK; i++) {
+        char *beside = file_beside(store->path, endings[i]);
+
+        error = beside == NULL ? GOSSIP_ERR_NOMEM
+                               : files->ops->remove(files, beside, &store->explanation);
+        free(beside);
+    }
+    if (error == GOSSIP_OK)
+        error = files->ops->sync_directory(files, store->path, &store->explanation);
+    return error;
+}
+
+int sqlite_store_remove(struct file_system *files, const char *path, char *ret_explanation,
+                        size_t size)
+{
+    struct sqlite_store store = {.files = files, .lock = -1};
+    char *lock_path = NULL;
+    int error = sqlite3_initialize() == SQLITE_OK ? resolve(&store, path, GOSSIP_SQLITE_OPEN)
+                                                  : GOSSIP_ERR_NOMEM;
+
+    if (error == GOSSIP_OK)
+        error = examine(&store);
+    if (error == GOSSIP_OK) {
+        lock_path = file_beside(store.path, ".lock");
+        error = lock_path == NULL ? GOSSIP_ERR_NOMEM
+                                  : files->ops->lock(files, lock_path, store.path, &store.lock,
+                                                     &store.explanation);
+    }
+    if (error == GOSSIP_OK)
+        error = remove_store(&store);
+    if (error < 0 && ret_explanation != NULL && size > 0)
+        snprintf(ret_explanation, size, "%s",
+                 error == GOSSIP_ERR_NOMEM ? "out of memory" : store.explanation.text);
+    if (store.lock >= 0)
+        files->ops->unlock(files, store.lock);
+    free(lock_path);
+    free(store.path);
+    return error;
+}
+
+int gossip_store_remove(const char *path, char *ret_explanation, size_t size)
+{
+    return sqlite_store_remove(file_system_real(), path, ret_explanation, size);
 }
 
 int gossip_sqlite_open(const char *path, enum gossip_sqlite_mode mode, char *ret_explanation,

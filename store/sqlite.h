@@ -14,6 +14,10 @@
 int sqlite_store_open(struct file_system *files, const char *path, enum gossip_sqlite_mode mode,
                       char *ret_explanation, size_t size, struct gossip_store **ret_store);
 
+/* As gossip_store_remove(), of a path in files. */
+int sqlite_store_remove(struct file_system *files, const char *path, char *ret_explanation,
+                        size_t size);
+
 /* How many rows were inserted, changed or deleted since the store was opened. */
 uint64_t sqlite_store_total_changes(struct gossip_store *store);
 

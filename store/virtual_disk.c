@@ -27,6 +27,7 @@ struct virtual_disk *virtual_disk_create(uint64_t seed)
     if (disk == NULL)
         return NULL;
     disk->lots.state = seed;
+    disk->machine = seed;
     disk->room = UINT64_MAX;
     disk->vfs = virtual_vfs_create(disk);
     if (disk->vfs == NULL) {
@@ -178,21 +179,45 @@ void virtual_disk_image_destroy(struct virtual_disk_image *image)
     free(image);
 }
 
-bool virtual_disk_restore(struct virtual_disk *disk, const struct virtual_disk_image *image)
+static bool restore(struct virtual_disk *disk, const struct virtual_disk_image *image,
+                    bool same_files)
 {
-    struct virtual_files files = {.first = NULL};
+    struct virtual_files files = {.inodes = disk->files.inodes};
 
     assert_closed(disk);
     for (size_t i = 0; i < image->count; i++) {
         const struct image_file *file = &image->files[i];
+        const struct virtual_file *there = virtual_files_find(&disk->files, file->name);
 
         if (!virtual_files_put(&files, file->name, file->bytes, file->size)) {
             virtual_files_clear(&files);
             return false;
         }
+        if (same_files && there != NULL)
+            virtual_files_find(&files, file->name)->inode = there->inode;
     }
     virtual_files_clear(&disk->files);
     disk->files = files;
+    return true;
+}
+
+bool virtual_disk_restore(struct virtual_disk *disk, const struct virtual_disk_image *image)
+{
+    return restore(disk, image, true);
+}
+
+bool virtual_disk_copy_back(struct virtual_disk *disk, const struct virtual_disk_image *image)
+{
+    return restore(disk, image, false);
+}
+
+bool virtual_disk_remove(struct virtual_disk *disk, const char *name)
+{
+    assert_closed(disk);
+    if (virtual_files_find(&disk->files, name) == NULL ||
+        virtual_files_delete(&disk->files, name) != 0)
+        return false;
+    virtual_files_sync(&disk->files, NULL);
     return true;
 }
 

@@ -113,8 +113,15 @@ struct virtual_disk_image *virtual_disk_copy(const struct virtual_disk *disk, bo
 void virtual_disk_image_destroy(struct virtual_disk_image *image);
 
 /* Sets the disk to an image, all of it durable; its stores must have been closed. Counts nothing
- * and ends no fault. False, and nothing changed, when there is no memory. */
+ * and ends no fault. Files of a name that is there stay the same files, as when a whole machine is
+ * set back, which nothing on it can tell. False, and nothing changed, when there is no memory. */
 bool virtual_disk_restore(struct virtual_disk *disk, const struct virtual_disk_image *image);
+
+/* The same as by a person who copies: every file is a new one. */
+bool virtual_disk_copy_back(struct virtual_disk *disk, const struct virtual_disk_image *image);
+
+/* Removes a file, as a person would; false if there is none. Counts nothing. */
+bool virtual_disk_remove(struct virtual_disk *disk, const char *name);
 
 /* Flips a bit of file name; false if there is no such byte. */
 bool virtual_disk_flip(struct virtual_disk *disk, const char *name, uint64_t offset, unsigned bit);

@@ -340,6 +340,7 @@ int virtual_files_create(struct virtual_files *files, const char *name,
         free(file);
         return number;
     }
+    file->inode = ++files->inodes;
     file->next = files->first;
     files->first = file;
     *ret_file = file;

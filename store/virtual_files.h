@@ -29,6 +29,7 @@ struct virtual_content {
 /* A file, whatever its names are. */
 struct virtual_file {
     struct virtual_file *next;
+    uint64_t inode; /* Its own, whatever its names are. */
     struct virtual_content shown;
     struct virtual_content durable;
     uint64_t capacity; /* Of both. */
@@ -68,6 +69,7 @@ struct virtual_change {
 
 struct virtual_files {
     struct virtual_file *first;
+    uint64_t inodes; /* Given out so far. */
     struct virtual_directory shown;
     struct virtual_directory durable;
     struct virtual_change *changes; /* In the order in which they were made. */

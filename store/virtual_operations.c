@@ -2,6 +2,8 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -267,6 +269,85 @@ static int table_sync_directory(struct file_system *system, const char *path,
                      "make its names durable");
 }
 
+static int table_identify(struct file_system *system, const char *path,
+                          struct file_identity *ret_identity, struct explanation *explanation)
+{
+    struct virtual_disk *disk = disk_of(system);
+    const struct virtual_file *file = virtual_files_find(&disk->files, path);
+    struct file_identity identity = {0};
+
+    if (disk->crashed || file == NULL)
+        return explained(disk->crashed ? EIO : ENOENT, explanation, path, "look at it");
+    identity.inode = file->inode;
+    snprintf(identity.machine, sizeof(identity.machine), "virtual %" PRIu64, disk->machine);
+    *ret_identity = identity;
+    return GOSSIP_OK;
+}
+
+static int table_read(struct file_system *system, const char *path, uint8_t *buffer,
+                      size_t capacity, size_t *ret_size, struct explanation *explanation)
+{
+    struct virtual_disk *disk = disk_of(system);
+    struct virtual_file *file;
+    uint64_t size = 0;
+    int number = virtual_open(disk, path, false, &file);
+
+    if (number == 0) {
+        number = virtual_read(disk, file, 0, buffer, capacity, &size);
+        virtual_close(disk, file);
+    }
+    if (number == 0)
+        *ret_size = (size_t)size;
+    return explained(number, explanation, path, "read it");
+}
+
+static int write_file(struct virtual_disk *disk, const char *path, const uint8_t *bytes,
+                      size_t size, bool anew)
+{
+    struct virtual_file *file;
+    int number = virtual_open(disk, path, true, &file);
+
+    if (number != 0)
+        return number;
+    if (anew && file->shown.size > 0)
+        number = virtual_truncate(disk, file, 0);
+    if (number == 0)
+        number = virtual_write(disk, file, 0, bytes, size);
+    if (number == 0 && anew)
+        number = virtual_sync(disk, file);
+    virtual_close(disk, file);
+    return number;
+}
+
+static int table_replace(struct file_system *system, const char *path, const uint8_t *bytes,
+                         size_t size, struct explanation *explanation)
+{
+    struct virtual_disk *disk = disk_of(system);
+    char *temporary = file_beside(path, ".new");
+    int number;
+    int error;
+
+    if (temporary == NULL)
+        return GOSSIP_ERR_NOMEM;
+    number = write_file(disk, temporary, bytes, size, true);
+    error = explained(number, explanation, temporary, "write it");
+    if (error == GOSSIP_OK)
+        error = table_rename(system, temporary, path, explanation);
+    else
+        virtual_delete(disk, temporary); /* If it stays, the next attempt uses it. */
+    if (error == GOSSIP_OK)
+        error = table_sync_directory(system, path, explanation);
+    free(temporary);
+    return error;
+}
+
+static int table_overwrite(struct file_system *system, const char *path, const uint8_t *bytes,
+                           size_t size, struct explanation *explanation)
+{
+    return explained(write_file(disk_of(system), path, bytes, size, false), explanation, path,
+                     "write to it");
+}
+
 static int table_lock(struct file_system *system, const char *path, const char *what, int *ret_lock,
                       struct explanation *explanation)
 {
@@ -301,6 +382,10 @@ const struct file_system_ops virtual_operations = {
     .remove = table_remove,
     .rename = table_rename,
     .sync_directory = table_sync_directory,
+    .identify = table_identify,
+    .read = table_read,
+    .replace = table_replace,
+    .overwrite = table_overwrite,
     .lock = table_lock,
     .unlock = table_unlock,
 };

@@ -22,6 +22,7 @@ struct virtual_disk {
     struct virtual_vfs *vfs;
     struct virtual_files files;
     struct splitmix lots;
+    uint64_t machine; /* The seed: no two machines have the same. */
     bool crashed;
     uint64_t operations;
     uint64_t crash_at; /* Of operations; 0: never. */

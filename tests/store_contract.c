@@ -441,6 +441,44 @@ static void test_equal_key_replaces(void **state)
     assert_holds(store, second, COUNT(second));
 }
 
+/* A signed record without bytes takes away the one of its id; there may be none. */
+static void test_signed_records_are_forgotten(void **state)
+{
+    struct gossip_store *store = ((struct fixture *)*state)->store;
+    const struct gossip_record records[] = {signed_record(8, "a", 1), signed_record(9, "b", 1),
+                                            meta_number("m", 1)};
+    const struct gossip_record forgets[] = {signed_record(8, NULL, 0), signed_record(7, NULL, 0),
+                                            meta_number("m", 2)};
+    const struct gossip_record kept[] = {signed_record(9, "b", 1), meta_number("m", 2)};
+    const struct gossip_record refused[] = {signed_record(9, NULL, 0), meta_number("", 1)};
+    const struct gossip_record anew[] = {signed_record(9, NULL, 0), signed_record(9, "c", 1)};
+    const struct gossip_record last[] = {signed_record(9, "c", 1), meta_number("m", 2)};
+
+    assert_int_equal(save(store, records, COUNT(records)), GOSSIP_OK);
+    assert_int_equal(save(store, forgets, COUNT(forgets)), GOSSIP_OK);
+    assert_holds(store, kept, COUNT(kept));
+    /* All or nothing, here too. */
+    assert_int_equal(save(store, refused, COUNT(refused)), GOSSIP_ERR_INVALID);
+    assert_holds(store, kept, COUNT(kept));
+    assert_int_equal(save(store, anew, COUNT(anew)), GOSSIP_OK);
+    assert_holds(store, last, COUNT(last));
+}
+
+static void test_has(void **state)
+{
+    struct gossip_store *store = ((struct fixture *)*state)->store;
+    const struct gossip_record records[] = {event(1, 0, 1), event(2, 3, 7)};
+
+    assert_int_equal(store->ops->has(store, 0, 1), 0);
+    assert_int_equal(save(store, records, COUNT(records)), GOSSIP_OK);
+    assert_int_equal(store->ops->has(store, 0, 1), 1);
+    assert_int_equal(store->ops->has(store, 0, 2), 0);
+    assert_int_equal(store->ops->has(store, 3, 7), 1);
+    assert_int_equal(store->ops->has(store, 3, 6), 0);
+    assert_int_equal(store->ops->has(store, 7, 3), 0);
+    assert_int_equal(store->ops->has(store, UINT32_MAX, UINT64_MAX), 0);
+}
+
 /* Inside one save, too: what comes later holds. */
 static void test_last_of_equal_keys_holds(void **state)
 {
@@ -1046,6 +1084,8 @@ int store_contract_run(const struct store_factory *factory)
         cmocka_unit_test_setup_teardown(test_every_kind_comes_back, setup, teardown),
         cmocka_unit_test_setup_teardown(test_records_are_copied, setup, teardown),
         cmocka_unit_test_setup_teardown(test_equal_key_replaces, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_signed_records_are_forgotten, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_has, setup, teardown),
         cmocka_unit_test_setup_teardown(test_last_of_equal_keys_holds, setup, teardown),
         cmocka_unit_test_setup_teardown(test_empty_is_not_absent, setup, teardown),
         cmocka_unit_test_setup_teardown(test_read, setup, teardown),

@@ -1576,7 +1576,9 @@ static void test_damaged_rows(void **state)
         records[2] = (struct gossip_record){.kind = GOSSIP_RECORD_META, .as.meta = {.name = "m"}};
         records[3] =
             (struct gossip_record){.kind = GOSSIP_RECORD_MENTION, .as.mention = {.index = 1}};
-        records[4] = (struct gossip_record){.kind = GOSSIP_RECORD_SIGNED};
+        records[4] =
+            (struct gossip_record){.kind = GOSSIP_RECORD_SIGNED,
+                                   .as.signed_record = {.bytes = (const uint8_t *)"x", .size = 1}};
         records[5] = (struct gossip_record){.kind = GOSSIP_RECORD_PEER};
         assert_int_equal(store->ops->save(store, records, COUNT(records)), GOSSIP_OK);
         assert_int_equal(read_all(store, &shown), GOSSIP_OK);

@@ -117,7 +117,8 @@ struct world_node *world_add_node(struct world *world, struct gossip_identity *i
     node->world = world;
     node->number = world->count;
     node->time.ops = &world_time_ops;
-    node->watched.base.ops = &world_watched_ops;
+    node->watched.base.ops =
+        world->options.store == WORLD_SQLITE ? &world_watched_disk_ops : &world_watched_ops;
     node->watched.node = node;
     node->lots = splitmix_split(&world->lots);
     node->clock.since_ms = world->now_ms;

@@ -117,7 +117,8 @@ uint64_t world_passed(const struct world_node *node);
 uint64_t world_time_of(const struct world_node *node, uint64_t ms);
 
 /* world_watch.c */
-extern const struct gossip_store_ops world_watched_ops;
+extern const struct gossip_store_ops world_watched_ops;      /* Over memory, */
+extern const struct gossip_store_ops world_watched_disk_ops; /* and over a disk. */
 bool world_overhear(void *context, unsigned from, unsigned to,
                     const struct gossip_datagram *datagram);
 

@@ -184,12 +184,77 @@ static void watched_close(struct gossip_store *store)
     (void)store; /* The world's own. */
 }
 
+static int watched_has(struct gossip_store *store, uint32_t author, uint64_t seq)
+{
+    struct gossip_store *inner = node_of_store(store)->store;
+
+    return inner->ops->has(inner, author, seq);
+}
+
+static int watched_fingerprint(struct gossip_store *store,
+                               uint8_t ret_fingerprint[GOSSIP_HASH_SIZE])
+{
+    struct gossip_store *inner = node_of_store(store)->store;
+
+    return inner->ops->fingerprint(inner, ret_fingerprint);
+}
+
+static int watched_read_side(struct gossip_store *store, struct gossip_side *ret_side)
+{
+    struct gossip_store *inner = node_of_store(store)->store;
+
+    return inner->ops->read_side(inner, ret_side);
+}
+
+static int watched_write_side(struct gossip_store *store, const struct gossip_side *side)
+{
+    struct world_node *node = node_of_store(store);
+    int error = node->save_error != GOSSIP_OK ? node->save_error
+                                              : node->store->ops->write_side(node->store, side);
+
+    trace_number(&node->world->trace, side->mark);
+    trace_number(&node->world->trace, (uint64_t)-error);
+    return error;
+}
+
+static int watched_read_marker(struct gossip_store *store, struct gossip_marker *ret_marker)
+{
+    struct gossip_store *inner = node_of_store(store)->store;
+
+    return inner->ops->read_marker(inner, ret_marker);
+}
+
+static int watched_write_marker(struct gossip_store *store, const struct gossip_marker *marker)
+{
+    struct gossip_store *inner = node_of_store(store)->store;
+
+    return inner->ops->write_marker(inner, marker);
+}
+
 const struct gossip_store_ops world_watched_ops = {
     .abilities = GOSSIP_STORE_EVENTS | GOSSIP_STORE_DURABLE,
     .load = watched_load,
     .save = watched_save,
     .read = watched_read,
     .follow = watched_follow,
+    .has = watched_has,
+    .explain = watched_explain,
+    .close = watched_close,
+};
+
+const struct gossip_store_ops world_watched_disk_ops = {
+    .abilities = GOSSIP_STORE_EVENTS | GOSSIP_STORE_DURABLE | GOSSIP_STORE_SIDE |
+                 GOSSIP_STORE_MARKER | GOSSIP_STORE_IDENTITY,
+    .load = watched_load,
+    .save = watched_save,
+    .read = watched_read,
+    .follow = watched_follow,
+    .has = watched_has,
+    .fingerprint = watched_fingerprint,
+    .read_side = watched_read_side,
+    .write_side = watched_write_side,
+    .read_marker = watched_read_marker,
+    .write_marker = watched_write_marker,
     .explain = watched_explain,
     .close = watched_close,
 };

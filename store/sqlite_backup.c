@@ -1,0 +1,182 @@
+#include "store/sqlite_backup.h"
+
+#include <sqlite3.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "gossip/gossip.h"
+
+/* So many that a node of a thousand commits a second hardly notices. */
+enum { PAGES_PER_STEP = 64 };
+
+struct sqlite_backup {
+    struct file_system *files;
+    char *path;
+    char *copying; /* Its name until it is whole. */
+    sqlite3 *copy;
+    sqlite3_backup *backup;
+    bool is_made; /* There is a file called copying. */
+};
+
+static int failed(const struct sqlite_backup *backup, int code, struct explanation *explanation)
+{
+    explanation_set(explanation, "%s: copying failed: %s (SQLite %d); the store is as it was",
+                    backup->path, sqlite3_errstr(code), code);
+    switch (code & 0xff) {
+    case SQLITE_FULL:
+        return GOSSIP_ERR_FULL;
+    case SQLITE_NOMEM:
+        return GOSSIP_ERR_NOMEM;
+    default:
+        return GOSSIP_ERR_IO;
+    }
+}
+
+static int check_free(const struct sqlite_backup *backup, struct explanation *explanation)
+{
+    enum file_kind kind;
+    uint64_t size;
+    int error = backup->files->ops->examine(backup->files, backup->path, &kind, &size, explanation);
+
+    if (error < 0 || kind == FILE_MISSING)
+        return error;
+    explanation_set(explanation, "%s: exists already; choose another name for the copy",
+                    backup->path);
+    return GOSSIP_ERR_EXISTS;
+}
+
+static int remove_copying(const struct sqlite_backup *backup, struct explanation *explanation)
+{
+    static const char *const endings[] = {"-wal", "-journal", ""};
+    int error = GOSSIP_OK;
+
+    for (size_t i = 0; i < sizeof(endings) / sizeof(endings[0]) && error == GOSSIP_OK; i++) {
+        char *beside = file_beside(backup->copying, endings[i]);
+
+        error = beside == NULL ? GOSSIP_ERR_NOMEM
+                               : backup->files->ops->remove(backup->files, beside, explanation);
+        free(beside);
+    }
+    return error;
+}
+
+static int open_copy(struct sqlite_backup *backup, sqlite3 *db, struct explanation *explanation)
+{
+    int code = sqlite3_open_v2(backup->copying, &backup->copy,
+                               SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX |
+                                   SQLITE_OPEN_PRIVATECACHE | SQLITE_OPEN_EXRESCODE,
+                               backup->files->vfs);
+
+    /* Its log, when it has one, is shared with nobody. */
+    if (code == SQLITE_OK)
+        code =
+            sqlite3_exec(backup->copy, "PRAGMA locking_mode = EXCLUSIVE; PRAGMA synchronous = FULL",
+                         NULL, NULL, NULL);
+    if (code != SQLITE_OK)
+        return failed(backup, code, explanation);
+    backup->backup = sqlite3_backup_init(backup->copy, "main", db, "main");
+    return backup->backup == NULL
+               ? failed(backup, sqlite3_extended_errcode(backup->copy), explanation)
+               : GOSSIP_OK;
+}
+
+int sqlite_backup_begin(sqlite3 *db, struct file_system *files, const char *path,
+                        struct explanation *explanation, struct sqlite_backup **ret_backup)
+{
+    struct sqlite_backup *backup = calloc(1, sizeof(*backup));
+    int error = GOSSIP_ERR_NOMEM;
+
+    if (backup == NULL)
+        return GOSSIP_ERR_NOMEM;
+    backup->files = files;
+    backup->path = strdup(path);
+    backup->copying = file_beside(path, ".copying");
+    if (backup->path != NULL && backup->copying != NULL)
+        error = check_free(backup, explanation);
+    if (error == GOSSIP_OK)
+        error = remove_copying(backup, explanation); /* Left by one that was killed. */
+    if (error == GOSSIP_OK)
+        error = files->ops->make(files, backup->copying, explanation);
+    backup->is_made = error == GOSSIP_OK;
+    if (error == GOSSIP_OK)
+        error = open_copy(backup, db, explanation);
+    if (error < 0) {
+        sqlite_backup_end(backup);
+        return error;
+    }
+    *ret_backup = backup;
+    return GOSSIP_OK;
+}
+
+/* Whoever opens the copy is to know what it is: it knows less than the node has said. */
+static int mark(struct sqlite_backup *backup, struct explanation *explanation)
+{
+    int code = sqlite3_exec(backup->copy,
+                            "INSERT INTO meta (name, value) VALUES ('backup', 1) "
+                            "ON CONFLICT (name) DO UPDATE SET value = excluded.value",
+                            NULL, NULL, NULL);
+
+    if (code == SQLITE_OK)
+        code =
+            sqlite3_wal_checkpoint_v2(backup->copy, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
+    return code == SQLITE_OK ? GOSSIP_OK : failed(backup, code, explanation);
+}
+
+/* All of it is on the disk; now it gets its name. */
+static int name_copy(struct sqlite_backup *backup, struct explanation *explanation)
+{
+    struct file_system *files = backup->files;
+    char *wal = file_beside(backup->copying, "-wal");
+    int error = wal == NULL ? GOSSIP_ERR_NOMEM : check_free(backup, explanation);
+
+    if (error == GOSSIP_OK)
+        error = files->ops->remove(files, wal, explanation); /* Truncated. */
+    if (error == GOSSIP_OK)
+        error = files->ops->rename(files, backup->copying, backup->path, explanation);
+    if (error == GOSSIP_OK)
+        backup->is_made = false;
+    if (error == GOSSIP_OK)
+        error = files->ops->sync_directory(files, backup->path, explanation);
+    free(wal);
+    return error;
+}
+
+int sqlite_backup_step(struct sqlite_backup *backup, struct explanation *explanation)
+{
+    int code = sqlite3_backup_step(backup->backup, PAGES_PER_STEP);
+    int error;
+
+    if (code == SQLITE_OK)
+        return 0;
+    if (code != SQLITE_DONE)
+        return failed(backup, code, explanation);
+    code = sqlite3_backup_finish(backup->backup);
+    backup->backup = NULL;
+    if (code != SQLITE_OK)
+        return failed(backup, code, explanation);
+    error = mark(backup, explanation);
+    if (error < 0)
+        return error;
+    code = sqlite3_close(backup->copy);
+    if (code != SQLITE_OK)
+        return failed(backup, code, explanation);
+    backup->copy = NULL;
+    error = name_copy(backup, explanation);
+    return error < 0 ? error : 1;
+}
+
+void sqlite_backup_end(struct sqlite_backup *backup)
+{
+    struct explanation ignored;
+
+    if (backup == NULL)
+        return;
+    sqlite3_backup_finish(backup->backup);
+    sqlite3_close(backup->copy);
+    if (backup->is_made)
+        remove_copying(backup, &ignored); /* If it stays, the next attempt removes it. */
+    free(backup->copying);
+    free(backup->path);
+    free(backup);
+}
