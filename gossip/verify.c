@@ -1,6 +1,7 @@
 /*
  * Everything in a store against itself: each event's bytes against its hash, its place in the
- * chain, its seal and its context, and each author's clock against what the events make of it.
+ * chain, its seal and its context, each author's clock against what the events make of it, and each
+ * author's cut against the records that made it.
  * Nothing that was computed while the node ran is believed.
  */
 #include "gossip/service.h"
@@ -10,11 +11,15 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "gossip/eviction.h"
+#include "gossip/proof.h"
+
 /* What the events of one author, gone over again, come to. */
 struct retraced {
     struct chain chain;
     struct gossip_vclock context;
-    bool sealed; /* The newest event bears a seal. */
+    bool sealed;  /* The newest event bears a seal. */
+    uint64_t cut; /* The least that its records come to; 0: none. */
 };
 
 struct verification {
@@ -208,29 +213,121 @@ static void check_author(struct verification *verification, uint32_t number)
               (unsigned long long)author->stored.have);
 }
 
-static void check_records(struct verification *verification)
+static void check_certificate(struct verification *verification, const struct gossip_signed *record)
 {
     struct gossip_node *node = verification->gossip->node;
+    struct certificate certificate;
+    struct certificate issuer;
+    bool has_issuer = false;
 
-    for (size_t i = 0; i < node->records.count; i++) {
-        const struct signed_record *record = node->records.items[i];
-        struct certificate certificate;
-        struct certificate issuer;
-        bool has_issuer = false;
-
-        if (record->type == GOSSIP_SIGNED_EVICTION)
-            continue; /* Each was verified when the store was loaded, and so was each proof. */
-        if (!certificate_read(node->crypto, &node->arena, record->bytes, record->size,
-                              &certificate)) {
-            fault(verification, "record %zu: not a certificate", i);
-            continue;
-        }
-        if (certificate.has_issuer)
-            has_issuer = greet_known_issuer(node, certificate.issuer, GOSSIP_RIGHT_ADMIT, &issuer);
-        if (!certificate_verify(node->crypto, node->identity->cluster, &certificate,
-                                has_issuer ? &issuer : NULL))
-            fault(verification, "certificate of %s: its signature does not fit", certificate.name);
+    if (!certificate_read(node->crypto, &node->arena, record->bytes, record->size, &certificate)) {
+        fault(verification, "record %02x%02x...: not a certificate", record->id[0], record->id[1]);
+        return;
     }
+    if (certificate.has_issuer)
+        has_issuer = greet_known_issuer(node, certificate.issuer, GOSSIP_RIGHT_ADMIT, &issuer);
+    if (!certificate_verify(node->crypto, node->identity->cluster, &certificate,
+                            has_issuer ? &issuer : NULL))
+        fault(verification, "certificate of %s: its signature does not fit", certificate.name);
+}
+
+/* The least cut of an author that the records at hand come to. */
+static void note_cut(struct retraced *retraced, uint64_t cut)
+{
+    if (retraced->cut == 0 || cut < retraced->cut)
+        retraced->cut = cut;
+}
+
+static void check_eviction(struct verification *verification, const struct gossip_signed *record)
+{
+    struct gossip_node *node = verification->gossip->node;
+    struct eviction eviction;
+    struct certificate issuer;
+    bool has_issuer = false;
+
+    if (!eviction_read(node->crypto, &node->arena, record->bytes, record->size, &eviction)) {
+        fault(verification, "record %02x%02x...: not an eviction", record->id[0], record->id[1]);
+        return;
+    }
+    if (eviction.has_issuer)
+        has_issuer = greet_known_issuer(node, eviction.issuer, GOSSIP_RIGHT_EVICT, &issuer);
+    if (!eviction_verify(node->crypto, node->identity->cluster, &eviction,
+                         has_issuer ? &issuer : NULL)) {
+        fault(verification, "eviction %02x%02x...: its signature does not fit", record->id[0],
+              record->id[1]);
+        return;
+    }
+    for (size_t i = 0; i < verification->author_count; i++) {
+        const struct author *author = node->authors.items[i];
+
+        if (memcmp(author->stored.key, eviction.key, GOSSIP_KEY_SIZE) == 0)
+            note_cut(&verification->authors[i], eviction_cut(&eviction, author->stored.epoch));
+    }
+}
+
+static void check_proof(struct verification *verification, const struct gossip_signed *record)
+{
+    struct gossip_node *node = verification->gossip->node;
+    struct proof proof;
+    uint8_t id[GOSSIP_ID_SIZE];
+    uint64_t cut;
+    uint32_t number;
+
+    if (!proof_read(node->crypto, &node->arena, record->bytes, record->size, &proof)) {
+        fault(verification, "record %02x%02x...: not a proof", record->id[0], record->id[1]);
+        return;
+    }
+    author_id(node->crypto, proof.key, proof.epoch, id);
+    number = authors_find(&node->authors, id);
+    if (!proof_verify(node->crypto, node->identity->cluster, &proof, &cut))
+        fault(verification, "proof %02x%02x...: it proves nothing", record->id[0], record->id[1]);
+    else if (number == NO_AUTHOR)
+        fault(verification, "proof %02x%02x...: of an author that is not known", record->id[0],
+              record->id[1]);
+    else
+        note_cut(&verification->authors[number], cut);
+}
+
+/* Each record's signature; and what cuts the records make. */
+static void check_records(struct verification *verification)
+{
+    struct gossip_signed record;
+
+    for (size_t i = 0; gossip_signed(verification->gossip, i, &record) == GOSSIP_OK; i++) {
+        uint8_t id[GOSSIP_HASH_SIZE];
+
+        record_id(verification->gossip->node->crypto, record.bytes, record.size, id);
+        if (memcmp(id, record.id, sizeof(id)) != 0)
+            fault(verification, "record %02x%02x...: its bytes do not give its id", record.id[0],
+                  record.id[1]);
+        switch (record.type) {
+        case GOSSIP_SIGNED_CERTIFICATE:
+            check_certificate(verification, &record);
+            break;
+        case GOSSIP_SIGNED_EVICTION:
+            check_eviction(verification, &record);
+            break;
+        case GOSSIP_SIGNED_PROOF:
+            check_proof(verification, &record);
+            break;
+        default:
+            fault(verification, "record %02x%02x...: of a type that is not known", record.id[0],
+                  record.id[1]);
+            break;
+        }
+    }
+}
+
+static void check_cut(struct verification *verification, uint32_t number)
+{
+    const struct gossip_node *node = verification->gossip->node;
+    const struct author *author = node->authors.items[number];
+    const struct retraced *retraced = &verification->authors[number];
+
+    if (author->stored.cut != retraced->cut)
+        fault(verification, "%s: its cut is at %llu, its records come to %llu",
+              name_of(node, author), (unsigned long long)author->stored.cut,
+              (unsigned long long)retraced->cut);
 }
 
 int gossip_verify(struct gossip *gossip, gossip_verify_report *report, void *context,
@@ -251,6 +348,8 @@ int gossip_verify(struct gossip *gossip, gossip_verify_report *report, void *con
         for (uint32_t i = 0; i < verification.author_count; i++)
             check_author(&verification, i);
         check_records(&verification);
+        for (uint32_t i = 0; i < verification.author_count; i++)
+            check_cut(&verification, i);
         if (verification.faults > FAULTS_SHOWN && report != NULL)
             report(context, "and more faults than are shown");
     }
