@@ -229,9 +229,11 @@ enum exit_code directory_identity(const struct directory *directory,
         return EXIT_CONFIGURATION;
     }
     if (!has_store) {
-        complain("%s has %s but no %s; restore both from a backup, or remove the directory and "
-                 "init again: a key must not go on with an empty store",
-                 directory->path, DIRECTORY_KEY, DIRECTORY_STORE);
+        complain(
+            "%s has %s but no %s; put a backup of the store in its place, or run "
+            "`gossip recover --dir %s`: a key must not go on with an empty store as if nothing "
+            "had been",
+            directory->path, DIRECTORY_KEY, DIRECTORY_STORE, directory->path);
         return EXIT_CONFIGURATION;
     }
     path = directory_file(directory, DIRECTORY_KEY);

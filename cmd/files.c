@@ -26,8 +26,17 @@ enum exit_code files_complain_of_start(const struct directory *directory,
         break;
     case GOSSIP_ERR_DAMAGED:
         complain("what is stored in %s/%s contradicts itself%s%s; leave its files as they are, and "
-                 "restore them from a backup",
-                 directory->path, DIRECTORY_STORE, *explanation ? ": " : "", explanation);
+                 "run `gossip recover --dir %s`: it keeps them, and saves all that can be verified",
+                 directory->path, DIRECTORY_STORE, *explanation ? ": " : "", explanation,
+                 directory->path);
+        break;
+    case GOSSIP_ERR_CLONED:
+        complain(
+            "another process writes under the key of %s, so this one has stopped; where this "
+            "is the copy, `gossip recover --dir %s --new-key --name N --cluster KEYFILE` makes "
+            "it a node of its own; where it is the original, end the copy first, then "
+            "`gossip recover --dir %s --keep-key`",
+            directory->path, directory->path, directory->path);
         break;
     default:
         complain("cannot start the node on %s: %s%s%s; look at the disk, and try again",

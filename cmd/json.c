@@ -353,12 +353,21 @@ void json_fault(const char *fault, struct text *ret_text)
     finish(object, ret_text);
 }
 
-void json_verified(uint64_t events, uint64_t faults, struct text *ret_text)
+void json_note(const char *note, struct text *ret_text)
+{
+    json_t *object = json_object();
+
+    set(&object, "note", any_string(note));
+    finish(object, ret_text);
+}
+
+void json_verified(uint64_t events, uint64_t faults, uint64_t forks, struct text *ret_text)
 {
     json_t *object = json_object();
 
     set(&object, "events", number(events));
     set(&object, "faults", number(faults));
+    set(&object, "forks", number(forks));
     finish(object, ret_text);
 }
 

@@ -23,9 +23,10 @@ void json_stopping(struct text *ret_text);
 void json_made(const struct gossip_identity *identity, const char *directory,
                const char *cluster_key, struct text *ret_text);
 
-/* What verify has found: one fault, and the end of its report. */
+/* What verify has found: one fault, one thing worth knowing, and the end of its report. */
 void json_fault(const char *fault, struct text *ret_text);
-void json_verified(uint64_t events, uint64_t faults, struct text *ret_text);
+void json_note(const char *note, struct text *ret_text);
+void json_verified(uint64_t events, uint64_t faults, uint64_t forks, struct text *ret_text);
 
 /* hint may be NULL. */
 void json_error(const char *error, const char *hint, struct text *ret_text);

@@ -231,6 +231,12 @@ int gossip_sqlite_open(const char *path, enum gossip_sqlite_mode mode, char *ret
  */
 int gossip_store_remove(const char *path, char *ret_explanation, size_t size);
 
+/* Has SQLite check the database of an open SQLite store: pages, tables, indexes. Shows one line for
+ * each fault. It does not see what a flipped bit has made of a value: gossip_verify() does. OK,
+ * DAMAGED, IO, NOMEM. */
+typedef void gossip_sqlite_report(void *context, const char *line);
+int gossip_sqlite_check(struct gossip_store *store, gossip_sqlite_report *report, void *context);
+
 /* A store that ends with the process. NOMEM. */
 int gossip_memory_open(struct gossip_store **ret_store);
 

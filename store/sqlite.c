@@ -201,8 +201,9 @@ static const char *advice(enum phase phase, int error)
     case GOSSIP_ERR_PERMISSION:
         return "let this user write to the file and its directory";
     case GOSSIP_ERR_DAMAGED:
-        return "keep a copy of the file and its -wal as they are, then restore a backup or recover "
-               "from peers";
+        return "leave the file and its -wal as they are, and run `gossip recover`, which keeps "
+               "them "
+               "and saves all that can be verified";
     }
     if (phase == SAVING || phase == COMMITTING)
         return "whether it was stored is unknown; end the process and start again";
@@ -1298,8 +1299,8 @@ static int examine(struct sqlite_store *store)
     }
     if (size == 0) {
         explanation_set(&store->explanation,
-                        "%s: is empty, which no store ever is; restore a backup, or remove it and "
-                        "what stands beside it to begin anew",
+                        "%s: is empty, which no store ever is; put a backup in its place, or run "
+                        "`gossip recover`",
                         store->path);
         return GOSSIP_ERR_DAMAGED;
     }
@@ -1691,6 +1692,38 @@ int sqlite_store_remove(struct file_system *files, const char *path, char *ret_e
 int gossip_store_remove(const char *path, char *ret_explanation, size_t size)
 {
     return sqlite_store_remove(file_system_real(), path, ret_explanation, size);
+}
+
+int gossip_sqlite_check(struct gossip_store *base, gossip_sqlite_report *report, void *context)
+{
+    struct sqlite_store *store = (struct sqlite_store *)base;
+    sqlite3_stmt *statement = NULL;
+    bool sound = true;
+    int code;
+
+    assert(base->ops == &sqlite_ops && !store->busy);
+    code = sqlite3_prepare_v2(store->db, "PRAGMA integrity_check", -1, &statement, NULL);
+    while (code == SQLITE_OK || code == SQLITE_ROW) {
+        const char *line;
+
+        code = sqlite3_step(statement);
+        if (code != SQLITE_ROW)
+            break;
+        line = (const char *)sqlite3_column_text(statement, 0);
+        if (line == NULL) {
+            code = SQLITE_NOMEM;
+            break;
+        }
+        if (strcmp(line, "ok") == 0)
+            continue;
+        sound = false;
+        if (report != NULL)
+            report(context, line);
+    }
+    sqlite3_finalize(statement);
+    if (code != SQLITE_DONE)
+        return failed(store, READING, code);
+    return sound ? GOSSIP_OK : GOSSIP_ERR_DAMAGED;
 }
 
 int gossip_sqlite_open(const char *path, enum gossip_sqlite_mode mode, char *ret_explanation,

@@ -414,7 +414,7 @@ class CommandTest(unittest.TestCase):
         self.check(gossip("verify", "--dir", directory), OK,
                    out=b"2 events checked, 0 faults found\n")
         self.check(gossip("verify", "--dir", directory, "--json"), OK,
-                   out=b'{"events":2,"faults":0}\n')
+                   out=b'{"events":2,"faults":0,"forks":0}\n')
 
     def test_verify_damaged(self):
         """One byte of one event is another: verify finds it, and says so by its code."""
@@ -429,7 +429,7 @@ class CommandTest(unittest.TestCase):
             store.execute("UPDATE events SET body = ? WHERE seq = 2", (body[:-3] + b"TWO",))
             store.commit()
         result = gossip("verify", "--dir", directory)
-        self.check(result, DAMAGED, err=["is damaged", directory])
+        self.check(result, DAMAGED, err=["is damaged", "gossip recover --dir " + directory])
         lines = result.out.decode("ascii").splitlines()
         self.assertTrue(lines[:-1], result)
         for line in lines[:-1]:
@@ -438,6 +438,35 @@ class CommandTest(unittest.TestCase):
         lines = gossip("verify", "--dir", directory, "--json").out.splitlines()
         self.assertTrue(all("fault" in json.loads(line) for line in lines[:-1]))
         self.assertEqual(json.loads(lines[-1])["faults"], len(lines) - 1)
+
+    def test_verify_database(self):
+        """What SQLite finds in its own pages is told too: here one that belongs to nothing."""
+        directory = self.init()
+        with contextlib.closing(sqlite3.connect(os.path.join(directory, "store.db"))) as store:
+            store.execute("CREATE TABLE stray (x)")
+            store.execute("PRAGMA writable_schema = ON")
+            store.execute("DELETE FROM sqlite_schema WHERE name = 'stray'")
+            store.commit()
+        result = gossip("verify", "--dir", directory)
+        self.check(result, DAMAGED, err="gossip recover")
+        self.assertRegex(result.out.decode("ascii"), r"(?m)^fault: .*Page \d+ is never used")
+
+    def test_verify_modes(self):
+        """Whoever may use the files could be the node: verify says which, and what mends it."""
+        directory = self.init()
+        for name, mode, wide in [("store.db", 0o600, 0o644), ("cluster.key", 0o600, 0o640),
+                                 ("store.db.lock", 0o600, 0o602), ("", 0o700, 0o770)]:
+            path = os.path.join(directory, name) if name else directory
+            os.chmod(path, wide)
+            result = gossip("verify", "--dir", directory)
+            self.check(result, DAMAGED, err="change the modes")
+            self.assertEqual(result.out.decode("ascii").splitlines(), [
+                "fault: %s can be used by others (mode %04o); `chmod %o %s` mends it"
+                % (path, wide, mode, path),
+                "0 events checked, 1 fault found"])
+            os.chmod(path, mode)
+        os.chmod(directory, 0o755)  # To look at names does no harm.
+        self.check(gossip("verify", "--dir", directory), OK)
 
     def test_files_and_start_do_not_collide(self):
         """Verbs that look into the files again and again keep no node from starting."""
