@@ -91,6 +91,8 @@ static enum exit_code copy_answer(const struct ask *ask, struct client *client, 
         complain("no memory for the answer; free some and try again");
         return EXIT_MEMORY;
     }
+    if (ask->out)
+        code = output_create(ask->out, &output);
     while (code == EXIT_OK && !output.closed) {
         count = client_body(client, block, BLOCK_SIZE);
         if (count < 0)
@@ -101,7 +103,7 @@ static enum exit_code copy_answer(const struct ask *ask, struct client *client, 
         code = output_write(&output, block, (size_t)count);
     }
     free(block);
-    return code;
+    return output_finish(&output, code);
 }
 
 static enum exit_code read_error(const struct ask *ask, struct client *client, const char *path,
@@ -150,7 +152,7 @@ static enum exit_code ask_node(const struct ask *ask, struct client *client,
 }
 
 /* Writes a response made here to standard output. */
-static enum exit_code write_response(const struct api_response *response)
+static enum exit_code write_response(const struct ask *ask, const struct api_response *response)
 {
     struct output output = {0};
     enum exit_code code = EXIT_OK;
@@ -162,8 +164,13 @@ static enum exit_code write_response(const struct api_response *response)
                            response->status);
         return response->exit_code;
     }
-    if (!response->stream)
-        return output_write(&output, response->body.data, response->body.size);
+    if (ask->out)
+        code = output_create(ask->out, &output);
+    if (!response->stream) {
+        if (code == EXIT_OK)
+            code = output_write(&output, response->body.data, response->body.size);
+        return output_finish(&output, code);
+    }
     block = malloc(BLOCK_SIZE);
     if (!block) {
         complain("no memory for the answer; free some and try again");
@@ -181,7 +188,7 @@ static enum exit_code write_response(const struct api_response *response)
         code = output_write(&output, block, (size_t)count);
     }
     free(block);
-    return code;
+    return output_finish(&output, code);
 }
 
 static enum exit_code ask_files(const struct ask *ask, struct files *files)
@@ -203,7 +210,7 @@ static enum exit_code ask_files(const struct ask *ask, struct files *files)
                                      .context = (void *)(uintptr_t)ask,
                                      .plain = ask->plain},
                &response);
-    code = write_response(&response);
+    code = write_response(ask, &response);
     api_response_clear(&response);
     api_destroy(api);
     return code;

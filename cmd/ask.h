@@ -23,6 +23,7 @@ struct ask {
     size_t size;
     bool plain;
     bool files;         /* A stopped node will do. */
+    const char *out;    /* The answer goes to this file, which must not exist yet. */
     const char *unsure; /* What to say when no answer comes to a request that changes something. */
     bool ends;          /* Then waits until the node has ended. */
 };

@@ -74,7 +74,7 @@ int command_line_next(struct command_line *line)
     }
 }
 
-bool command_line_check(struct command_line *line, int minimum, int maximum)
+bool command_line_check_arguments(struct command_line *line, int minimum, int maximum)
 {
     int count = line->argc - optind;
 
@@ -86,9 +86,22 @@ bool command_line_check(struct command_line *line, int minimum, int maximum)
     else if (count < minimum)
         command_line_refuse(line, "an argument is missing: gossip %s %s", line->command->name,
                             line->command->usage);
-    else if (!line->directory)
+    return !line->ended;
+}
+
+bool command_line_check_directory(struct command_line *line)
+{
+    if (line->ended)
+        return false;
+    if (!line->directory)
         command_line_refuse(line, "no directory: name the node's with --dir D or in GOSSIP_DIR");
     else if (!*line->directory)
         command_line_refuse(line, "the name of the directory is empty");
     return !line->ended;
+}
+
+bool command_line_check(struct command_line *line, int minimum, int maximum)
+{
+    return command_line_check_arguments(line, minimum, maximum) &&
+           command_line_check_directory(line);
 }

@@ -23,6 +23,7 @@ extern const struct command command_init;
 extern const struct command command_log;
 extern const struct command command_node;
 extern const struct command command_peers;
+extern const struct command command_proof;
 extern const struct command command_publish;
 extern const struct command command_relation;
 extern const struct command command_status;
@@ -57,6 +58,12 @@ int command_line_next(struct command_line *line);
 /* Checks, at the end, that a directory is named and that from minimum to maximum arguments are
  * there; they start at argv[optind]. False where line has ended. */
 bool command_line_check(struct command_line *line, int minimum, int maximum);
+
+/* The same for a verb that may do without a directory. */
+bool command_line_check_arguments(struct command_line *line, int minimum, int maximum);
+
+/* Checks that a directory is named. */
+bool command_line_check_directory(struct command_line *line);
 
 /* Says what is wrong with the command line; line has ended. */
 void command_line_refuse(struct command_line *line, const char *format, ...)

@@ -318,6 +318,34 @@ void json_status(const struct view *view, struct text *ret_text)
     finish(object, ret_text);
 }
 
+void json_proof(const struct view *view, const struct proof_view *shown, struct text *ret_text)
+{
+    static const char *const branches[] = {"a", "b"};
+    const struct gossip_proof *proof = &shown->proof;
+    json_t *object = json_object();
+
+    set(&object, "proof", hex_value(shown->record.id, GOSSIP_HASH_SIZE));
+    if (view) {
+        struct text dot = {0};
+
+        view_add_author(view, proof->author, &dot);
+        text_print(&dot, ":%" PRIu64, proof->seq);
+        set(&object, "dot", text_value(&dot));
+    }
+    set(&object, "key", hex_value(proof->key, GOSSIP_KEY_SIZE));
+    set(&object, "epoch", hex_value(proof->epoch, GOSSIP_EPOCH_SIZE));
+    set(&object, "author_id", hex_value(proof->author, GOSSIP_ID_SIZE));
+    set(&object, "seq", number(proof->seq));
+    set(&object, "cut", number(proof->cut));
+    set(&object, "a", hex_value(proof->hashes[0], GOSSIP_HASH_SIZE));
+    set(&object, "b", hex_value(proof->hashes[1], GOSSIP_HASH_SIZE));
+    if (view) {
+        set(&object, "held", shown->held < 0 ? json_null() : json_string(branches[shown->held]));
+        set(&object, "contested", number(shown->contested));
+    }
+    finish(object, ret_text);
+}
+
 void json_dot(const struct names *names, struct gossip_dot dot, struct text *ret_text)
 {
     json_t *object = json_object();

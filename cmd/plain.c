@@ -179,6 +179,46 @@ void plain_peers(const struct view *view, struct text *ret_text)
     }
 }
 
+static void add_line(struct text *text, const char *label, const uint8_t *data, size_t size,
+                     const char *end)
+{
+    text_print(text, "%-12s ", label);
+    text_add_hex(text, data, size);
+    text_print(text, "%s\n", end);
+}
+
+void plain_proof(const struct view *view, const struct proof_view *shown, struct text *ret_text)
+{
+    const struct gossip_proof *proof = &shown->proof;
+    struct text author = {0};
+
+    if (view)
+        view_add_author(view, proof->author, &author);
+    else
+        text_add_hex(&author, proof->author, GOSSIP_ID_SIZE);
+    if (author.failed) {
+        ret_text->failed = true;
+        text_clear(&author);
+        return;
+    }
+    add_line(ret_text, "proof", shown->record.id, GOSSIP_HASH_SIZE, "");
+    text_print(ret_text, "that         %s:%" PRIu64 " was written twice\n", author.data,
+               proof->seq);
+    add_line(ret_text, "by key", proof->key, GOSSIP_KEY_SIZE, "");
+    add_line(ret_text, "in epoch", proof->epoch, GOSSIP_EPOCH_SIZE, "");
+    for (int i = 0; i < 2; i++)
+        add_line(ret_text, i == 0 ? "once as" : "and as", proof->hashes[i], GOSSIP_HASH_SIZE,
+                 view && shown->held == i ? ", held here" : "");
+    text_print(ret_text, "so           from %s:%" PRIu64 " on its events do not count\n",
+               author.data, proof->cut);
+    if (view)
+        text_print(ret_text,
+                   "contested    %" PRIu64 " of them were delivered here before that was known "
+                   "(`gossip log --contested`)\n",
+                   shown->contested);
+    text_clear(&author);
+}
+
 static void add_held(const struct view *view, const struct gossip_stats *stats,
                      struct text *ret_text)
 {

@@ -25,6 +25,8 @@ void plain_clock(const struct names *names, const struct gossip_vclock *clock,
 void plain_relation(const struct view *view, const struct relation_view *relation,
                     struct text *ret_text);
 void plain_peers(const struct view *view, struct text *ret_text);
+/* view is NULL where a proof is looked at without a node. */
+void plain_proof(const struct view *view, const struct proof_view *proof, struct text *ret_text);
 void plain_status(const struct view *view, struct text *ret_text);
 
 #endif

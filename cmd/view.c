@@ -29,6 +29,41 @@ const char *view_event_kind(uint64_t kind)
     }
 }
 
+/* The number of the author with this id; false where it is not known. */
+static bool find_author(const struct view *view, const uint8_t id[GOSSIP_ID_SIZE],
+                        struct gossip_author *ret_author)
+{
+    for (uint32_t i = 0; gossip_author(view->gossip, i, ret_author) == GOSSIP_OK; i++)
+        if (memcmp(ret_author->id, id, GOSSIP_ID_SIZE) == 0)
+            return true;
+    return false;
+}
+
+int view_proof(const struct view *view, const struct gossip_signed *record,
+               struct proof_view *ret_proof)
+{
+    struct proof_view shown = {.record = *record, .held = -1};
+    struct gossip_author author;
+    struct gossip_event event;
+    int error = gossip_proof_check(gossip_identity_cluster(view->identity), record->bytes,
+                                   record->size, &shown.proof);
+
+    if (error < 0)
+        return error;
+    if (find_author(view, shown.proof.author, &author)) {
+        shown.contested = author.contested;
+        error = gossip_event_get(view->gossip, (struct gossip_dot){author.number, shown.proof.seq},
+                                 &event);
+        for (int i = 0; i < 2 && error == GOSSIP_OK; i++)
+            if (memcmp(event.hash, shown.proof.hashes[i], GOSSIP_HASH_SIZE) == 0)
+                shown.held = i;
+        if (error < 0 && error != GOSSIP_ERR_NOT_FOUND && error != GOSSIP_ERR_PRUNED)
+            return error;
+    }
+    *ret_proof = shown;
+    return GOSSIP_OK;
+}
+
 void view_add_author(const struct view *view, const uint8_t id[GOSSIP_ID_SIZE], struct text *text)
 {
     struct gossip_author author;

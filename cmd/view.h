@@ -22,6 +22,18 @@ struct relation_view {
     uint64_t seen; /* BEFORE: the last event of a's author that b has seen. AFTER: the reverse. */
 };
 
+/* What is known here of an author that has forked. */
+struct proof_view {
+    struct gossip_signed record;
+    struct gossip_proof proof;
+    int held;           /* Which of the two hashes the event held here has: 0, 1, or -1 for none. */
+    uint64_t contested; /* How many of the author's events were delivered and no longer count. */
+};
+
+/* Looks up what there is to say of a proof. INVALID and FORGED (it is none), IO, DAMAGED, NOMEM. */
+int view_proof(const struct view *view, const struct gossip_signed *record,
+               struct proof_view *ret_proof);
+
 /* Held-back events that an answer shows. */
 enum { VIEW_HELD_MAX = 256 };
 

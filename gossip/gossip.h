@@ -194,6 +194,7 @@ struct gossip_event {
     const uint8_t *data; /* The payload, lent; NULL where it has none that we can read. */
     size_t size;
     const struct gossip_vclock *clock; /* Its context and itself, lent. */
+    const uint8_t *hash;               /* Its own, lent: GOSSIP_HASH_SIZE bytes. */
     bool contested; /* It lies behind its author's cut, and was delivered before that was known. */
     const uint8_t *supersedes; /* Lent: the hash, 32 bytes, of the event that its author had written
                                   before and issues again here; NULL as a rule. */

@@ -72,6 +72,7 @@ int event_show(struct gossip *gossip, const struct event_copy *copy, struct goss
     event.hlc = frame.hlc;
     event.time_ms = hlc_ms(frame.hlc);
     event.clock = clock;
+    event.hash = record->hash;
     event.contested = author_is_contested(gossip->node->authors.items[record->author], record->seq);
     supersedes_find(&frame, &event.supersedes);
     if (!payload_find(&frame, &event.data, &event.size)) {

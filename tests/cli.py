@@ -31,7 +31,17 @@ PATIENCE = 60
 OK, NO, USAGE, NO_NODE, TIMED_OUT = range(5)
 DAMAGED, INPUT_OUTPUT, LOCKED, PERMISSION, CONFIGURATION = 65, 74, 75, 77, 78
 
-VERBS = "init node publish log clock relation peers status stop verify".split()
+VERBS = "init node publish log clock relation peers status stop verify proof".split()
+
+
+VECTORS = os.path.join(os.path.dirname(os.path.abspath(__file__)), "vectors")
+
+
+def read_vectors(name):
+    """Golden bytes, by their names."""
+    with open(os.path.join(VECTORS, name), encoding="ascii") as file:
+        pairs = [line.split(" = ", 1) for line in file if " = " in line and line[0] != "#"]
+    return {key: bytes.fromhex(value) for key, value in pairs}
 
 
 class Result:
@@ -197,6 +207,13 @@ class CommandTest(unittest.TestCase):
             (["clock", *where, "more"], 'too many arguments, from "more" on'),
             (["relation", *where, "n1:1"], "an argument is missing"),
             (["relation", *where, "n1:1", "n1:2", "n1:3"], "too many"),
+            (["proof", *where], "an argument is missing"),
+            (["proof", *where, "show"], "say list, show ID or check FILE"),
+            (["proof", *where, "list", "more"], "say list, show ID or check FILE"),
+            (["proof", "list"], "--dir D or in GOSSIP_DIR"),
+            (["proof", "check", "/dev/null"], "--dir D or in GOSSIP_DIR"),
+            (["proof", "check", "/dev/null", "--cluster", "12"], "64 digits"),
+            (["proof", "check", "/dev/null", "--cluster", "G" * 64], "64 digits"),
             (["publish", *where], "an argument is missing"),
             (["publish", *where, "two", "words"], "too many"),
             (["publish", *where, "-5"], "-5"),
@@ -488,6 +505,71 @@ class CommandTest(unittest.TestCase):
             thread.join()
         for result in results:
             self.check(result, OK, out=b"{}\n")
+
+    # ---- Proofs. ----
+
+    def test_proof_check(self):
+        """A proof in a file is checked with the cluster's public key and nothing else."""
+        golden = read_vectors("proof.txt")
+        cluster = golden["cluster.key"].hex()
+        path = self.path("carol.proof")
+        for name, seq in ("fork", 2), ("early_fork", 2):
+            with open(path, "wb") as file:
+                file.write(golden[name + ".record"])
+            result = gossip("proof", "check", path, "--cluster", cluster, "--json")
+            self.check(result, OK)
+            shown = json.loads(result.out)
+            self.assertEqual(shown, {
+                "proof": golden[name + ".record_id"].hex(), "key": golden["carol.key"].hex(),
+                "epoch": golden["epoch"].hex(), "author_id": shown["author_id"], "seq": seq,
+                "cut": int.from_bytes(golden[name + ".cut"], "big"), "a": shown["a"],
+                "b": shown["b"]})
+            self.assertLess(shown["a"], shown["b"])
+            result = gossip("proof", "check", path, "--cluster", cluster)
+            self.check(result, OK)
+            self.assertIn(golden["carol.key"].hex(), result.out.decode("ascii"))
+        self.assertEqual({golden["trunk.2.hash"].hex(), golden["other.2.hash"].hex()},
+                         self.hashes_of(golden["fork.record"], cluster))
+        # Of another cluster, cut short, altered, and no proof at all.
+        other = golden["carol.key"].hex()
+        self.check(gossip("proof", "check", path, "--cluster", other), DAMAGED,
+                   err=[path, "proves nothing"])
+        record = golden["fork.record"]
+        for bytes_ in record[:-1], record[:40], b"", record + b"\0", b"\1" + record[1:], b"x" * 9000:
+            with open(path, "wb") as file:
+                file.write(bytes_)
+            self.check(gossip("proof", "check", path, "--cluster", cluster), DAMAGED,
+                       out=b"", err=[path, "is no proof"])
+        with open(path, "wb") as file:
+            file.write(record[:-1] + bytes([record[-1] ^ 1]))
+        self.check(gossip("proof", "check", path, "--cluster", cluster), DAMAGED,
+                   out=b"", err=[path, "proves nothing"])
+        self.check(gossip("proof", "check", self.path("none"), "--cluster", cluster), CONFIGURATION,
+                   err=[self.path("none"), "No such file"])
+
+    def hashes_of(self, record, cluster):
+        path = self.path("hashes.proof")
+        with open(path, "wb") as file:
+            file.write(record)
+        shown = json.loads(gossip("proof", "check", path, "--cluster", cluster, "--json").out)
+        return {shown["a"], shown["b"]}
+
+    def test_proof_of_none(self):
+        directory = self.init()
+        for running in False, True:
+            if running:
+                self.start(directory)
+            self.check(gossip("proof", "list", "--dir", directory), OK, out=b"no forks are proven\n")
+            self.check(gossip("proof", "list", "--dir", directory, "--json"), OK, out=b"")
+            out = self.path("none.proof")
+            self.check(gossip("proof", "show", "ab", "--dir", directory, "--out", out), NO,
+                       err="no such proof")
+            self.assertFalse(os.path.exists(out))
+        # The cluster's key is that of the node whose directory is named.
+        path = self.path("file")
+        with open(path, "wb") as file:
+            file.write(read_vectors("proof.txt")["fork.record"])
+        self.check(gossip("proof", "check", path, "--dir", directory), DAMAGED, err="proves nothing")
 
     # ---- Events. ----
 
