@@ -184,6 +184,11 @@ void api_result(struct api *api, const struct gossip_result *result, bool plain,
         answer_error(&response, 507, EXIT_NO, "the disk is full; the event was not written",
                      "free some space; the node then goes on by itself");
         break;
+    case GOSSIP_ERR_EVICTED:
+        answer_error(&response, 403, EXIT_PERMISSION,
+                     "the cluster has evicted this node; the event was not written",
+                     "ask whoever looks after the cluster");
+        break;
     case GOSSIP_ERR_EXISTS:
         answer_error(&response, 503, EXIT_NO,
                      "events of this node that its store has lost are on their way back from peers",
@@ -320,7 +325,7 @@ static void handle_peers(struct api *api, const struct view *view,
     for (size_t i = 0; i < gossip_peer_count(api->options.gossip); i++) {
         if (gossip_peer(api->options.gossip, i, &peer) < 0)
             continue;
-        json_peer(&peer, &response->body);
+        json_peer(view, &peer, &response->body);
         text_add(&response->body, "\n");
     }
     answer(response, true); /* Each line is ended already. */
@@ -470,21 +475,30 @@ static void handle_stop(struct api *api, const struct view *view, const struct a
 
 /* ---- The log, event by event. ---- */
 
+/* Whether the argument called name is 1. */
+static bool is_set(const struct api_request *request, const char *name)
+{
+    const char *value = request->argument ? request->argument(request->context, name) : NULL;
+
+    return value && strcmp(value, "1") == 0;
+}
+
 static int open_log(struct api *api, const struct view *view, const struct api_request *request,
                     struct api_stream **ret_stream)
 {
-    const char *all = request->argument ? request->argument(request->context, "all") : NULL;
+    bool contested = is_set(request, "contested");
     struct api_stream *stream = malloc(sizeof(*stream));
     int error = stream ? GOSSIP_OK : GOSSIP_ERR_NOMEM;
 
     if (!stream)
         return error;
-    *stream = (struct api_stream){
-        .api = api, .plain = request->plain, .all = all && strcmp(all, "1") == 0};
+    *stream =
+        (struct api_stream){.api = api, .plain = request->plain, .all = is_set(request, "all")};
     plain_columns(view, &stream->columns);
     error = names_of(api->options.gossip, &stream->names);
     if (error == GOSSIP_OK)
-        error = gossip_log_open(api->options.gossip, GOSSIP_LOG_EVENTS, &stream->log);
+        error = gossip_log_open(api->options.gossip,
+                                contested ? GOSSIP_LOG_CONTESTED : GOSSIP_LOG_EVENTS, &stream->log);
     if (error < 0) {
         names_destroy(stream->names);
         free(stream);

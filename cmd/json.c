@@ -145,6 +145,11 @@ void json_event(const struct names *names, const struct gossip_event *event, str
     set(&object, "time", text_value(&time));
     /* As text: a stamp takes 64 bits, and many a reader of JSON keeps 53. */
     set(&object, "hlc", json_sprintf("%016" PRIx64, event->hlc));
+    set(&object, "hash", hex_value(event->hash, GOSSIP_HASH_SIZE));
+    if (event->contested)
+        set(&object, "contested", json_true());
+    if (event->supersedes)
+        set(&object, "supersedes", hex_value(event->supersedes, GOSSIP_HASH_SIZE));
     if (event->kind != GOSSIP_EVENT_APPLICATION)
         set(&object, "kind", kind ? json_string(kind) : number(event->kind));
     if (!event->data)
@@ -176,7 +181,7 @@ void json_relation(const struct view *view, const struct relation_view *relation
     finish(object, ret_text);
 }
 
-void json_peer(const struct gossip_peer *peer, struct text *ret_text)
+void json_peer(const struct view *view, const struct gossip_peer *peer, struct text *ret_text)
 {
     json_t *object = json_object();
 
@@ -184,6 +189,7 @@ void json_peer(const struct gossip_peer *peer, struct text *ret_text)
     set(&object, "key", hex_value(peer->key, GOSSIP_KEY_SIZE));
     set(&object, "address", address_value(&peer->address));
     set(&object, "state", json_string(view_peer_state(peer->state)));
+    set(&object, "standing", json_string(view_standing(view, peer->key)));
     set(&object, "in_step", json_boolean(peer->in_step));
     set(&object, "heard_ms", peer->heard_ms == UINT64_MAX ? json_null() : number(peer->heard_ms));
     set(&object, "exchanges", number(peer->exchanges));
@@ -205,6 +211,48 @@ static json_t *held_value(const struct view *view)
         text_print(&waits, ":%" PRIu64, held[i].waits_seq);
         set(&object, "dot", dot_value(view->names, held[i].dot));
         set(&object, "waits_for", text_value(&waits));
+        append(&array, object);
+    }
+    return array;
+}
+
+/* The authors that are cut, and by what. */
+static json_t *cuts_value(const struct view *view)
+{
+    json_t *array = json_array();
+    struct gossip_author author;
+
+    for (uint32_t i = 0; i < names_count(view->names); i++) {
+        json_t *object;
+
+        if (gossip_author(view->gossip, i, &author) < 0 || author.cut == 0)
+            continue;
+        object = json_object();
+        set(&object, "author", json_string(names_get(view->names, i)));
+        set(&object, "from", number(author.cut));
+        set(&object, "by", json_string(view_cut_cause(&author)));
+        set(&object, "contested", number(author.contested));
+        append(&array, object);
+    }
+    return array;
+}
+
+/* The epochs in which this node's key has written, as far as they are known here. */
+static json_t *epochs_value(const struct view *view)
+{
+    json_t *array = json_array();
+    struct gossip_author author;
+
+    for (uint32_t i = 0; i < names_count(view->names); i++) {
+        json_t *object;
+
+        if (gossip_author(view->gossip, i, &author) < 0 || !author.is_own)
+            continue;
+        object = json_object();
+        set(&object, "author", json_string(names_get(view->names, i)));
+        set(&object, "epoch", hex_value(author.epoch, GOSSIP_EPOCH_SIZE));
+        set(&object, "have", number(author.have));
+        set(&object, "open", json_boolean(author.is_self));
         append(&array, object);
     }
     return array;
@@ -276,6 +324,9 @@ static json_t *counters_value(const struct gossip_stats *stats)
     set(&object, "runs_bytes", number(stats->runs_bytes));
     set(&object, "dropped", number(stats->dropped));
     set(&object, "ahead_stamps", number(stats->ahead_stamps));
+    set(&object, "contested", number(stats->contested));
+    set(&object, "forks_proven", number(stats->forks_proven));
+    set(&object, "reissued", number(stats->reissued));
     return object;
 }
 
@@ -309,6 +360,8 @@ void json_status(const struct view *view, struct text *ret_text)
     set(&object, "boot", number(stats.boot));
     set(&object, "clock", clock_value(view->names, gossip_clock(view->gossip)));
     set(&object, "read_only", json_boolean(stats.read_only));
+    set(&object, "epochs", epochs_value(view));
+    set(&object, "cuts", cuts_value(view));
     set(&object, "held", held_value(view));
     set(&object, "peers", peers_value(view));
     set(&object, "datagrams", verdicts_value(&stats));

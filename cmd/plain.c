@@ -61,6 +61,8 @@ void plain_event(const struct names *names, const struct gossip_event *event,
     text_pad(ret_text, start + columns->clock);
     plain_clock(names, event->clock, ret_text);
     text_pad(ret_text, start + columns->data);
+    if (event->contested)
+        text_add(ret_text, "<contested> ");
     if (event->kind != GOSSIP_EVENT_APPLICATION) {
         if (kind)
             text_print(ret_text, "<%s>", kind);
@@ -152,8 +154,8 @@ void plain_peers(const struct view *view, struct text *ret_text)
             strlen(peer.name) > name_width)
             name_width = strlen(peer.name);
     }
-    text_print(ret_text, "%-*s  %-16s  %-22s  %-9s  %-7s  %-12s  %s\n", (int)name_width, "NAME",
-               "KEY", "ADDRESS", "STATE", "IN STEP", "HEARD", "ANSWERED");
+    text_print(ret_text, "%-*s  %-16s  %-22s  %-9s  %-8s  %-7s  %-12s  %s\n", (int)name_width,
+               "NAME", "KEY", "ADDRESS", "STATE", "STANDING", "IN STEP", "HEARD", "ANSWERED");
     for (size_t i = 0; i < count; i++) {
         char address[GOSSIP_ADDRESS_TEXT_MAX] = "unknown";
         struct gossip_peer peer;
@@ -170,10 +172,10 @@ void plain_peers(const struct view *view, struct text *ret_text)
             ret_text->failed = true;
         else
             text_print(ret_text,
-                       "%-*s  %-16s  %-22s  %-9s  %-7s  %-12s  %" PRIu64 " of %" PRIu64 "\n",
+                       "%-*s  %-16s  %-22s  %-9s  %-8s  %-7s  %-12s  %" PRIu64 " of %" PRIu64 "\n",
                        (int)name_width, peer.name ? peer.name : "?", key.data, address,
-                       view_peer_state(peer.state), peer.in_step ? "yes" : "no", heard.data,
-                       peer.answered, peer.exchanges);
+                       view_peer_state(peer.state), view_standing(view, peer.key),
+                       peer.in_step ? "yes" : "no", heard.data, peer.answered, peer.exchanges);
         text_clear(&key);
         text_clear(&heard);
     }
@@ -240,6 +242,40 @@ static void add_held(const struct view *view, const struct gossip_stats *stats,
                    count - VIEW_HELD_MAX);
 }
 
+/* Nothing where nobody is cut, which is the rule. */
+static void add_cuts(const struct view *view, struct text *ret_text)
+{
+    const char *label = "cuts";
+    struct gossip_author author;
+
+    for (uint32_t i = 0; i < names_count(view->names); i++) {
+        if (gossip_author(view->gossip, i, &author) < 0 || author.cut == 0)
+            continue;
+        text_print(ret_text,
+                   "%-12s %s: nothing counts from %" PRIu64 " on, by %s; %" PRIu64
+                   " of its events here are contested\n",
+                   label, names_get(view->names, i), author.cut,
+                   author.is_forked ? "a fork" : "an eviction", author.contested);
+        label = "";
+    }
+}
+
+/* The epochs that this node's key has written in before, where there are any. */
+static void add_epochs(const struct view *view, struct text *ret_text)
+{
+    const char *label = "before";
+    struct gossip_author author;
+
+    for (uint32_t i = 0; i < names_count(view->names); i++) {
+        if (gossip_author(view->gossip, i, &author) < 0 || !author.is_own || author.is_self)
+            continue;
+        text_print(ret_text, "%-12s %s, epoch ", label, names_get(view->names, i));
+        text_add_hex(ret_text, author.epoch, GOSSIP_EPOCH_SIZE);
+        text_print(ret_text, ", %" PRIu64 " events\n", author.have);
+        label = "";
+    }
+}
+
 static void add_peers(const struct view *view, struct text *ret_text)
 {
     size_t count = gossip_peer_count(view->gossip);
@@ -297,13 +333,19 @@ void plain_status(const struct view *view, struct text *ret_text)
     text_add_hex(ret_text, self.epoch, GOSSIP_EPOCH_SIZE);
     text_add(ret_text, ", id ");
     text_add_hex(ret_text, self.id, GOSSIP_ID_SIZE);
-    text_print(ret_text, "\naddress      %s\n", address);
+    text_add(ret_text, "\n");
+    add_epochs(view, ret_text);
+    text_print(ret_text, "address      %s\n", address);
     text_print(ret_text, "boot         %" PRIu64 "\n", stats.boot);
     text_add(ret_text, "clock        ");
     plain_clock(view->names, gossip_clock(view->gossip), ret_text);
     text_print(ret_text, "\nwriting      %s\n",
                stats.read_only ? "no: the disk is full; free some space and it goes on by itself"
                                : "yes");
+    if (stats.reissued > 0)
+        text_print(ret_text, "re-issued    %" PRIu64 " events of a fork, under the present epoch\n",
+                   stats.reissued);
+    add_cuts(view, ret_text);
     add_held(view, &stats, ret_text);
     add_peers(view, ret_text);
     add_datagrams(&stats, ret_text);

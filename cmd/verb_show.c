@@ -38,19 +38,23 @@ static enum exit_code run_status(const struct command *command, int argc, char *
 
 static enum exit_code run_log(const struct command *command, int argc, char **argv)
 {
-    static const struct option options[] = {
-        COMMAND_OPTIONS, {"all", no_argument, NULL, 'A'}, {NULL, 0, NULL, 0}};
+    static const struct option options[] = {COMMAND_OPTIONS,
+                                            {"all", no_argument, NULL, 'A'},
+                                            {"contested", no_argument, NULL, 'C'},
+                                            {NULL, 0, NULL, 0}};
     struct command_line line;
     const char *all = "0";
+    const char *contested = "0";
+    int option;
 
     command_line_start(&line, command, options, argc, argv);
-    while (command_line_next(&line) != -1)
-        all = "1";
+    while ((option = command_line_next(&line)) != -1)
+        *(option == 'A' ? &all : &contested) = "1";
     if (!command_line_check(&line, 0, 0))
         return line.code;
     return ask(&(struct ask){.method = "GET",
                              .path = "/v1/log",
-                             .arguments = {{"all", all}},
+                             .arguments = {{"all", all}, {"contested", contested}},
                              .plain = !line.json,
                              .files = true},
                line.directory);
@@ -89,16 +93,20 @@ const struct command command_clock = {
 const struct command command_log = {
     .name = "log",
     .summary = "show all events in an order that respects their causes",
-    .usage = "[--dir D] [--all] [--json]",
-    .text = "Shows each event after all it could have been caused by; nodes that hold the same\n"
-            "events show the same. Works on a running node and on a stopped one.\n"
-            "\n"
-            "  --dir D    the node's directory (else GOSSIP_DIR)\n"
-            "  --all      also events that only carry context\n"
-            "  --json     one object a line: dot, author, seq, clock, time, hlc, and data, or\n"
-            "             data_base64 where it is not UTF-8\n",
+    .usage = "[--dir D] [--all] [--contested] [--json]",
+    .text =
+        "Shows each event after all it could have been caused by; nodes that hold the same\n"
+        "events show the same. Works on a running node and on a stopped one.\n"
+        "\n"
+        "  --dir D    the node's directory (else GOSSIP_DIR)\n"
+        "  --all      also events that only carry context\n"
+        "  --contested  instead those that no longer count: they were delivered here before it\n"
+        "             was known that their author had forked or was evicted\n"
+        "  --json     one object a line: dot, author, seq, clock, time, hlc, hash, and data, or\n"
+        "             data_base64 where it is not UTF-8\n",
     .examples = "  gossip log --dir n1\n"
                 "  gossip log --dir n1 --json | jq -r .data\n"
+                "  gossip log --dir n1 --contested\n"
                 "  gossip log --dir n1 | head -1\n",
     .run = run_log,
 };
@@ -126,8 +134,8 @@ const struct command command_peers = {
             "events when last asked. Needs a running node.\n"
             "\n"
             "  --dir D    the node's directory (else GOSSIP_DIR)\n"
-            "  --json     one object a line: name, key, address, state, in_step, heard_ms,\n"
-            "             exchanges, answered\n",
+            "  --json     one object a line: name, key, address, state, standing, in_step,\n"
+            "             heard_ms, exchanges, answered\n",
     .examples = "  gossip peers --dir n1\n"
                 "  gossip peers --dir n1 --json | jq -r 'select(.state==\"silent\").name'\n",
     .run = run_peers,

@@ -15,6 +15,26 @@ const char *view_peer_state(enum gossip_peer_state state)
     return "unknown";
 }
 
+const char *view_cut_cause(const struct gossip_author *author)
+{
+    return author->is_forked ? "fork" : "eviction";
+}
+
+const char *view_standing(const struct view *view, const uint8_t key[GOSSIP_KEY_SIZE])
+{
+    const char *standing = "member";
+    struct gossip_author author;
+
+    for (uint32_t i = 0; gossip_author(view->gossip, i, &author) == GOSSIP_OK; i++) {
+        if (author.cut == 0 || memcmp(author.key, key, GOSSIP_KEY_SIZE) != 0)
+            continue;
+        if (!author.is_forked)
+            return "evicted";
+        standing = "forked";
+    }
+    return standing;
+}
+
 const char *view_event_kind(uint64_t kind)
 {
     switch (kind) {

@@ -40,6 +40,12 @@ enum { VIEW_HELD_MAX = 256 };
 /* "unreached", "alive" or "silent". */
 const char *view_peer_state(enum gossip_peer_state state);
 
+/* How a key stands in the cluster: "member", "forked" (in one of its epochs) or "evicted". */
+const char *view_standing(const struct view *view, const uint8_t key[GOSSIP_KEY_SIZE]);
+
+/* "fork" or "eviction": what has cut an author. */
+const char *view_cut_cause(const struct gossip_author *author);
+
 /* "application", "context" or "epoch-open"; NULL for a kind of a later version. */
 const char *view_event_kind(uint64_t kind);
 

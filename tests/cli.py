@@ -571,6 +571,92 @@ class CommandTest(unittest.TestCase):
             file.write(read_vectors("proof.txt")["fork.record"])
         self.check(gossip("proof", "check", path, "--dir", directory), DAMAGED, err="proves nothing")
 
+    # ---- Forks. ----
+
+    def set_back(self, directory, files):
+        """Gives the files of a stopped node the bytes they had, without copying: they stay the same
+        files, so that nothing on the machine tells."""
+        for name in os.listdir(directory):
+            path = os.path.join(directory, name)
+            if name in files:
+                with open(path, "r+b") as file:
+                    file.write(files[name])
+                    file.truncate()
+            elif not name.endswith(".lock"):
+                os.unlink(path)
+
+    def fork(self):
+        """n2 gives the dot n2:2 two contents, "one" and "two": n1 knows the first, and then hears of
+        the second. Returns the directories and the running n1."""
+        first, second = self.init("n1"), None
+        second = self.init("n2", cluster=os.path.join(first, "cluster.key"))
+        n1 = self.start(first)
+        n2 = self.start(second, "--join", n1.address)
+
+        def knows(seq):
+            return lambda: json.loads(gossip("clock", "--dir", first, "--json").out)["clock"].get(
+                "n2") == seq
+
+        self.check(gossip("publish", "--dir", second, "common"), OK, out=b"n2:1\n")
+        wait_until(knows(1), "n1 has n2:1")
+        n2.end()
+        files = self.tree(second)
+        n2 = self.start(second, "--join", n1.address)
+        self.check(gossip("publish", "--dir", second, "one"), OK, out=b"n2:2\n")
+        wait_until(knows(2), "n1 has n2:2")
+        n2.end()
+        n1.end()
+        self.set_back(second, files)
+        n2 = self.start(second)
+        self.check(gossip("publish", "--dir", second, "two"), OK, out=b"n2:2\n")
+        n2.end()
+        n1 = self.start(first)
+        self.start(second, "--join", n1.address)
+        wait_until(lambda: gossip("proof", "list", "--dir", first, "--json").out,
+                   "n1 holds a proof")
+        return first, second, n1
+
+    def test_fork(self):
+        first, _, n1 = self.fork()
+        (line,) = gossip("proof", "list", "--dir", first, "--json").out.splitlines()
+        proof = json.loads(line)
+        status = json.loads(gossip("status", "--dir", first, "--json").out)
+        (contested,) = map(json.loads, gossip("log", "--dir", first, "--contested",
+                                              "--json").out.splitlines())
+        (peer,) = map(json.loads, gossip("peers", "--dir", first, "--json").out.splitlines())
+        author = contested["author"]
+        self.assertEqual((contested["data"], contested["contested"]), ("one", True))
+        self.assertEqual((proof["dot"], proof["cut"], proof["contested"]), (author + ":2", 2, 1))
+        self.assertEqual(contested["hash"], proof[proof["held"]])
+        self.assertEqual(status["cuts"], [{"author": author, "from": 2, "by": "fork",
+                                           "contested": 1}])
+        self.assertEqual(peer["standing"], "forked")
+        self.assertNotIn(b"one", gossip("log", "--dir", first).out)
+        self.assertIn(b"one", gossip("log", "--dir", first, "--contested").out)
+        self.assertRegex(gossip("status", "--dir", first).out.decode(),
+                         r"(?m)^cuts +%s: nothing counts from 2 on, by a fork; 1 of" % author)
+        # The proof convinces whoever knows the cluster's public key.
+        path = self.path("n2.proof")
+        self.check(gossip("proof", "show", proof["proof"][:8], "--dir", first, "--out", path), OK,
+                   out=b"")
+        self.check(gossip("proof", "show", proof["proof"][:8], "--dir", first, "--out", path), NO,
+                   err=[path, "exists already"])
+        result = gossip("proof", "check", path, "--cluster", status["cluster"], "--json")
+        self.check(result, OK)
+        self.assertEqual(json.loads(result.out),
+                         {key: value for key, value in proof.items()
+                          if key not in ("dot", "held", "contested")})
+        # A healthy node that holds another's proof is healthy.
+        n1.end()
+        result = gossip("verify", "--dir", first)
+        self.check(result, OK)
+        self.assertRegex(result.out.decode(), r"^note: %s: its author has forked at 2; .*\n"
+                         r"\d events checked, 0 faults found, 1 fork proven\n$" % author)
+        lines = [json.loads(line) for line in gossip("verify", "--dir", first,
+                                                     "--json").out.splitlines()]
+        self.assertEqual((list(lines[0]), lines[1]["forks"]), (["note"], 1))
+        self.check(gossip("proof", "list", "--dir", first, "--json"), OK, out=line + b"\n")
+
     # ---- Events. ----
 
     def test_publish_and_read(self):
