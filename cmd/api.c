@@ -11,8 +11,17 @@
 #include "cmd/plain.h"
 #include "cmd/view.h"
 
+/* A copy of the store, made while the node goes on. */
+struct backup {
+    char *path; /* NULL: there was none. */
+    bool running;
+    int error; /* What has ended it early. */
+    struct text explanation;
+};
+
 struct api {
     struct api_options options;
+    struct backup backup;
     size_t streams; /* Logs that are being read. */
     int failed;     /* The error that has stopped the node. */
     bool stop_asked;
@@ -32,6 +41,13 @@ struct api_stream {
     bool ended;
 };
 
+static void forget_backup(struct backup *backup)
+{
+    free(backup->path);
+    text_clear(&backup->explanation);
+    *backup = (struct backup){0};
+}
+
 int api_create(const struct api_options *options, struct api **ret_api)
 {
     struct api *api = malloc(sizeof(*api));
@@ -45,7 +61,12 @@ int api_create(const struct api_options *options, struct api **ret_api)
 
 void api_destroy(struct api *api)
 {
-    assert(!api || api->streams == 0);
+    if (!api)
+        return;
+    assert(api->streams == 0);
+    if (api->backup.running)
+        api->options.store->ops->backup_end(api->options.store);
+    forget_backup(&api->backup);
     free(api);
 }
 
@@ -473,6 +494,99 @@ static void handle_stop(struct api *api, const struct view *view, const struct a
     api->stop_asked = true;
 }
 
+/* ---- Backups: begun by one request, asked after by others. ---- */
+
+static void answer_backup_error(const struct backup *backup, int error,
+                                struct api_response *response)
+{
+    const char *explanation =
+        backup->explanation.data && !backup->explanation.failed ? backup->explanation.data : "";
+    int status = error == GOSSIP_ERR_EXISTS ? 409 : error == GOSSIP_ERR_FULL ? 507 : 500;
+
+    answer_error(response, status, error == GOSSIP_ERR_EXISTS ? EXIT_NO : exit_for(error),
+                 *explanation ? explanation : gossip_strerror(error),
+                 "there is no backup; the node itself goes on");
+}
+
+static void begin_backup(struct api *api, const char *path, struct api_response *response)
+{
+    struct gossip_store *store = api->options.store;
+    struct backup *backup = &api->backup;
+    int error;
+
+    forget_backup(backup);
+    backup->path = strdup(path);
+    error = backup->path ? store->ops->backup_begin(store, path) : GOSSIP_ERR_NOMEM;
+    if (error < 0) {
+        if (backup->path)
+            text_add(&backup->explanation, store->ops->explain(store));
+        answer_backup_error(backup, error, response);
+        forget_backup(backup);
+        return;
+    }
+    backup->running = true;
+    json_backup(backup->path, false, &response->body);
+    answer(response, false);
+}
+
+static void handle_backup_begin(struct api *api, const struct view *view,
+                                const struct api_request *request, struct api_response *response)
+{
+    const struct gossip_store *store = api->options.store;
+    const char *path = request->argument ? request->argument(request->context, "file") : NULL;
+
+    (void)view;
+    if (!path || *path != '/')
+        answer_error(response, 400, EXIT_USAGE, "the whole path of a file is needed, from / on",
+                     "ask as /v1/backup?file=/path/to/file");
+    else if (!store || (store->ops->abilities & GOSSIP_STORE_BACKUP) == 0)
+        answer_error(response, 501, EXIT_NO, "the node's store cannot make backups",
+                     "copy what it stands on while the node is stopped");
+    else if (api->backup.running)
+        answer_error(response, 409, EXIT_NO, "a backup is under way already",
+                     "wait until it has ended");
+    else
+        begin_backup(api, path, response);
+}
+
+static void handle_backup(struct api *api, const struct view *view,
+                          const struct api_request *request, struct api_response *response)
+{
+    const struct backup *backup = &api->backup;
+
+    (void)view;
+    (void)request;
+    if (!backup->path) {
+        answer_error(response, 404, EXIT_NO, "no backup was made since the node has started",
+                     "begin one with POST");
+    } else if (backup->error < 0) {
+        answer_backup_error(backup, backup->error, response);
+    } else {
+        json_backup(backup->path, !backup->running, &response->body);
+        answer(response, false);
+    }
+}
+
+bool api_backs_up(const struct api *api)
+{
+    return api->backup.running;
+}
+
+void api_back_up(struct api *api)
+{
+    struct gossip_store *store = api->options.store;
+    struct backup *backup = &api->backup;
+    int result = store->ops->backup_step(store);
+
+    if (result == 0)
+        return;
+    backup->running = false;
+    if (result < 0) {
+        backup->error = result;
+        text_add(&backup->explanation, store->ops->explain(store));
+    }
+}
+
 /* ---- The log, event by event. ---- */
 
 /* Whether the argument called name is 1. */
@@ -607,6 +721,8 @@ static const struct {
     {"GET", "/v1/proofs", handle_proofs},
     {"GET", "/v1/proof", handle_proof},
     {"GET", "/v1/proof/record", handle_proof_record},
+    {"POST", "/v1/backup", handle_backup_begin},
+    {"GET", "/v1/backup", handle_backup},
     {"POST", "/v1/stop", handle_stop},
 };
 

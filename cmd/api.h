@@ -20,6 +20,7 @@ struct api_options {
     struct gossip *gossip;
     const struct gossip_identity *identity;
     struct gossip_transport *transport; /* NULL: the node is not running. */
+    struct gossip_store *store;         /* For backups; NULL: there are none. */
     uint32_t payload_max;
 };
 
@@ -74,6 +75,11 @@ void api_stream_close(struct api_stream *stream); /* NULL is allowed. */
 
 /* Frees what a response owns, its stream included. */
 void api_response_clear(struct api_response *response);
+
+/* Whether a backup is under way: then api_back_up() copies some more of it, and is to be called
+ * between turns of the node. */
+bool api_backs_up(const struct api *api);
+void api_back_up(struct api *api);
 
 /* Whether someone has asked for the node to stop. */
 bool api_stop_asked(const struct api *api);

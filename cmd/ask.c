@@ -78,7 +78,20 @@ static enum exit_code complain_of_silence(const struct ask *ask, const struct cl
     return EXIT_INPUT_OUTPUT;
 }
 
-/* Writes the body of a good answer to standard output. */
+/* Adds to where the answer shall go. */
+static enum exit_code take_answer(const struct ask *ask, struct output *output, const char *data,
+                                  size_t size)
+{
+    if (!ask->answer)
+        return output_write(output, data, size);
+    text_add_bytes(ask->answer, data, size);
+    if (!ask->answer->failed)
+        return EXIT_OK;
+    complain("no memory for the answer; free some and try again");
+    return EXIT_MEMORY;
+}
+
+/* Takes the body of a good answer. */
 static enum exit_code copy_answer(const struct ask *ask, struct client *client, const char *path)
 {
     char *block = malloc(BLOCK_SIZE);
@@ -100,7 +113,7 @@ static enum exit_code copy_answer(const struct ask *ask, struct client *client, 
         if (count <= 0)
             break;
         begun = true;
-        code = output_write(&output, block, (size_t)count);
+        code = take_answer(ask, &output, block, (size_t)count);
     }
     free(block);
     return output_finish(&output, code);
@@ -168,7 +181,8 @@ static enum exit_code write_response(const struct ask *ask, const struct api_res
         code = output_create(ask->out, &output);
     if (!response->stream) {
         if (code == EXIT_OK)
-            code = output_write(&output, response->body.data, response->body.size);
+            code = take_answer(ask, &output, response->body.data ? response->body.data : "",
+                               response->body.size);
         return output_finish(&output, code);
     }
     block = malloc(BLOCK_SIZE);
@@ -185,7 +199,7 @@ static enum exit_code write_response(const struct ask *ask, const struct api_res
         }
         if (count <= 0)
             break;
-        code = output_write(&output, block, (size_t)count);
+        code = take_answer(ask, &output, block, (size_t)count);
     }
     free(block);
     return output_finish(&output, code);
@@ -235,6 +249,8 @@ enum exit_code ask(const struct ask *ask, const char *path)
             break;
         }
         if (code != EXIT_NO_NODE)
+            break;
+        if (!ask->files && ask->quiet)
             break;
         if (!ask->files) {
             complain("no node is running on %s; start it with `gossip node --dir %s --listen "

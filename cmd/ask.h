@@ -6,6 +6,7 @@
 #define CMD_ASK_H
 
 #include "cmd/exit.h"
+#include "cmd/text.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -22,13 +23,16 @@ struct ask {
     const void *body;
     size_t size;
     bool plain;
-    bool files;         /* A stopped node will do. */
-    const char *out;    /* The answer goes to this file, which must not exist yet. */
-    const char *unsure; /* What to say when no answer comes to a request that changes something. */
-    bool ends;          /* Then waits until the node has ended. */
+    bool files;          /* A stopped node will do. */
+    struct text *answer; /* The answer goes here; NULL: to standard output. */
+    const char *out;     /* The answer goes to this file, which must not exist yet. */
+    const char *unsure;  /* What to say when no answer comes to a request that changes something. */
+    bool quiet;          /* That no node runs is no reason to complain. */
+    bool ends;           /* Then waits until the node has ended. */
 };
 
-/* Asks the node on the directory, and writes the answer to standard output. */
+/* Asks the node on the directory, and writes the answer to where it shall go. A node that is not
+ * running, where that does not do, is EXIT_NO_NODE. */
 enum exit_code ask(const struct ask *ask, const char *path);
 
 #endif

@@ -18,6 +18,7 @@ struct command {
     enum exit_code (*run)(const struct command *command, int argc, char **argv);
 };
 
+extern const struct command command_backup;
 extern const struct command command_clock;
 extern const struct command command_init;
 extern const struct command command_log;

@@ -407,14 +407,6 @@ void json_dot(const struct names *names, struct gossip_dot dot, struct text *ret
     finish(object, ret_text);
 }
 
-void json_stopping(struct text *ret_text)
-{
-    json_t *object = json_object();
-
-    set(&object, "stopping", json_true());
-    finish(object, ret_text);
-}
-
 /* A string of whatever origin; where it is not UTF-8 it is shown escaped. */
 static json_t *any_string(const char *string)
 {
@@ -424,6 +416,32 @@ static json_t *any_string(const char *string)
         return json_string(string);
     text_add_escaped(&text, string, strlen(string), TEXT_ESCAPE_ASCII);
     return text_value(&text);
+}
+
+void json_backup(const char *path, bool done, struct text *ret_text)
+{
+    json_t *object = json_object();
+
+    set(&object, "backup", any_string(path));
+    set(&object, "done", json_boolean(done));
+    finish(object, ret_text);
+}
+
+bool json_backup_is_done(const char *data, size_t size)
+{
+    json_t *object = json_loadb(data, size, 0, NULL);
+    bool done = json_is_true(json_object_get(object, "done"));
+
+    json_decref(object);
+    return done;
+}
+
+void json_stopping(struct text *ret_text)
+{
+    json_t *object = json_object();
+
+    set(&object, "stopping", json_true());
+    finish(object, ret_text);
 }
 
 void json_fault(const char *fault, struct text *ret_text)

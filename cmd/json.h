@@ -19,6 +19,11 @@ void json_status(const struct view *view, struct text *ret_text);
 /* view is NULL where a proof is looked at without a node. */
 void json_proof(const struct view *view, const struct proof_view *proof, struct text *ret_text);
 void json_dot(const struct names *names, struct gossip_dot dot, struct text *ret_text);
+/* A backup that is under way or done. */
+void json_backup(const char *path, bool done, struct text *ret_text);
+
+/* Whether data[size] is what json_backup() writes of one that is done. */
+bool json_backup_is_done(const char *data, size_t size);
 void json_stopping(struct text *ret_text);
 
 /* What init has made; cluster_key is NULL where the cluster was there before. */

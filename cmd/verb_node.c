@@ -267,6 +267,7 @@ static enum exit_code open_api(struct node *node, const struct node_options *opt
         error = api_create(&(struct api_options){.gossip = node->gossip,
                                                  .identity = node->identity,
                                                  .transport = node->transport,
+                                                 .store = node->store,
                                                  .payload_max = options->payload_max},
                            &node->api);
     if (error == GOSSIP_OK)
@@ -420,14 +421,17 @@ static int run_node(struct node *node)
             {.fd = node->signals, .events = POLLIN},
         };
 
-        if (poll(waits, 3, earlier(gossip_timeout_ms(node->gossip), http_timeout_ms(node->http))) <
-                0 &&
-            errno != EINTR && errno != ENOMEM)
+        int timeout_ms = earlier(gossip_timeout_ms(node->gossip), http_timeout_ms(node->http));
+
+        if (poll(waits, 3, api_backs_up(node->api) ? 0 : timeout_ms) < 0 && errno != EINTR &&
+            errno != ENOMEM)
             return GOSSIP_ERR_IO;
         read_signals(node);
         error = http_run(node->http);
         if (error == GOSSIP_OK)
             error = run_gossip(node);
+        if (error == GOSSIP_OK && api_backs_up(node->api))
+            api_back_up(node->api);
         node->stopping = node->stopping || api_stop_asked(node->api);
     }
     return error;

@@ -460,19 +460,19 @@ static void test_log(void **state)
     api_response_clear(&response);
 
     read_log(node, none, JSON, 4096, &whole);
-    assert_string_equal(whole.data,
-                        "{\"dot\":\"n1:1\",\"author\":\"n1\",\"seq\":1,\"clock\":{\"n1\":1},"
-                        "\"time\":\"2026-01-02T03:04:05.678Z\",\"hlc\":\"019b7ca98f2e0000\","
-                        "\"hash\":\"1863faabaefb1d5c09905c8c25f3599661d6e13a43b19430d0620c6516d9d911\","
-                        "\"data\":\"add \\\"Book\\\"\"}\n"
-                        "{\"dot\":\"n1:2\",\"author\":\"n1\",\"seq\":2,\"clock\":{\"n1\":2},"
-                        "\"time\":\"2026-01-02T03:04:06.678Z\",\"hlc\":\"019b7ca993160000\","
-                        "\"hash\":\"461d8e801a8e366795ccc3a32b1676e1d1b7add262c73c7651ca8dc848f78bf4\","
-                        "\"data\":\"\\u001B[31mcaf\\u00E9\"}\n"
-                        "{\"dot\":\"n1:3\",\"author\":\"n1\",\"seq\":3,\"clock\":{\"n1\":3},"
-                        "\"time\":\"2026-01-02T03:04:07.678Z\",\"hlc\":\"019b7ca996fe0000\","
-                        "\"hash\":\"2a22aeb04eecece8320ba9a56eb87945606cece9a8108d4a96ead8380e88582b\","
-                        "\"data_base64\":\"AP8=\"}\n");
+    assert_string_equal(
+        whole.data, "{\"dot\":\"n1:1\",\"author\":\"n1\",\"seq\":1,\"clock\":{\"n1\":1},"
+                    "\"time\":\"2026-01-02T03:04:05.678Z\",\"hlc\":\"019b7ca98f2e0000\","
+                    "\"hash\":\"1863faabaefb1d5c09905c8c25f3599661d6e13a43b19430d0620c6516d9d911\","
+                    "\"data\":\"add \\\"Book\\\"\"}\n"
+                    "{\"dot\":\"n1:2\",\"author\":\"n1\",\"seq\":2,\"clock\":{\"n1\":2},"
+                    "\"time\":\"2026-01-02T03:04:06.678Z\",\"hlc\":\"019b7ca993160000\","
+                    "\"hash\":\"461d8e801a8e366795ccc3a32b1676e1d1b7add262c73c7651ca8dc848f78bf4\","
+                    "\"data\":\"\\u001B[31mcaf\\u00E9\"}\n"
+                    "{\"dot\":\"n1:3\",\"author\":\"n1\",\"seq\":3,\"clock\":{\"n1\":3},"
+                    "\"time\":\"2026-01-02T03:04:07.678Z\",\"hlc\":\"019b7ca996fe0000\","
+                    "\"hash\":\"2a22aeb04eecece8320ba9a56eb87945606cece9a8108d4a96ead8380e88582b\","
+                    "\"data_base64\":\"AP8=\"}\n");
     for (size_t step = 1; step < 300; step += 37) {
         struct text pieces = {0};
 
@@ -661,6 +661,10 @@ static void test_errors(void **state)
                  "no author is called n7 here");
     assert_error(request(node, "GET", "/v1/relation", pair("n1:1", "n1:2"), JSON), 404, EXIT_NO,
                  "n1:2 is not here: of n1 this node has 1");
+    assert_error(request(node, "POST", "/v1/backup", none, JSON), 400, EXIT_USAGE,
+                 "the whole path of a file");
+    assert_error(request(node, "GET", "/v1/backup", none, JSON), 404, EXIT_NO, "no backup");
+    assert_error(request(node, "GET", "/v1/proof", none, JSON), 400, EXIT_USAGE, "id of a proof");
     response = request(node, "POST", "/v1/clock", none, JSON);
     assert_string_equal(response.allow, "GET");
     assert_error(response, 405, EXIT_USAGE, "method");
@@ -699,7 +703,8 @@ static void test_status_and_peers(void **state)
     response = request(node, "GET", "/v1/peers", none, JSON);
     assert_memory_equal(response.body.data, "{\"name\":\"n2\",\"key\":\"", 20);
     assert_non_null(
-        strstr(response.body.data, "\"address\":\"127.0.0.1:7002\",\"state\":\"alive\",\"standing\":\"member\","));
+        strstr(response.body.data,
+               "\"address\":\"127.0.0.1:7002\",\"state\":\"alive\",\"standing\":\"member\","));
     assert_string_equal(strchr(response.body.data, '\n'), "\n");
     api_response_clear(&response);
     response = request(node, "GET", "/v1/peers", none, PLAIN);
