@@ -34,11 +34,13 @@ struct hand_event {
     uint8_t body[HAND_BODY_MAX];
 };
 
-/* Writes the author's next event. Of others it names those whose clock entry is past what it has
+/* Writes the author's next event, of this kind, which issues again the one with the hash supersedes
+ * unless that is NULL. Of others it names those whose clock entry is past what it has
  * said of them; its own entry is passed over. The hash is one of ours, no chain's. */
-static inline void hand_write(struct hand_author *authors, uint32_t author, uint64_t hlc,
-                              const uint64_t clock[HAND_AUTHORS], const char *payload,
-                              struct hand_event *ret_event)
+static inline void hand_write_kind(struct hand_author *authors, uint32_t author, uint64_t hlc,
+                                   uint64_t kind, const uint64_t clock[HAND_AUTHORS],
+                                   const uint8_t *supersedes, const char *payload,
+                                   struct hand_event *ret_event)
 {
     struct hand_author *own = &authors[author];
     struct gossip_event_record *record = &ret_event->record;
@@ -63,9 +65,14 @@ static inline void hand_write(struct hand_author *authors, uint32_t author, uint
         if (i != author && clock[i] > own->said[i])
             own->said[i] = clock[i];
     }
-    size = frame_size(GOSSIP_EVENT_APPLICATION, entries, count);
-    assert(size + payload_field_size(strlen(payload)) <= sizeof(ret_event->body));
-    frame_write(ret_event->body, hlc, GOSSIP_EVENT_APPLICATION, entries, count);
+    size = frame_size(kind, entries, count);
+    assert(size + SUPERSEDES_FIELD_SIZE + payload_field_size(strlen(payload)) <=
+           sizeof(ret_event->body));
+    frame_write(ret_event->body, hlc, kind, entries, count);
+    if (supersedes != NULL) {
+        supersedes_field_write(ret_event->body + size, supersedes);
+        size += SUPERSEDES_FIELD_SIZE;
+    }
     payload_field_write(ret_event->body + size, payload, strlen(payload));
     size += payload_field_size(strlen(payload));
     *record = (struct gossip_event_record){
@@ -76,6 +83,14 @@ static inline void hand_write(struct hand_author *authors, uint32_t author, uint
         trace_number(&trace, i);
         put_fixed(record->hash + i, trace.hash, 8);
     }
+}
+
+static inline void hand_write(struct hand_author *authors, uint32_t author, uint64_t hlc,
+                              const uint64_t clock[HAND_AUTHORS], const char *payload,
+                              struct hand_event *ret_event)
+{
+    hand_write_kind(authors, author, hlc, GOSSIP_EVENT_APPLICATION, clock, NULL, payload,
+                    ret_event);
 }
 
 #endif

@@ -19,6 +19,7 @@
 #include "gossip/datagram.h"
 #include "gossip/digest.h"
 #include "gossip/event.h"
+#include "gossip/eviction.h"
 #include "gossip/frame.h"
 #include "gossip/hlc.h"
 #include "tests/hand_made.h"
@@ -27,6 +28,7 @@ enum {
     NODES = 3,
     EVENTS_MAX = 8,
     DELIVERY_RECORDS = 3,
+    SECOND_EPOCH = NODES, /* An author of n1's key, when it has opened it. */
     WALL_MS = 1000000,
 };
 
@@ -36,11 +38,13 @@ struct town {
     struct gossip_identity *identities[NODES];
     struct checker *checker;
     struct hand_author authors[HAND_AUTHORS];
-    struct hand_event events[NODES][EVENTS_MAX];
+    struct hand_event events[HAND_AUTHORS][EVENTS_MAX];
     struct gossip_store *stores[NODES];
-    uint32_t numbers[NODES][NODES]; /* At each node, of each author: its number and one more. */
+    uint32_t numbers[NODES]
+                    [HAND_AUTHORS]; /* At each node, of each author: its number and one more. */
     uint32_t number_count[NODES];
     uint64_t have[NODES][HAND_AUTHORS];
+    uint64_t cuts[NODES][HAND_AUTHORS];
     uint64_t deliveries[NODES];
     uint64_t hlc;       /* The stamp of the last event that was composed, */
     uint64_t clock;     /* and the furthest of them, which everybody saves with what it delivers. */
@@ -69,7 +73,8 @@ static void make_author(struct town *town, unsigned node, unsigned author, uint6
     row->have = have;
     row->epoch[0] = (uint8_t)(author + 1);
     memcpy(row->id, town->authors[author].id, GOSSIP_ID_SIZE);
-    memcpy(row->key, town->identities[author]->key, GOSSIP_KEY_SIZE);
+    row->cut = town->cuts[node][author];
+    memcpy(row->key, town->identities[author == SECOND_EPOCH ? 0 : author]->key, GOSSIP_KEY_SIZE);
 }
 
 /* An event as the next delivery of node, after the row that counts it and before the stamp. */
@@ -148,16 +153,17 @@ static void start_again(struct town *town, unsigned node, uint64_t boot)
     struct gossip_record record;
 
     checker_ended(town->checker, node);
-    assert_int_equal(checker_started(town->checker, node, town->stores[node], false), GOSSIP_OK);
+    assert_int_equal(checker_started(town->checker, node, town->stores[node], CHECKER_AS_IT_WAS),
+                     GOSSIP_OK);
     make_meta("boot", boot, &record);
     tell_saved(town, node, &record, 1);
 }
 
 /* Starts node from store, which becomes its own. */
 static void start_from(struct town *town, unsigned node, struct gossip_store *store,
-                       bool was_set_back)
+                       enum checker_disk disk)
 {
-    assert_int_equal(checker_started(town->checker, node, store, was_set_back), GOSSIP_OK);
+    assert_int_equal(checker_started(town->checker, node, store, disk), GOSSIP_OK);
     town->stores[node]->ops->close(town->stores[node]);
     town->stores[node] = store;
 }
@@ -399,10 +405,12 @@ static struct town *town_create(void)
             identity_make(standin_crypto(), town->cluster, name, 0, seed, &town->identities[i]),
             GOSSIP_OK);
         town->authors[i].id[0] = (uint8_t)(i + 1);
+        town->authors[SECOND_EPOCH].id[0] = SECOND_EPOCH + 1;
         town->stores[i] = open_empty();
         checker_add_node(town->checker, i, town->identities[i]);
         checker_set_wall(town->checker, i, WALL_MS);
-        assert_int_equal(checker_started(town->checker, i, town->stores[i], false), GOSSIP_OK);
+        assert_int_equal(checker_started(town->checker, i, town->stores[i], CHECKER_AS_IT_WAS),
+                         GOSSIP_OK);
         make_meta("boot", 1, &records[0]);
         make_meta("hlc", town->clock, &records[1]);
         if (i < 2)
@@ -507,7 +515,7 @@ static void test_unknown_outcomes(void **state)
         publish_badly(town, 0, GOSSIP_ERR_IO, false);
         require_sound(town);
         checker_ended(town->checker, 0);
-        start_from(town, 0, make_store_of_n1(town, came_to_pass ? 3 : 2), false);
+        start_from(town, 0, make_store_of_n1(town, came_to_pass ? 3 : 2), CHECKER_AS_IT_WAS);
         require_sound(town);
         if (!came_to_pass)
             town->authors[0].seq = 2;
@@ -592,7 +600,7 @@ static void save_again_differently(struct town *town)
 static void reuse_after_set_back(struct town *town)
 {
     show_author(town, 0, 0, 2);
-    start_from(town, 0, make_store_of_n1(town, 1), true);
+    start_from(town, 0, make_store_of_n1(town, 1), CHECKER_SET_BACK_SEEN);
     require_sound(town);
     town->authors[0].seq = 1;
     publish(town, 0, "two, another way");
@@ -631,7 +639,7 @@ static void test_no_reuse(void **state)
 {
     static const struct crime crimes[] = {
         {save_again_differently, INVARIANT_NO_REUSE, {"n1 saves n1:1 again, and not the same"}},
-        {reuse_after_set_back, INVARIANT_NO_REUSE, {"n1 saves another content", "n1:2, written"}},
+        {reuse_after_set_back, INVARIANT_NO_REUSE, {"n1 writes n1:2", "goes on in the old epoch"}},
         {show_another_head, INVARIANT_NO_REUSE, {"digest of", "another head hash for n1:2"}},
         {send_with_nonce_of_before, INVARIANT_NO_REUSE, {"bears the nonce of the one before"}},
         {greet_with_boot_id_of_before, INVARIANT_NO_REUSE, {"hello of", "shows the boot id of"}},
@@ -718,7 +726,7 @@ static void return_after_failure(struct town *town)
 
 static void lose_what_was_saved(struct town *town)
 {
-    start_from(town, 0, make_store_of_n1(town, 1), false);
+    start_from(town, 0, make_store_of_n1(town, 1), CHECKER_AS_IT_WAS);
 }
 
 static void keep_a_part_of_a_save(struct town *town)
@@ -730,13 +738,13 @@ static void keep_a_part_of_a_save(struct town *town)
     records[0] = records[DELIVERY_RECORDS];
     checker_saved(town->checker, 0, records, 2 * DELIVERY_RECORDS, GOSSIP_ERR_IO, false);
     require_sound(town);
-    start_from(town, 0, make_store_of_n1(town, 3), false);
+    start_from(town, 0, make_store_of_n1(town, 3), CHECKER_AS_IT_WAS);
 }
 
 static void keep_what_was_never_saved(struct town *town)
 {
     compose(town, 0, "three");
-    start_from(town, 0, make_store_of_n1(town, 3), false);
+    start_from(town, 0, make_store_of_n1(town, 3), CHECKER_AS_IT_WAS);
 }
 
 static void keep_another_clock(struct town *town)
@@ -746,7 +754,7 @@ static void keep_another_clock(struct town *town)
 
     make_author(town, 0, 0, 1, &record);
     add_to(store, &record, 1);
-    start_from(town, 0, store, false);
+    start_from(town, 0, store, CHECKER_AS_IT_WAS);
 }
 
 /* Nobody knows whether n1:3 is saved; n2 has it, and then n1 has not. */
@@ -756,13 +764,14 @@ static void lose_what_was_shown(struct town *town)
     deliver(town, 1, 0, 2);
     deliver(town, 1, 0, 3);
     require_sound(town);
-    start_from(town, 0, make_store_of_n1(town, 2), false);
+    start_from(town, 0, make_store_of_n1(town, 2), CHECKER_AS_IT_WAS);
 }
 
 static void greet_before_saved(struct town *town)
 {
     checker_ended(town->checker, 0);
-    assert_int_equal(checker_started(town->checker, 0, town->stores[0], false), GOSSIP_OK);
+    assert_int_equal(checker_started(town->checker, 0, town->stores[0], CHECKER_AS_IT_WAS),
+                     GOSSIP_OK);
     send_hello(town, 0, 2, 10);
 }
 
@@ -877,7 +886,7 @@ static void start_with_earlier_boot(struct town *town)
 
     make_meta("boot", 0, &record);
     add_to(store, &record, 1);
-    start_from(town, 0, store, false);
+    start_from(town, 0, store, CHECKER_AS_IT_WAS);
 }
 
 static void test_monotonic(void **state)
@@ -1013,7 +1022,7 @@ static void keep_other_bytes(struct town *town)
 
     town->events[0][1].body[town->events[0][1].record.body_size - 1] ^= 1;
     store = make_store_of_n1(town, 2);
-    start_from(town, 0, store, false);
+    start_from(town, 0, store, CHECKER_AS_IT_WAS);
 }
 
 static void send_altered_stream(struct town *town)
@@ -1069,7 +1078,7 @@ static void test_bytes(void **state)
 {
     static const struct crime crimes[] = {
         {save_unwritten, INVARIANT_BYTES, {"n2 saves n1:3, which its author has not written"}},
-        {save_other_bytes, INVARIANT_BYTES, {"n2 saves another content", "n1:2, written"}},
+        {save_other_bytes, INVARIANT_BYTES, {"n2 saves other bytes", "n1:2, written"}},
         {keep_other_bytes, INVARIANT_BYTES, {"n1 holds other bytes", "n1:2, written"}},
         {send_altered_stream, INVARIANT_BYTES, {"the run from n1:1 to seq 2"}},
         {send_altered_previous, INVARIANT_BYTES, {"another hash for the event before n1:2"}},
@@ -1208,7 +1217,7 @@ static void check_running(uint64_t told, uint64_t answered,
         GOSSIP_OK);
     memcpy(authors[0].id, author.id, GOSSIP_ID_SIZE);
     checker_add_node(checker, 0, world_identity(world, 0));
-    assert_int_equal(checker_started(checker, 0, store, false), GOSSIP_OK);
+    assert_int_equal(checker_started(checker, 0, store, CHECKER_AS_IT_WAS), GOSSIP_OK);
     for (uint64_t seq = 1; seq <= told; seq++) {
         struct gossip_record records[DELIVERY_RECORDS] = {
             {.kind = GOSSIP_RECORD_AUTHOR, .as.author = {.number = author.number, .have = seq}},
@@ -1276,13 +1285,371 @@ static void test_running_node(void **state)
 
 /* ---- What nodes must not be able to do to the checker itself. ---- */
 
+/* ---- Disks set back, forks, cuts and epochs. ---- */
+
+/* The disk of n1 is older than n1:2, and its clock older than nothing. */
+static void set_n1_back(struct town *town, enum checker_disk disk)
+{
+    start_from(town, 0, make_store_of_n1(town, 1), disk);
+    require_sound(town);
+    town->authors[0].seq = 1;
+}
+
+/* n1 writes as its second author from now on, which says so first. */
+static void open_second_epoch(struct town *town)
+{
+    struct hand_author *author = &town->authors[SECOND_EPOCH];
+
+    town->hlc += 10;
+    town->clock = town->hlc;
+    hand_write_kind(town->authors, SECOND_EPOCH, town->hlc,
+                    author->seq == 0 ? GOSSIP_EVENT_EPOCH_OPEN : GOSSIP_EVENT_APPLICATION,
+                    town->have[0], NULL, "", &town->events[SECOND_EPOCH][author->seq]);
+    deliver(town, 0, SECOND_EPOCH, author->seq);
+}
+
+/* n1 issues again, as its second author, what it has written with this hash. */
+static void reissue(struct town *town, const uint8_t hash[GOSSIP_HASH_SIZE])
+{
+    struct hand_author *author = &town->authors[SECOND_EPOCH];
+
+    town->hlc += 10;
+    town->clock = town->hlc;
+    hand_write_kind(town->authors, SECOND_EPOCH, town->hlc, GOSSIP_EVENT_APPLICATION, town->have[0],
+                    hash, "two", &town->events[SECOND_EPOCH][author->seq]);
+    deliver(town, 0, SECOND_EPOCH, author->seq);
+}
+
+/* n2 has all that n1 had written; n1 is set back, cannot know it and writes another n1:2, of which
+ * n3 hears. hashes[0] is that of the first content, hashes[1] of the second. */
+static void fork_n1(struct town *town, uint8_t hashes[2][GOSSIP_HASH_SIZE])
+{
+    deliver(town, 1, 0, 2);
+    memcpy(hashes[0], town->events[0][1].record.hash, GOSSIP_HASH_SIZE);
+    set_n1_back(town, CHECKER_SET_BACK_UNSEEN);
+    publish(town, 0, "two, another way");
+    memcpy(hashes[1], town->events[0][1].record.hash, GOSSIP_HASH_SIZE);
+    deliver(town, 2, 0, 1);
+    deliver(town, 2, 0, 2);
+}
+
+/* Node saves that author is cut. */
+static void cut(struct town *town, unsigned node, unsigned author, uint64_t seq)
+{
+    struct gossip_record record;
+
+    town->cuts[node][author] = seq;
+    make_author(town, node, author, town->have[node][author], &record);
+    tell_saved(town, node, &record, 1);
+}
+
+/* What has happened to n1 is nobody's fault: its dot has two contents, all nodes cut it there, and
+ * what was written in vain is issued again under another epoch. */
+static void test_fork(void **state)
+{
+    struct town *town = town_create();
+    uint8_t hashes[2][GOSSIP_HASH_SIZE];
+    struct checker_stats stats;
+    const unsigned all[] = {0, 1, 2};
+
+    (void)state;
+    fork_n1(town, hashes);
+    require_sound(town);
+    show_author(town, 2, 0, 2);
+    checker_notice(town->checker, 2,
+                   &(struct gossip_notice){.kind = GOSSIP_NOTICE_DISAGREES, .dot = {0, 2}});
+    require_sound(town);
+    for (unsigned i = 0; i < NODES; i++)
+        cut(town, i, 0, 2);
+    send_digest(town, 2, town->authors[0].id, 1, true, town->events[0][0].record.hash);
+    require_sound(town);
+    deliver(town, 0, 1, 1);
+    deliver(town, 2, 1, 1);
+    assert_true(checker_agree(town->checker, all, 3));
+    town->have[0][0] = 1;
+    open_second_epoch(town);
+    reissue(town, hashes[1]);
+    reissue(town, hashes[0]);
+    for (uint64_t seq = 1; seq <= 3; seq++) {
+        deliver(town, 1, SECOND_EPOCH, seq);
+        assert_false(checker_agree(town->checker, all, 3));
+        deliver(town, 2, SECOND_EPOCH, seq);
+    }
+    assert_true(checker_agree(town->checker, all, 3));
+    checker_reissues(town->checker, all, 3);
+    require_sound(town);
+    checker_stats(town->checker, &stats);
+    assert_int_equal(stats.set_back_unseen, 1);
+    assert_int_equal(stats.set_back_seen, 0);
+    assert_int_equal(stats.forks, 1);
+    assert_int_equal(stats.cuts, 3);
+    assert_int_equal(stats.contested, 3);
+    assert_int_equal(stats.epochs, 1);
+    assert_int_equal(stats.reissued, 2);
+    town_destroy(town);
+}
+
+/* An event whose author had seen what is contested now is delivered where that never came. */
+static void test_excused_cause(void **state)
+{
+    struct town *town = town_create();
+    uint8_t hashes[2][GOSSIP_HASH_SIZE];
+    struct checker_stats stats;
+
+    (void)state;
+    fork_n1(town, hashes);
+    publish(town, 1, "I saw two"); /* The first one, as n2:2. */
+    deliver(town, 2, 1, 1);
+    cut(town, 2, 0, 2);
+    deliver(town, 2, 1, 2);
+    deliver(town, 0, 1, 1);
+    deliver(town, 0, 1, 2); /* It has the other, and does not know of any fork. */
+    require_sound(town);
+    checker_stats(town->checker, &stats);
+    assert_int_equal(stats.excused, 2);
+    town_destroy(town);
+}
+
+/* A copy knows what it is, and writes under an epoch of its own. */
+static void test_set_back_seen(void **state)
+{
+    struct town *town = town_create();
+
+    (void)state;
+    set_n1_back(town, CHECKER_SET_BACK_SEEN);
+    open_second_epoch(town);
+    require_sound(town);
+    start_again(town, 0, 2);
+    open_second_epoch(town); /* It writes on. */
+    require_sound(town);
+    town_destroy(town);
+}
+
+static void go_on_after_evidence(struct town *town)
+{
+    set_n1_back(town, CHECKER_SET_BACK_UNSEEN);
+    checker_notice(
+        town->checker, 0,
+        &(struct gossip_notice){.kind = GOSSIP_NOTICE_EVIDENCE, .number = GOSSIP_EVIDENCE_EVENTS});
+    require_sound(town);
+    publish(town, 0, "two, another way");
+}
+
+static void go_on_after_another_start(struct town *town)
+{
+    set_n1_back(town, CHECKER_SET_BACK_SEEN);
+    start_again(town, 0, 2);
+    require_sound(town);
+    publish(town, 0, "two, another way");
+}
+
+static void write_in_closed_epoch(struct town *town)
+{
+    set_n1_back(town, CHECKER_SET_BACK_SEEN);
+    open_second_epoch(town);
+    require_sound(town);
+    publish(town, 0, "two, another way");
+}
+
+static void open_without_reason(struct town *town)
+{
+    open_second_epoch(town);
+}
+
+static void open_without_saying_so(struct town *town)
+{
+    set_n1_back(town, CHECKER_SET_BACK_SEEN);
+    deliver(town, 0, SECOND_EPOCH, compose_claiming(town, SECOND_EPOCH, "silently", town->have[0]));
+}
+
+static void open_what_is_open(struct town *town)
+{
+    town->hlc += 10;
+    town->clock = town->hlc;
+    hand_write_kind(town->authors, 0, town->hlc, GOSSIP_EVENT_EPOCH_OPEN, town->have[0], NULL, "",
+                    &town->events[0][2]);
+    deliver(town, 0, 0, 3);
+}
+
+static void find_evidence_of_nothing(struct town *town)
+{
+    checker_notice(
+        town->checker, 0,
+        &(struct gossip_notice){.kind = GOSSIP_NOTICE_EVIDENCE, .number = GOSSIP_EVIDENCE_SIDE});
+}
+
+static void stop_for_no_clone(struct town *town)
+{
+    checker_notice(town->checker, 0, &(struct gossip_notice){.kind = GOSSIP_NOTICE_CLONED});
+}
+
+static void cut_without_reason(struct town *town)
+{
+    cut(town, 1, 0, 1);
+}
+
+static void cut_past_the_fork(struct town *town)
+{
+    uint8_t hashes[2][GOSSIP_HASH_SIZE];
+
+    fork_n1(town, hashes);
+    cut(town, 2, 0, 3);
+}
+
+static void take_back_cut(struct town *town)
+{
+    uint8_t hashes[2][GOSSIP_HASH_SIZE];
+
+    fork_n1(town, hashes);
+    cut(town, 2, 0, 2);
+    require_sound(town);
+    cut(town, 2, 0, 0);
+}
+
+static void forget_cut(struct town *town)
+{
+    uint8_t hashes[2][GOSSIP_HASH_SIZE];
+    struct gossip_record record;
+
+    fork_n1(town, hashes);
+    cut(town, 2, 0, 2);
+    require_sound(town);
+    town->cuts[2][0] = 0;
+    make_author(town, 2, 0, 2, &record);
+    add_to(town->stores[2], &record, 1);
+    checker_ended(town->checker, 2);
+    assert_int_equal(checker_started(town->checker, 2, town->stores[2], CHECKER_AS_IT_WAS),
+                     GOSSIP_OK);
+}
+
+static void show_cut_before_saved(struct town *town)
+{
+    uint8_t hashes[2][GOSSIP_HASH_SIZE];
+
+    fork_n1(town, hashes);
+    send_digest(town, 2, town->authors[0].id, 1, true, town->events[0][0].record.hash);
+}
+
+static void deliver_behind_cut(struct town *town)
+{
+    uint8_t hashes[2][GOSSIP_HASH_SIZE];
+
+    fork_n1(town, hashes);
+    publish(town, 0, "three");
+    cut(town, 2, 0, 2);
+    require_sound(town);
+    deliver(town, 2, 0, 3);
+}
+
+/* n2 has the first content of n1:2, and saves what follows the second. */
+static void deliver_another_branch(struct town *town)
+{
+    uint8_t hashes[2][GOSSIP_HASH_SIZE];
+
+    fork_n1(town, hashes);
+    publish(town, 0, "three");
+    deliver(town, 1, 0, 3);
+}
+
+static void show_other_branch(struct town *town)
+{
+    uint8_t hashes[2][GOSSIP_HASH_SIZE];
+
+    fork_n1(town, hashes);
+    send_digest(town, 1, town->authors[0].id, 2, false, hashes[1]);
+}
+
+static void strand_what_was_contested(struct town *town)
+{
+    uint8_t hashes[2][GOSSIP_HASH_SIZE];
+    const unsigned all[] = {0, 1, 2};
+
+    fork_n1(town, hashes);
+    for (unsigned i = 0; i < NODES; i++)
+        cut(town, i, 0, 2);
+    checker_reissues(town->checker, all, 3);
+}
+
+static void issue_twice(struct town *town)
+{
+    uint8_t hashes[2][GOSSIP_HASH_SIZE];
+    const unsigned all[] = {0, 1, 2};
+
+    fork_n1(town, hashes);
+    cut(town, 0, 0, 2);
+    town->have[0][0] = 1;
+    open_second_epoch(town);
+    reissue(town, hashes[1]);
+    reissue(town, hashes[1]);
+    require_sound(town);
+    checker_reissues(town->checker, all, 3);
+}
+
+static void test_forks_and_epochs(void **state)
+{
+    static const struct crime crimes[] = {
+        {go_on_after_evidence, INVARIANT_NO_REUSE, {"n1 writes n1:2", "goes on in the old"}},
+        {go_on_after_another_start, INVARIANT_NO_REUSE, {"n1 writes n1:2", "goes on in the old"}},
+        {write_in_closed_epoch, INVARIANT_NO_REUSE, {"n1 writes n1:2, of an epoch that it has"}},
+        {show_other_branch, INVARIANT_NO_REUSE, {"from n2 to n3", "another head hash for n1:2"}},
+        {issue_twice, INVARIANT_NO_REUSE, {"n1 holds behind a cut 2 issues count", "n1:2"}},
+        {open_without_reason, INVARIANT_MONOTONIC, {"n1 opens new epoch number 1", "0 times"}},
+        {open_without_saying_so, INVARIANT_MONOTONIC, {"n1 writes an event of kind 1 first in a"}},
+        {open_what_is_open, INVARIANT_MONOTONIC, {"n1 writes an event of kind 3 where no epoch"}},
+        {find_evidence_of_nothing, INVARIANT_MONOTONIC, {"n1 finds evidence 4", "never set back"}},
+        {take_back_cut, INVARIANT_MONOTONIC, {"n3 cuts at n1:0", "at seq 2"}},
+        {forget_cut, INVARIANT_MONOTONIC, {"n3 starts with a cut at seq 0", "one at n1:2"}},
+        {show_cut_before_saved, INVARIANT_DURABLE, {"shows a cut at n1:2", "leave its sender 0"}},
+        {strand_what_was_contested, INVARIANT_DURABLE, {"n1 holds behind a cut 0 issues count"}},
+        {stop_for_no_clone, INVARIANT_BOUNDS, {"n1 stops for a clone"}},
+        {cut_without_reason, INVARIANT_ORDER, {"n2 cuts at n1:1, a dot of one content"}},
+        {cut_past_the_fork, INVARIANT_ORDER, {"n3 cuts at n1:3, a dot of one content"}},
+        {deliver_behind_cut, INVARIANT_CLOSED, {"n3 delivers n1:3, and has cut its author at 2"}},
+        {deliver_another_branch, INVARIANT_BYTES, {"n2 saves other bytes, or after another event"}},
+    };
+
+    (void)state;
+    REQUIRE_FOUND(crimes);
+}
+
+/* An eviction that was issued is a reason to cut, at the seq that it names. */
+static void test_eviction(void **state)
+{
+    struct town *town = town_create();
+    struct eviction_last last = {.epoch = {1}, .seq = 1};
+    struct eviction eviction;
+    const unsigned all[] = {0, 1};
+
+    (void)state;
+    memcpy(last.hash, town->events[0][0].record.hash, GOSSIP_HASH_SIZE);
+    eviction_make(standin_crypto(), town->cluster->key, town->identities[0]->key, &last, 1, NULL,
+                  town->cluster->secret, &eviction);
+    checker_evicted(town->checker, eviction.bytes, eviction.size);
+    cut(town, 0, 0, 2);
+    deliver(town, 0, 1, 1);
+    require_sound(town);
+    assert_false(checker_agree(town->checker, all, 2));
+    cut(town, 1, 0, 2);
+    assert_true(checker_agree(town->checker, all, 2));
+    checker_reissues(town->checker, all, 2); /* There is nobody who could. */
+    require_sound(town);
+    cut(town, 1, 0, 1);
+    assert_int_equal(checker_violation(town->checker)->invariant, INVARIANT_ORDER);
+    town_destroy(town);
+}
+
 /* An author that is cut before its first event stands in digests, without an event. */
 static void test_digest_of_no_event(void **state)
 {
     static const uint8_t nothing[GOSSIP_HASH_SIZE];
     struct town *town = town_create();
+    struct eviction eviction;
 
     (void)state;
+    eviction_make(standin_crypto(), town->cluster->key, town->identities[1]->key, NULL, 0, NULL,
+                  town->cluster->secret, &eviction);
+    checker_evicted(town->checker, eviction.bytes, eviction.size);
+    cut(town, 0, 1, 1);
     send_digest(town, 0, town->authors[1].id, 0, true, nothing);
     require_sound(town);
     send_digest(town, 0, town->authors[1].id, 0, true, town->events[0][0].record.hash);
@@ -1331,6 +1698,11 @@ int main(void)
         cmocka_unit_test(test_order),
         cmocka_unit_test(test_disagreement),
         cmocka_unit_test(test_running_node),
+        cmocka_unit_test(test_fork),
+        cmocka_unit_test(test_excused_cause),
+        cmocka_unit_test(test_set_back_seen),
+        cmocka_unit_test(test_forks_and_epochs),
+        cmocka_unit_test(test_eviction),
         cmocka_unit_test(test_digest_of_no_event),
         cmocka_unit_test(test_result_of_no_event),
         cmocka_unit_test(test_names),

@@ -361,7 +361,7 @@ static void test_boot_counted_twice(void **state)
     assert_int_equal(gossip_memory_open(&empty), GOSSIP_OK);
     world_kill(world, 1, VIRTUAL_DAMAGE_NONE);
     world_start(world, 1);
-    checker_started(world_checker(world), 1, empty, true);
+    checker_started(world_checker(world), 1, empty, CHECKER_SET_BACK_SEEN);
     world_run(world, 60000);
     empty->ops->close(empty);
     end_world(world, INVARIANT_MONOTONIC);

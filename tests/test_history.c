@@ -25,9 +25,9 @@ enum {
 
 /* ---- Sets and counts. ---- */
 
-static uint32_t model_missing(const bool *a, const bool *b)
+static uint32_t model_missing(const bool *a, const bool *b, uint32_t first)
 {
-    for (uint32_t i = 0; i < MODEL_SIZE; i++) {
+    for (uint32_t i = first; i < MODEL_SIZE; i++) {
         if (a[i] && !b[i])
             return i;
     }
@@ -72,8 +72,10 @@ static void test_sets(void **state)
         }
         event = (uint32_t)random_below(&lots, MODEL_SIZE);
         assert_int_equal(event_set_has(&sets[a], event), models[a][event]);
-        assert_int_equal(event_set_missing(&sets[a], &sets[b]),
-                         model_missing(models[a], models[b]));
+        assert_int_equal(event_set_missing(&sets[a], &sets[b], 0),
+                         model_missing(models[a], models[b], 0));
+        assert_int_equal(event_set_missing(&sets[a], &sets[b], event),
+                         model_missing(models[a], models[b], event));
     }
     for (unsigned i = 0; i < 3; i++) {
         for (uint32_t j = 0; j < MODEL_SIZE; j++)
@@ -194,8 +196,10 @@ static uint32_t village_write(struct village *village, unsigned node,
 
     hand_write(village->authors, node, village->history.event_count + 1, claims, "what happened",
                &written);
-    event = history_add(&village->history, node, node, village->history.event_count,
-                        &written.record, &village->delivered[node], &village->have[node], reason);
+    event = history_add(&village->history, node,
+                        history_find(&village->history, node, written.record.seq - 1), node,
+                        village->history.event_count, &written.record, &village->delivered[node],
+                        &village->have[node], reason);
     if (event == HISTORY_NONE)
         fail_msg("%s", reason);
     village_deliver(village, node, event);
@@ -398,12 +402,11 @@ static void test_forgotten(void **state)
     village_meet(village, 0, 1);
     before = village->authors[0];
     again = village_write_right(village, 0);
-    assert_int_equal(history->authors[0].mention_count, 1);
+    assert_int_equal(history->events[again].mention_count, 1);
 
     history_forget(history, again);
     assert_true(history->events[again].is_void);
     assert_int_equal(history->authors[0].count, 1);
-    assert_int_equal(history->authors[0].mention_count, 0);
     assert_int_equal(history_find(history, 0, 2), HISTORY_NONE);
     event_set_remove(&village->delivered[0], again);
     counts_set(&village->have[0], 0, 1);
@@ -424,6 +427,95 @@ static void test_forgotten(void **state)
     village_destroy(village);
 }
 
+/* A node forgets what it has written last, and writes another event under the same dot. */
+static uint32_t village_fork(struct village *village, unsigned node, struct hand_author before)
+{
+    village->authors[node] = before;
+    counts_set(&village->have[node], node, before.seq);
+    village->clocks[node][node] = before.seq;
+    return village_write_right(village, node);
+}
+
+/* One dot, two contents: each is an event of its own, with a chain of its own, and of neither of
+ * them, nor of what follows them, is it asked what happened before what. */
+static void test_forked(void **state)
+{
+    struct village *village = village_create(1);
+    struct history *history = &village->history;
+    struct hand_author before;
+    uint32_t first;
+    uint32_t second;
+    uint32_t third;
+
+    (void)state;
+    village_write_right(village, 1);
+    first = village_write_right(village, 0);
+    before = village->authors[0];
+    village_meet(village, 0, 1);
+    second = village_write_right(village, 0);
+    assert_int_equal(history->authors[0].fork, 0);
+    assert_false(history_is_contested(history, 0, 2));
+    event_set_remove(&village->delivered[0], second);
+    event_set_remove(&village->delivered[0], 0);
+    counts_set(&village->have[0], 1, 0);
+    village->clocks[0][1] = 0;
+    third = village_fork(village, 0, before);
+
+    assert_int_equal(history->authors[0].fork, 2);
+    assert_int_equal(history->authors[0].count, 2);
+    assert_true(history_is_forked(history, 0, 2));
+    assert_false(history_is_forked(history, 0, 1));
+    assert_false(history_is_forked(history, 0, 3));
+    assert_false(history_is_contested(history, 0, 1));
+    assert_true(history_is_contested(history, 0, 2));
+    assert_true(history_is_contested(history, 0, 17));
+    assert_int_equal(history_find(history, 0, 2), second);
+    assert_int_equal(history_find_content(history, 0, 2, history->events[second].hash), second);
+    assert_int_equal(history_find_content(history, 0, 2, history->events[third].hash), third);
+    assert_int_equal(history_find_content(history, 0, 2, history->events[first].hash),
+                     HISTORY_NONE);
+    assert_int_equal(history->events[second].before, first);
+    assert_int_equal(history->events[third].before, first);
+    assert_int_equal(history->events[second].mention_count, 1);
+    assert_int_equal(history->events[third].mention_count, 0);
+    history->pairs = 0;
+    assert_int_equal(history_check(history, third, &village->lots), HISTORY_NONE);
+    assert_int_equal(history->pairs, 0);
+    /* Of others' events the contested ones are left out. */
+    village_meet(village, 2, 0);
+    assert_int_equal(history_check(history, village_write_right(village, 2), &village->lots),
+                     HISTORY_NONE);
+    assert_int_equal(history->pairs, 2);
+
+    history_forget(history, second);
+    assert_int_equal(history->authors[0].fork, 0);
+    assert_int_equal(history_find(history, 0, 2), third);
+    village_destroy(village);
+}
+
+static void test_evicted(void **state)
+{
+    struct village *village = village_create(1);
+    struct history *history = &village->history;
+
+    (void)state;
+    village_write_right(village, 1);
+    village_write_right(village, 1);
+    history_evict(history, 1, 3);
+    assert_false(history_is_contested(history, 1, 2));
+    history_evict(history, 1, 2);
+    history_evict(history, 1, 3);
+    assert_true(history_is_contested(history, 1, 2));
+    assert_false(history_is_contested(history, 1, 1));
+    assert_false(history_is_contested(history, 0, 2));
+    village_meet(village, 0, 1);
+    history->pairs = 0;
+    assert_int_equal(history_check(history, village_write_right(village, 0), &village->lots),
+                     HISTORY_NONE);
+    assert_int_equal(history->pairs, 1);
+    village_destroy(village);
+}
+
 static void test_unreadable(void **state)
 {
     static const uint64_t claims[HAND_AUTHORS] = {0, 1, 0, 0};
@@ -437,7 +529,7 @@ static void test_unreadable(void **state)
     memcpy(stranger, village->authors, sizeof(stranger));
     stranger[1].id[0] = 99;
     hand_write(stranger, 0, 1, claims, "", &written);
-    assert_int_equal(history_add(&village->history, 0, 0, 0, &written.record,
+    assert_int_equal(history_add(&village->history, 0, HISTORY_NONE, 0, 0, &written.record,
                                  &village->delivered[0], &village->have[0], reason),
                      HISTORY_NONE);
     assert_string_equal(reason, "it names an author that there is not");
@@ -446,13 +538,13 @@ static void test_unreadable(void **state)
     stranger[0].mentions[1] = 3;
     stranger[0].mention_count = 3;
     hand_write(stranger, 0, 1, claims, "", &written);
-    assert_int_equal(history_add(&village->history, 0, 0, 0, &written.record,
+    assert_int_equal(history_add(&village->history, 0, HISTORY_NONE, 0, 0, &written.record,
                                  &village->delivered[0], &village->have[0], reason),
                      HISTORY_NONE);
     assert_string_equal(reason, "it names its mention 3 and has made 0");
 
     written.record.body_size = 7;
-    assert_int_equal(history_add(&village->history, 0, 0, 0, &written.record,
+    assert_int_equal(history_add(&village->history, 0, HISTORY_NONE, 0, 0, &written.record,
                                  &village->delivered[0], &village->have[0], reason),
                      HISTORY_NONE);
     assert_string_equal(reason, "its body has no frame");
@@ -502,6 +594,8 @@ int main(void)
         cmocka_unit_test(test_clock_of_the_future),
         cmocka_unit_test(test_beyond_exact),
         cmocka_unit_test(test_forgotten),
+        cmocka_unit_test(test_forked),
+        cmocka_unit_test(test_evicted),
         cmocka_unit_test(test_unreadable),
         cmocka_unit_test(test_texts),
     };

@@ -74,11 +74,18 @@ void checker_destroy(struct checker *checker)
         free(node->numbers);
         free(node->deliveries);
         event_set_clear(&node->delivered);
+        for (size_t j = 0; j < node->chain_capacity; j++)
+            free(node->chains[j].events);
+        free(node->chains);
         counts_clear(&node->have);
         counts_clear(&node->durable);
+        counts_clear(&node->cuts);
+        counts_clear(&node->cuts_durable);
+        counts_clear(&node->cuts_before);
         counts_clear(&node->shown);
     }
     history_clear(&checker->history);
+    free(checker->evictions);
     free(checker->nodes);
     free(checker->pairs);
     free(checker->stream);
@@ -168,17 +175,173 @@ static unsigned owner_of(const struct checker *checker, const uint8_t *key)
     return UINT_MAX;
 }
 
+static const uint8_t *key_of(const struct checker *checker, uint32_t author)
+{
+    return checker->nodes[checker->history.authors[author].node].identity->key;
+}
+
+bool checker_is_own(const struct checker *checker, unsigned node, uint32_t author)
+{
+    return memcmp(checker->nodes[node].identity->key, key_of(checker, author), GOSSIP_KEY_SIZE) ==
+           0;
+}
+
 /* The history's number of a local author of node, or HISTORY_NONE. */
 uint32_t checker_author(const struct node_record *node, uint32_t number)
 {
     return number < node->number_count ? node->numbers[number] : HISTORY_NONE;
 }
 
+uint32_t checker_held_event(const struct node_record *node, uint32_t author, uint64_t seq)
+{
+    return seq == 0 || seq > counts_get(&node->have, author) ? HISTORY_NONE
+                                                             : node->chains[author].events[seq - 1];
+}
+
+static uint64_t counted(uint64_t have, uint64_t cut)
+{
+    return cut != 0 && have >= cut ? cut - 1 : have;
+}
+
+uint64_t checker_have(const struct node_record *node, uint32_t author)
+{
+    return counted(counts_get(&node->have, author), counts_get(&node->cuts, author));
+}
+
+uint64_t checker_durable_have(const struct node_record *node, uint32_t author)
+{
+    return counted(counts_get(&node->durable, author), counts_get(&node->cuts_durable, author));
+}
+
+bool checker_is_cut(const struct node_record *node, uint32_t author, uint64_t seq)
+{
+    uint64_t cut = counts_get(&node->cuts, author);
+
+    return cut != 0 && seq >= cut;
+}
+
+/* ---- Authors, epochs and cuts. ---- */
+
+/* Where evictions end an author, those that nobody has heard of included. */
+static void apply_eviction(struct checker *checker, const struct eviction *eviction,
+                           uint32_t author)
+{
+    if (memcmp(eviction->key, key_of(checker, author), GOSSIP_KEY_SIZE) == 0)
+        history_evict(&checker->history, author,
+                      eviction_cut(eviction, checker->history.authors[author].epoch));
+}
+
+void checker_evicted(struct checker *checker, const uint8_t *bytes, size_t size)
+{
+    struct eviction *eviction;
+    bool is_eviction;
+
+    checker->evictions = room_for(checker->evictions, &checker->eviction_capacity,
+                                  checker->eviction_count + 1, sizeof(*checker->evictions));
+    eviction = &checker->evictions[checker->eviction_count++];
+    is_eviction = eviction_read(checker->crypto, &checker->arena, bytes, size, eviction);
+    assert(is_eviction);
+    for (uint32_t i = 0; i < checker->history.author_count; i++)
+        apply_eviction(checker, eviction, i);
+}
+
+/* Whether something that has happened ends author at exactly that seq. */
+static bool is_reason_to_cut(const struct checker *checker, uint32_t author, uint64_t cut)
+{
+    for (size_t i = 0; i < checker->eviction_count; i++) {
+        const struct eviction *eviction = &checker->evictions[i];
+
+        if (memcmp(eviction->key, key_of(checker, author), GOSSIP_KEY_SIZE) == 0 &&
+            eviction_cut(eviction, checker->history.authors[author].epoch) == cut)
+            return true;
+    }
+    return history_is_forked(&checker->history, author, cut);
+}
+
+/* A cut only ever goes down, and there is a reason for it: a dot with two contents, or an eviction
+ * that was issued. */
+static void save_cut(struct checker *checker, unsigned number, uint32_t author, uint64_t cut)
+{
+    struct node_record *node = &checker->nodes[number];
+    uint64_t before = counts_get(&node->cuts, author);
+    uint64_t have = checker_have(node, author);
+    char dot[DOT_TEXT];
+
+    checker->stats.checks++;
+    if (cut == before)
+        return;
+    checker_dot_text(checker, author, cut, dot);
+    if (cut == 0 || (before != 0 && cut > before)) {
+        checker_report(checker, INVARIANT_MONOTONIC,
+                       "n%u cuts at %s, and has cut that author at seq %" PRIu64, number + 1, dot,
+                       before);
+    } else if (!is_reason_to_cut(checker, author, cut)) {
+        checker_report(checker, INVARIANT_ORDER,
+                       "n%u cuts at %s, a dot of one content that no eviction names", number + 1,
+                       dot);
+    } else {
+        counts_set(&node->cuts, author, cut);
+        checker->stats.cuts++;
+        checker->stats.contested += have - checker_have(node, author);
+    }
+}
+
+/* An author that nobody has known before: only its owner can have made it. */
+static uint32_t make_author(struct checker *checker, unsigned number,
+                            const struct gossip_author_record *record)
+{
+    unsigned owner = owner_of(checker, record->key);
+    uint32_t author;
+
+    if (owner == UINT_MAX || (owner != number && memcmp(checker->nodes[number].identity->key,
+                                                        record->key, GOSSIP_KEY_SIZE) != 0)) {
+        checker_report(checker, INVARIANT_DURABLE,
+                       "n%u saves an author that %s has not saved itself", number + 1,
+                       owner == UINT_MAX ? "nobody's key is of, and its owner" : "its owner");
+        return HISTORY_NONE;
+    }
+    for (size_t i = 0; i < checker->history.author_count; i++) {
+        if (memcmp(checker->history.authors[i].epoch, record->epoch, GOSSIP_EPOCH_SIZE) == 0)
+            checker_report(checker, INVARIANT_NO_REUSE,
+                           "n%u makes an epoch that n%u has made before", number + 1,
+                           checker->history.authors[i].node + 1);
+    }
+    author = history_add_author(&checker->history, record->id, record->epoch, owner);
+    for (size_t i = 0; i < checker->eviction_count; i++)
+        apply_eviction(checker, &checker->evictions[i], author);
+    return author;
+}
+
+/* The node writes as author from now on. Only what was done to its disk is a reason to do so anew:
+ * an ordinary restart is none. */
+static void open_epoch(struct checker *checker, unsigned number, uint32_t author)
+{
+    struct node_record *node = &checker->nodes[number];
+
+    checker->stats.checks++;
+    if (node->own != HISTORY_NONE) {
+        if (node->epochs >= node->reasons) {
+            checker_report(checker, INVARIANT_MONOTONIC,
+                           "n%u opens new epoch number %u, and its disk was set back %u times",
+                           number + 1, node->epochs + 1, node->reasons);
+            return;
+        }
+        node->epochs++;
+        checker->stats.epochs++;
+    }
+    node->own = author;
+    node->answered = 0;
+    node->must_open = false;
+    node->may_fork = false;
+}
+
 static void learn_author(struct checker *checker, unsigned number,
-                         const struct gossip_author_record *record)
+                         const struct gossip_author_record *record, bool is_saved)
 {
     struct node_record *node = &checker->nodes[number];
     uint32_t author = history_find_author(&checker->history, record->id);
+    bool is_new = author == HISTORY_NONE;
+    bool is_named;
 
     if (record->number > node->number_count) {
         checker_report(checker, INVARIANT_BOUNDS,
@@ -186,56 +349,54 @@ static void learn_author(struct checker *checker, unsigned number,
                        record->number, node->number_count);
         return;
     }
-    if (author == HISTORY_NONE) {
-        unsigned owner = owner_of(checker, record->key);
-
-        if (owner == UINT_MAX || (owner != number && checker->nodes[number].identity !=
-                                                         checker->nodes[owner].identity)) {
-            checker_report(checker, INVARIANT_DURABLE,
-                           "n%u saves an author that %s has not saved itself", number + 1,
-                           owner == UINT_MAX ? "nobody's key is of, and its owner" : "its owner");
-            return;
-        }
-        for (size_t i = 0; i < checker->history.author_count; i++) {
-            if (memcmp(checker->history.authors[i].epoch, record->epoch, GOSSIP_EPOCH_SIZE) == 0)
-                checker_report(checker, INVARIANT_NO_REUSE,
-                               "n%u makes an epoch that n%u has made before", number + 1,
-                               checker->history.authors[i].node + 1);
-        }
-        author = history_add_author(&checker->history, record->id, record->epoch, owner);
-    }
-    if (checker->history.authors[author].node == number && record->number == node->number_count) {
-        if (node->own != HISTORY_NONE && !node->is_clone) {
+    if (is_new)
+        author = make_author(checker, number, record);
+    if (author == HISTORY_NONE)
+        return;
+    if (record->number < node->number_count) {
+        if (node->numbers[record->number] != author)
             checker_report(checker, INVARIANT_MONOTONIC,
-                           "n%u opens a new epoch, and its disk was never set back", number + 1);
-            return;
-        }
+                           "n%u gives author number %" PRIu32 " twice", number + 1, record->number);
+        return;
+    }
+    node->numbers = room_for(node->numbers, &node->number_capacity, node->number_count + 1,
+                             sizeof(*node->numbers));
+    node->numbers[node->number_count++] = author;
+    if (!checker_is_own(checker, number, author))
+        return;
+    /* Which of its own authors it writes as, its store names; where it does not, the last. */
+    is_named = node->has_epoch && memcmp(node->epoch, record->epoch, GOSSIP_EPOCH_SIZE) == 0;
+    if (is_saved && (is_new || is_named))
+        open_epoch(checker, number, author);
+    else if (!is_saved && (is_named || !node->has_epoch))
         node->own = author;
-    }
-    if (record->number == node->number_count) {
-        node->numbers = room_for(node->numbers, &node->number_capacity, node->number_count + 1,
-                                 sizeof(*node->numbers));
-        node->numbers[node->number_count++] = author;
-    } else if (node->numbers[record->number] != author) {
-        checker_report(checker, INVARIANT_MONOTONIC, "n%u gives author number %" PRIu32 " twice",
-                       number + 1, record->number);
-    }
 }
+
+/* ---- Deliveries. ---- */
 
 static void deliver(struct checker *checker, struct node_record *node, uint32_t event)
 {
     const struct history_event *delivered = &checker->history.events[event];
+    struct held_chain *chain;
 
     node->deliveries = room_for(node->deliveries, &node->delivery_capacity,
                                 node->delivery_count + 1, sizeof(*node->deliveries));
     node->deliveries[node->delivery_count++] = event;
     event_set_add(&node->delivered, event);
+    node->chains = room_for(node->chains, &node->chain_capacity, (size_t)delivered->author + 1,
+                            sizeof(*node->chains));
+    chain = &node->chains[delivered->author];
+    chain->events =
+        room_for(chain->events, &chain->capacity, (size_t)delivered->seq, sizeof(*chain->events));
+    chain->events[delivered->seq - 1] = event;
     counts_set(&node->have, delivered->author, delivered->seq);
     checker->stats.deliveries++;
 }
 
-/* Takes the last deliveries back until count are left: they have never come to pass. */
-static void forget_deliveries(struct checker *checker, unsigned number, size_t count)
+/* Takes the last deliveries back until count are left: they have never come to pass, or (with
+ * is_set_back) somebody has made the disk older than them. */
+static void forget_deliveries(struct checker *checker, unsigned number, size_t count,
+                              bool is_set_back)
 {
     struct node_record *node = &checker->nodes[number];
     char text[HISTORY_TEXT_MAX];
@@ -246,7 +407,7 @@ static void forget_deliveries(struct checker *checker, unsigned number, size_t c
 
         event_set_remove(&node->delivered, event);
         counts_set(&node->have, forgotten->author, forgotten->seq - 1);
-        if (forgotten->node != number || node->is_clone)
+        if (forgotten->node != number || is_set_back || forgotten->is_void)
             continue;
         if (forgotten->is_shown) {
             checker_report(checker, INVARIANT_DURABLE,
@@ -301,6 +462,60 @@ static void follow_stamp(struct node_record *node, uint64_t stamp)
         node->hlc_least = stamp;
 }
 
+/* Whether node may write that event: its own next one, of the epoch that it writes in, under a dot
+ * that is free, unless nothing could have told it that the dot is taken. */
+static bool may_write(struct checker *checker, unsigned number, uint32_t author,
+                      const struct gossip_event_record *record)
+{
+    const struct node_record *node = &checker->nodes[number];
+    uint32_t taken = history_find(&checker->history, author, record->seq);
+    char text[HISTORY_TEXT_MAX];
+    char dot[DOT_TEXT];
+
+    checker_dot_text(checker, author, record->seq, dot);
+    checker->stats.checks += 4;
+    if (!checker_is_own(checker, number, author)) {
+        checker_report(checker, INVARIANT_BYTES, "n%u saves %s%s, which its author has not written",
+                       number + 1, taken == HISTORY_NONE ? "" : "another content for ", dot);
+        return false;
+    }
+    if (author != node->own) {
+        checker_report(checker, INVARIANT_NO_REUSE, "n%u writes %s, of an epoch that it has closed",
+                       number + 1, dot);
+        return false;
+    }
+    if (node->must_open) {
+        checker_report(checker, INVARIANT_NO_REUSE,
+                       "n%u writes %s: its disk was set back, and it goes on in the old epoch",
+                       number + 1, dot);
+        return false;
+    }
+    if (taken != HISTORY_NONE && !node->may_fork) {
+        checker_report(checker, INVARIANT_NO_REUSE,
+                       "n%u saves another content for a dot that has one\n  %s\n  %zu bytes, hash "
+                       "%02x%02x%02x%02x",
+                       number + 1, checker_event_text(checker, taken, text), record->body_size,
+                       record->hash[0], record->hash[1], record->hash[2], record->hash[3]);
+        return false;
+    }
+    return true;
+}
+
+/* The first event of an epoch that follows another says so, and no other does. */
+static void check_opening(struct checker *checker, unsigned number, uint32_t event)
+{
+    const struct history_event *written = &checker->history.events[event];
+    bool is_first = written->seq == 1 && checker->nodes[number].epochs > 0;
+    char text[HISTORY_TEXT_MAX];
+
+    checker->stats.checks++;
+    if ((written->kind == GOSSIP_EVENT_EPOCH_OPEN) != is_first)
+        checker_report(checker, INVARIANT_MONOTONIC,
+                       "n%u writes an event of kind %" PRIu64 " %s\n  %s", number + 1,
+                       written->kind, is_first ? "first in a new epoch" : "where no epoch begins",
+                       checker_event_text(checker, event, text));
+}
+
 /* An event that only its author can have written, now. */
 static uint32_t create(struct checker *checker, unsigned number, uint32_t author,
                        const struct gossip_event_record *record)
@@ -310,33 +525,35 @@ static uint32_t create(struct checker *checker, unsigned number, uint32_t author
     char reason[HISTORY_TEXT_MAX];
     char other_text[HISTORY_TEXT_MAX];
     char dot[DOT_TEXT];
-    uint32_t before = history_find(history, author, record->seq - 1);
+    uint32_t before = checker_held_event(node, author, record->seq - 1);
+    struct counts truth = {0};
     uint32_t event;
     uint32_t other;
 
+    if (!may_write(checker, number, author, record))
+        return HISTORY_NONE;
     checker_dot_text(checker, author, record->seq, dot);
-    if (history->authors[author].node != number && !node->is_clone) {
-        checker_report(checker, INVARIANT_BYTES, "n%u saves %s, which its author has not written",
-                       number + 1, dot);
-        return HISTORY_NONE;
+    for (uint32_t i = 0; i < history->author_count; i++) {
+        if (checker_have(node, i) > 0)
+            counts_set(&truth, i, checker_have(node, i));
     }
-    if (record->seq != history->authors[author].count + 1) {
-        checker_report(checker, INVARIANT_MONOTONIC, "n%u writes %s after seq %zu", number + 1, dot,
-                       history->authors[author].count);
-        return HISTORY_NONE;
-    }
-    event = history_add(history, author, number, checker->time_ms, record, &node->delivered,
-                        &node->have, reason);
+    event = history_add(history, author, before, number, checker->time_ms, record, &node->delivered,
+                        &truth, reason);
+    counts_clear(&truth);
     if (event == HISTORY_NONE) {
         checker_report(checker, INVARIANT_CAUSAL, "n%u writes %s: %s", number + 1, dot, reason);
         return HISTORY_NONE;
     }
     checker->stats.events++;
+    checker->stats.forks += history->events[event].other != HISTORY_NONE ||
+                            history_find(history, author, record->seq) != event;
+    checker->stats.reissued += history->events[event].supersedes != NULL;
     if (before != HISTORY_NONE && history->events[before].hlc >= history->events[event].hlc)
         checker_report(checker, INVARIANT_MONOTONIC,
                        "n%u writes %s with stamp %" PRIx64 " after stamp %" PRIx64, number + 1, dot,
                        history->events[event].hlc, history->events[before].hlc);
     check_stamp(checker, number, event);
+    check_opening(checker, number, event);
     other = history_check(history, event, &checker->lots);
     if (other != HISTORY_NONE)
         checker_report(checker, INVARIANT_CAUSAL,
@@ -357,6 +574,39 @@ static bool is_same(const struct history_event *event, const struct gossip_event
            memcmp(event->body, record->body, event->size) == 0;
 }
 
+/* The first cause of an event that node has not, and cannot do without: what it knows to be behind
+ * a cut it need not have, nor one of several contents where it has another. */
+static uint32_t missing_cause(const struct checker *checker, const struct node_record *node,
+                              uint32_t event, uint64_t *ret_excused)
+{
+    const struct history *history = &checker->history;
+    uint32_t missing = 0;
+
+    *ret_excused = 0;
+    for (;;) {
+        const struct history_event *cause;
+
+        missing = event_set_missing(&history->events[event].past, &node->delivered, missing);
+        if (missing == HISTORY_NONE)
+            break;
+        cause = &history->events[missing];
+        if (!checker_is_cut(node, cause->author, cause->seq) &&
+            !(history_is_contested(history, cause->author, cause->seq) &&
+              counts_get(&node->have, cause->author) >= cause->seq))
+            return missing;
+        missing++;
+        ++*ret_excused;
+    }
+    for (uint32_t i = 0; event >= HISTORY_EXACT && i < history->author_count; i++) {
+        uint64_t needed =
+            counted(counts_get(&history->events[event].truth, i), counts_get(&node->cuts, i));
+
+        if (needed > counts_get(&node->have, i))
+            return history_find(history, i, needed);
+    }
+    return HISTORY_NONE;
+}
+
 static void save_event(struct checker *checker, unsigned number,
                        const struct gossip_event_record *record)
 {
@@ -366,6 +616,8 @@ static void save_event(struct checker *checker, unsigned number,
     char text[HISTORY_TEXT_MAX];
     char other_text[HISTORY_TEXT_MAX];
     char dot[DOT_TEXT];
+    bool is_written = false;
+    uint64_t excused;
     uint32_t event;
     uint32_t missing;
 
@@ -376,11 +628,11 @@ static void save_event(struct checker *checker, unsigned number,
         return;
     }
     checker_dot_text(checker, author, record->seq, dot);
-    event = history_find(history, author, record->seq);
-    checker->stats.checks += 4;
-    if (record->seq <= counts_get(&node->have, author)) {
+    checker->stats.checks += 5;
+    event = checker_held_event(node, author, record->seq);
+    if (event != HISTORY_NONE) {
         /* Saved again, as it may be to add a seal. */
-        if (event == HISTORY_NONE || !is_same(&history->events[event], record))
+        if (!is_same(&history->events[event], record))
             checker_report(checker, INVARIANT_NO_REUSE, "n%u saves %s again, and not the same",
                            number + 1, dot);
         return;
@@ -396,25 +648,30 @@ static void save_event(struct checker *checker, unsigned number,
                        dot, record->delivery, node->delivery_count);
         return;
     }
+    if (checker_is_cut(node, author, record->seq)) {
+        checker_report(checker, INVARIANT_CLOSED,
+                       "n%u delivers %s, and has cut its author at %" PRIu64, number + 1, dot,
+                       counts_get(&node->cuts, author));
+        return;
+    }
+    event = history_find_content(history, author, record->seq, record->hash);
     if (event == HISTORY_NONE) {
         event = create(checker, number, author, record);
         if (event == HISTORY_NONE)
             return;
-    } else if (!is_same(&history->events[event], record)) {
-        {
-            checker_report(
-                checker,
-                history->authors[author].node == number ? INVARIANT_NO_REUSE : INVARIANT_BYTES,
-                "n%u saves another content for a dot that has one\n  %s\n  %zu bytes, hash "
-                "%02x%02x%02x%02x",
-                number + 1, checker_event_text(checker, event, text), record->body_size,
-                record->hash[0], record->hash[1], record->hash[2], record->hash[3]);
-            return;
-        }
-    } else if (history->events[event].node != number) {
-        history->events[event].is_shown = true;
+        is_written = true;
     }
-    missing = event_set_missing(&history->events[event].past, &node->delivered);
+    if (!is_same(&history->events[event], record) ||
+        history->events[event].before != checker_held_event(node, author, record->seq - 1)) {
+        checker_report(checker, INVARIANT_BYTES,
+                       "n%u saves other bytes, or after another event, than the author wrote\n  %s",
+                       number + 1, checker_event_text(checker, event, text));
+        return;
+    }
+    if (history->events[event].node != number)
+        history->events[event].is_shown = true;
+    missing = missing_cause(checker, node, event, &excused);
+    checker->stats.excused += excused;
     if (missing != HISTORY_NONE) {
         checker_report(checker, INVARIANT_CLOSED,
                        "n%u delivers the second without the first, which was before it\n"
@@ -423,21 +680,12 @@ static void save_event(struct checker *checker, unsigned number,
                        checker_event_text(checker, event, text));
         return;
     }
-    for (uint32_t i = 0; event >= HISTORY_EXACT && i < history->author_count; i++) {
-        uint64_t needed = counts_get(&history->events[event].truth, i);
-
-        if (needed > counts_get(&node->have, i)) {
-            checker_report(
-                checker, INVARIANT_CLOSED,
-                "n%u delivers the second without the first, which was before it\n  %s\n  %s",
-                number + 1,
-                checker_event_text(checker, history_find(history, i, needed), other_text),
-                checker_event_text(checker, event, text));
-            return;
-        }
-    }
-    if (history->events[event].node != number)
+    if (!is_written) {
         follow_stamp(node, history->events[event].hlc);
+        /* Its own, which its disk had lost: that has been answered, or never will be. */
+        if (author == node->own)
+            node->answered = record->seq;
+    }
     deliver(checker, node, event);
 }
 
@@ -477,6 +725,11 @@ static void save_meta(struct checker *checker, unsigned number,
                            meta->number, node->hlc);
         node->hlc = meta->number;
     }
+    if (strcmp(meta->name, "epoch") == 0 && meta->bytes != NULL &&
+        meta->size == GOSSIP_EPOCH_SIZE) {
+        memcpy(node->epoch, meta->bytes, GOSSIP_EPOCH_SIZE);
+        node->has_epoch = true;
+    }
 }
 
 /* Every event that a save delivers moves the clock in the same save. */
@@ -512,18 +765,34 @@ void checker_saved(struct checker *checker, unsigned number, const struct gossip
     uint64_t boot = node->boot;
     uint64_t hlc = node->hlc;
     uint64_t hlc_least = node->hlc_least;
+    uint64_t answered = node->answered;
     uint32_t own = node->own;
+    bool must_open = node->must_open;
+    bool may_fork = node->may_fork;
+    unsigned epochs = node->epochs;
 
     if (node->is_unknown) {
         checker_report(checker, INVARIANT_DURABLE,
                        "n%u saves after a save that failed, whose outcome is unknown", number + 1);
         return;
     }
+    counts_copy(&node->cuts_before, &node->cuts);
+    for (size_t i = 0; i < count; i++) {
+        if (records[i].kind == GOSSIP_RECORD_META)
+            save_meta(checker, number, &records[i].as.meta);
+    }
     for (size_t i = 0; i < count; i++) {
         if (records[i].kind == GOSSIP_RECORD_AUTHOR)
-            learn_author(checker, number, &records[i].as.author);
-        else if (records[i].kind == GOSSIP_RECORD_META)
-            save_meta(checker, number, &records[i].as.meta);
+            learn_author(checker, number, &records[i].as.author, true);
+    }
+    for (size_t i = 0; i < count; i++) {
+        uint32_t author;
+
+        if (records[i].kind != GOSSIP_RECORD_AUTHOR)
+            continue;
+        author = checker_author(node, records[i].as.author.number);
+        if (author != HISTORY_NONE)
+            save_cut(checker, number, author, records[i].as.author.cut);
     }
     for (size_t i = 0; i < count; i++) {
         if (records[i].kind == GOSSIP_RECORD_EVENT)
@@ -546,11 +815,17 @@ void checker_saved(struct checker *checker, unsigned number, const struct gossip
             return;
         node->durable_count = node->delivery_count;
         counts_copy(&node->durable, &node->have);
+        counts_copy(&node->cuts_durable, &node->cuts);
         node->durable_boot = node->boot;
     } else if (result == GOSSIP_ERR_FULL || result == GOSSIP_ERR_NOMEM) {
-        forget_deliveries(checker, number, delivered);
+        forget_deliveries(checker, number, delivered, false);
         node->number_count = numbers;
+        counts_copy(&node->cuts, &node->cuts_before);
         node->own = own;
+        node->answered = answered;
+        node->must_open = must_open;
+        node->may_fork = may_fork;
+        node->epochs = epochs;
         node->boot = boot;
         node->hlc = hlc;
         node->hlc_least = hlc_least;
@@ -558,6 +833,9 @@ void checker_saved(struct checker *checker, unsigned number, const struct gossip
         node->is_unknown = true;
         node->boot = boot;
         node->hlc = hlc;
+        node->epochs_before = epochs;
+        node->must_open_before = must_open;
+        node->own_before = own;
     }
 }
 
@@ -567,7 +845,8 @@ struct walk {
     unsigned number;
     size_t count;
     struct counts have;
-    struct counts rows; /* The clock as its authors' rows have it. */
+    struct counts rows; /* The clock as its authors' rows have it, */
+    struct counts cuts; /* and the cuts. */
     uint64_t boot;
     uint64_t hlc;
 };
@@ -583,11 +862,20 @@ static int walk_record(void *context, const struct gossip_record *record)
         if (strcmp(record->as.meta.name, "hlc") == 0)
             walk->hlc = record->as.meta.number;
     }
+    if (record->kind == GOSSIP_RECORD_META && record->as.meta.bytes != NULL &&
+        strcmp(record->as.meta.name, "epoch") == 0 && record->as.meta.size == GOSSIP_EPOCH_SIZE) {
+        memcpy(node->epoch, record->as.meta.bytes, GOSSIP_EPOCH_SIZE);
+        node->has_epoch = true;
+    }
     if (record->kind == GOSSIP_RECORD_AUTHOR) {
-        learn_author(walk->checker, walk->number, &record->as.author);
-        if (checker_author(node, record->as.author.number) != HISTORY_NONE)
-            counts_set(&walk->rows, checker_author(node, record->as.author.number),
-                       record->as.author.have);
+        uint32_t author;
+
+        learn_author(walk->checker, walk->number, &record->as.author, false);
+        author = checker_author(node, record->as.author.number);
+        if (author != HISTORY_NONE) {
+            counts_set(&walk->rows, author, record->as.author.have);
+            counts_set(&walk->cuts, author, record->as.author.cut);
+        }
     }
     return walk->checker->violation.invariant != INVARIANT_NONE;
 }
@@ -655,54 +943,106 @@ static void walk_clear(struct walk *walk)
 {
     counts_clear(&walk->have);
     counts_clear(&walk->rows);
+    counts_clear(&walk->cuts);
+}
+
+/* What was saved is there, whole, and nothing else is. */
+static void check_kept(struct checker *checker, const struct walk *walk)
+{
+    const struct node_record *node = &checker->nodes[walk->number];
+    char text[HISTORY_TEXT_MAX];
+
+    if (walk->count < node->known_count)
+        checker_report(checker, INVARIANT_DURABLE,
+                       "n%u has lost what it had saved: %zu of %zu deliveries are left\n  %s",
+                       walk->number + 1, walk->count, node->known_count,
+                       checker_event_text(checker, node->deliveries[walk->count], text));
+    else if (walk->count != node->known_count && walk->count != node->delivery_count)
+        checker_report(checker, INVARIANT_DURABLE,
+                       "n%u holds a part of a save: %zu deliveries, of %zu before it and %zu "
+                       "with it",
+                       walk->number + 1, walk->count, node->known_count, node->delivery_count);
+    else if (walk->boot < node->durable_boot || walk->hlc < node->hlc)
+        checker_report(checker, INVARIANT_MONOTONIC,
+                       "n%u starts from boot %" PRIu64 " and stamp %" PRIx64 ", having saved boot "
+                       "%" PRIu64 " and stamp %" PRIx64,
+                       walk->number + 1, walk->boot, walk->hlc, node->durable_boot, node->hlc);
+    for (uint32_t i = 0; i < node->cuts_durable.capacity; i++) {
+        uint64_t saved = node->cuts_durable.items[i];
+        uint64_t stored = counts_get(&walk->cuts, i);
+        char dot[DOT_TEXT];
+
+        if (saved != 0 && (stored == 0 || stored > saved))
+            checker_report(checker, INVARIANT_MONOTONIC,
+                           "n%u starts with a cut at seq %" PRIu64 ", having saved one at %s",
+                           walk->number + 1, stored, checker_dot_text(checker, i, saved, dot));
+    }
+}
+
+/* Somebody has made the disk older: what it had shown is no measure any more, and of its own events
+ * those that nobody else has are lost. */
+static void set_back(struct checker *checker, unsigned number, enum checker_disk disk)
+{
+    struct node_record *node = &checker->nodes[number];
+
+    for (uint32_t i = 0; i < checker->history.author_count; i++) {
+        if (checker_is_own(checker, number, i))
+            checker->history.authors[i].is_lossy = true;
+    }
+    counts_clear(&node->shown);
+    node->reasons++;
+    if (disk == CHECKER_SET_BACK_SEEN) {
+        checker->stats.set_back_seen++;
+        node->must_open = node->own != HISTORY_NONE;
+    } else {
+        checker->stats.set_back_unseen++;
+        node->may_fork = true;
+    }
+}
+
+/* A save of unknown outcome that has not come to pass has opened no epoch either. */
+static void settle_epoch(struct node_record *node, uint32_t stored)
+{
+    if (node->is_unknown && stored == node->own_before) {
+        node->epochs = node->epochs_before;
+        node->must_open = node->must_open_before;
+    }
+    node->own = stored;
 }
 
 int checker_started(struct checker *checker, unsigned number, struct gossip_store *store,
-                    bool was_set_back)
+                    enum checker_disk disk)
 {
     struct node_record *node = &checker->nodes[number];
     struct walk walk = {.checker = checker, .number = number};
-    char text[HISTORY_TEXT_MAX];
-
     int error;
 
     node->number_count = 0; /* As stored, from now on. */
+    node->has_epoch = false;
     node->own = HISTORY_NONE;
-    node->is_clone = node->is_clone || was_set_back;
     error = walk_store(&walk, store);
     if (error < 0 || checker->violation.invariant != INVARIANT_NONE) {
         walk_clear(&walk);
         return error < 0 ? error : GOSSIP_OK;
     }
     checker->stats.restarts++;
-    if (was_set_back) {
-        ; /* Anything may be gone, and is told by what it writes next. */
-    } else if (walk.count < node->known_count) {
-        checker_report(checker, INVARIANT_DURABLE,
-                       "n%u has lost what it had saved: %zu of %zu deliveries are left\n  %s",
-                       number + 1, walk.count, node->known_count,
-                       checker_event_text(checker, node->deliveries[walk.count], text));
-    } else if (walk.count != node->known_count && walk.count != node->delivery_count) {
-        checker_report(checker, INVARIANT_DURABLE,
-                       "n%u holds a part of a save: %zu deliveries, of %zu before it and %zu "
-                       "with it",
-                       number + 1, walk.count, node->known_count, node->delivery_count);
-    } else if (walk.boot < node->durable_boot || walk.hlc < node->hlc) {
-        checker_report(checker, INVARIANT_MONOTONIC,
-                       "n%u starts from boot %" PRIu64 " and stamp %" PRIx64 ", having saved boot "
-                       "%" PRIu64 " and stamp %" PRIx64,
-                       number + 1, walk.boot, walk.hlc, node->durable_boot, node->hlc);
-    }
+    settle_epoch(node, node->own);
+    if (disk == CHECKER_AS_IT_WAS)
+        check_kept(checker, &walk);
+    else
+        set_back(checker, number, disk);
     if (node->is_unknown) {
         checker->stats.unknown++;
         if (walk.count > node->known_count)
             checker->stats.returned++;
     }
     if (checker->violation.invariant == INVARIANT_NONE) {
-        forget_deliveries(checker, number, walk.count);
+        forget_deliveries(checker, number, walk.count, disk != CHECKER_AS_IT_WAS);
         node->known_count = walk.count;
         node->durable_count = walk.count;
         counts_copy(&node->durable, &node->have);
+        counts_copy(&node->cuts, &walk.cuts);
+        counts_copy(&node->cuts_durable, &walk.cuts);
         node->boot = walk.boot;
         node->durable_boot = walk.boot;
         node->started_boot = walk.boot;
@@ -715,6 +1055,23 @@ int checker_started(struct checker *checker, unsigned number, struct gossip_stor
     }
     walk_clear(&walk);
     return GOSSIP_OK;
+}
+
+void checker_cloned(struct checker *checker, unsigned number, unsigned other)
+{
+    const struct node_record *original = &checker->nodes[other];
+    struct node_record *node = &checker->nodes[number];
+
+    assert(node->delivery_count == 0 && !original->is_up);
+    for (size_t i = 0; i < original->delivery_count; i++)
+        deliver(checker, node, original->deliveries[i]);
+    checker->stats.deliveries -= original->delivery_count;
+    node->known_count = original->known_count;
+}
+
+void checker_allow_epoch(struct checker *checker, unsigned number)
+{
+    checker->nodes[number].reasons++;
 }
 
 void checker_ended(struct checker *checker, unsigned number)

@@ -54,8 +54,16 @@ struct checker_stats {
     uint64_t claims;   /* Entries of digests compared with the disk. */
     uint64_t streamed; /* Bytes of events in datagrams, compared with what their author wrote. */
     uint64_t restarts; /* Stores compared with the record at a start. */
-    uint64_t unknown;  /* Of those, after a save whose outcome was unknown ... */
-    uint64_t returned; /* ... that had come to pass. */
+    uint64_t set_back_seen;   /* Of those, set back so that it shows, */
+    uint64_t set_back_unseen; /* and so that it may not. */
+    uint64_t epochs;          /* Opened after the first of a node. */
+    uint64_t forks;           /* Dots given a second content by a node that could not know. */
+    uint64_t cuts;            /* Saved, at all nodes. */
+    uint64_t contested;       /* Events delivered and then cut off, at all nodes. */
+    uint64_t reissued;        /* Events that issue again what was cut off. */
+    uint64_t excused;         /* Causes behind a cut that a delivery did without. */
+    uint64_t unknown;         /* Of those, after a save whose outcome was unknown ... */
+    uint64_t returned;        /* ... that had come to pass. */
     uint64_t relations;
 };
 
@@ -66,18 +74,35 @@ struct checker *checker_create(const struct gossip_crypto *crypto, uint64_t seed
                                unsigned node_max);
 void checker_destroy(struct checker *checker);
 
-/* identity is lent for the life of the checker. Two nodes of one identity are clones: the first is
- * the owner of what they write. */
+/* identity is lent for the life of the checker. Of several nodes of one identity the first is
+ * called the owner of what they write. */
 void checker_add_node(struct checker *checker, unsigned node,
                       const struct gossip_identity *identity);
 
+/* The disk of node has become a copy of that of other, which is down. */
+void checker_cloned(struct checker *checker, unsigned node, unsigned other);
+
+/* Another reason for node to open an epoch: somebody has told it that it is, or has, a copy. */
+void checker_allow_epoch(struct checker *checker, unsigned node);
+
+/* An eviction has been issued: the record as it was signed. */
+void checker_evicted(struct checker *checker, const uint8_t *bytes, size_t size);
+
 void checker_set_time(struct checker *checker, uint64_t time_ms);
 
+/* What was done to a disk since the node's last process. */
+enum checker_disk {
+    CHECKER_AS_IT_WAS,
+    CHECKER_SET_BACK_SEEN,   /* Made older on purpose, so that the node can tell: it opens a new
+                                epoch before its next event, and never gives a dot two contents. */
+    CHECKER_SET_BACK_UNSEEN, /* So that only peers could tell it. */
+};
+
 /* What a node's process is about to start from. Compares all that is stored with the record, and
- * settles what was unknown. was_set_back: the disk was made older on purpose; the record follows
- * it. Where the store cannot be read its error is returned, and nothing is settled. */
+ * settles what was unknown; where the disk was set back the record follows it. Where the store
+ * cannot be read its error is returned, and nothing is settled. */
 int checker_started(struct checker *checker, unsigned node, struct gossip_store *store,
-                    bool was_set_back);
+                    enum checker_disk disk);
 void checker_ended(struct checker *checker, unsigned node);
 
 /* What the wall clock of a node shows; it is told before each save. */
@@ -119,12 +144,17 @@ void checker_verify(struct checker *checker, unsigned node, struct gossip *gossi
  * always the one with the least stamp and author. */
 void checker_read_log(struct checker *checker, unsigned node, struct gossip *gossip);
 
-/* Whether all these nodes hold every event that there is. */
+/* Whether all these nodes hold the same chain of every author, as far as it counts, have cut it at
+ * the same seq, and hold all of it where its disk was never set back nor its key evicted. */
 bool checker_agree(const struct checker *checker, const unsigned *nodes, size_t count);
 
 /* Says which of them lacks what, one line each. */
 void checker_disagreement(const struct checker *checker, const unsigned *nodes, size_t count,
                           char *ret_text, size_t size);
+
+/* Once all these nodes agree: each event that is behind the cut of a fork, held by any of them and
+ * written by one of them that can still write, has been issued again, once. */
+void checker_reissues(struct checker *checker, const unsigned *nodes, size_t count);
 
 /* Reports a violation that somebody else has seen; the first one counts. */
 void checker_report(struct checker *checker, enum invariant invariant, const char *format, ...)

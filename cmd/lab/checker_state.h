@@ -8,8 +8,15 @@
 #include "cmd/lab/checker.h"
 #include "gossip/datagram.h"
 #include "gossip/digest.h"
+#include "gossip/eviction.h"
 
 enum { DOT_TEXT = 64 };
+
+/* What a node holds of one author: the event of each seq, at seq - 1. */
+struct held_chain {
+    uint32_t *events;
+    size_t capacity;
+};
 
 /* What is known of one node's disk. */
 struct node_record {
@@ -23,9 +30,14 @@ struct node_record {
     size_t known_count;   /* So many of them are the outcome of saves that have returned OK, */
     size_t durable_count; /* and so many would outlive a crash. */
     struct event_set delivered;
-    struct counts have;    /* Of the deliveries. */
-    struct counts durable; /* Of the durable ones. */
-    struct counts shown;   /* The most that any datagram or result of this node has shown. */
+    struct held_chain *chains; /* By the history's author. */
+    size_t chain_capacity;
+    struct counts have;         /* Of the deliveries, those behind a cut included. */
+    struct counts durable;      /* Of the durable ones. */
+    struct counts cuts;         /* From which seq on an author's events do not count; 0: all do. */
+    struct counts cuts_durable; /* As a crash would leave them, */
+    struct counts cuts_before;  /* and as they were before the save that is being looked at. */
+    struct counts shown;        /* The most that any datagram of this node has shown. */
     uint64_t boot;
     uint64_t durable_boot;
     uint64_t hlc;
@@ -37,10 +49,18 @@ struct node_record {
     bool has_boot_id;
     uint32_t own;      /* Author of what it writes now, */
     uint64_t answered; /* and up to which of its events publications have been answered. */
-    size_t next_pop;   /* Place in deliveries of the next event for the application. */
+    bool has_epoch;    /* Its store names the epoch of that author: */
+    uint8_t epoch[GOSSIP_EPOCH_SIZE];
+    bool must_open;   /* It was set back, and knows or can know it: another epoch comes first. */
+    bool may_fork;    /* It was set back, and perhaps cannot know it. */
+    unsigned epochs;  /* How many it has opened after its first, */
+    unsigned reasons; /* and how often what was done to its disk gave it a reason to. */
+    unsigned epochs_before; /* These three as before a save whose outcome is unknown. */
+    bool must_open_before;
+    uint32_t own_before;
+    size_t next_pop; /* Place in deliveries of the next event for the application. */
     bool is_up;
     bool is_unknown; /* A save has failed: nothing may be seen of this process any more. */
-    bool is_clone;   /* Or was set back: it may repeat itself. */
     size_t relations_asked;
 };
 
@@ -60,7 +80,10 @@ struct checker {
     struct history history;
     struct node_record *nodes;
     unsigned node_max;
-    struct pair *pairs; /* Keys of boxes, node_max * node_max. */
+    struct pair *pairs;         /* Keys of boxes, node_max * node_max. */
+    struct eviction *evictions; /* That were issued. */
+    size_t eviction_count;
+    size_t eviction_capacity;
     struct violation violation;
     struct checker_stats stats;
     struct wire_arena arena;
@@ -76,6 +99,19 @@ const char *checker_dot_text(const struct checker *checker, uint32_t author, uin
 
 /* The history's number of a local author of node, or HISTORY_NONE. */
 uint32_t checker_author(const struct node_record *node, uint32_t number);
+
+/* The event of that dot that node holds, or HISTORY_NONE. */
+uint32_t checker_held_event(const struct node_record *node, uint32_t author, uint64_t seq);
+
+/* How many events of author count at node; how many a crash would leave of them. */
+uint64_t checker_have(const struct node_record *node, uint32_t author);
+uint64_t checker_durable_have(const struct node_record *node, uint32_t author);
+
+/* Whether node knows of a cut at that dot or before it. */
+bool checker_is_cut(const struct node_record *node, uint32_t author, uint64_t seq);
+
+/* Whether node has the key of author. */
+bool checker_is_own(const struct checker *checker, unsigned node, uint32_t author);
 
 /* Compares all that is stored with the record; what the store returns. */
 int checker_compare(struct checker *checker, unsigned number, struct gossip_store *store);

@@ -50,11 +50,13 @@ void event_set_clear(struct event_set *set)
     *set = (struct event_set){0};
 }
 
-uint32_t event_set_missing(const struct event_set *a, const struct event_set *b)
+uint32_t event_set_missing(const struct event_set *a, const struct event_set *b, uint32_t first)
 {
-    for (size_t i = 0; i < a->capacity; i++) {
+    for (size_t i = first / 64; i < a->capacity; i++) {
         uint64_t missing = a->words[i] & ~(i < b->capacity ? b->words[i] : 0);
 
+        if (i == first / 64)
+            missing &= UINT64_MAX << first % 64;
         if (missing == 0)
             continue;
         for (uint32_t bit = 0; bit < 64; bit++) {
@@ -122,6 +124,11 @@ static void clear_event(struct history_event *event)
 {
     free(event->body);
     event->body = NULL;
+    event->supersedes = NULL;
+    if (event->owns_mentions)
+        free(event->mentions);
+    event->mentions = NULL;
+    event->owns_mentions = false;
     event_set_clear(&event->past);
     counts_clear(&event->truth);
     counts_clear(&event->claimed);
@@ -129,10 +136,8 @@ static void clear_event(struct history_event *event)
 
 void history_clear(struct history *history)
 {
-    for (size_t i = 0; i < history->author_count; i++) {
+    for (size_t i = 0; i < history->author_count; i++)
         free(history->authors[i].events);
-        free(history->authors[i].mentions);
-    }
     for (size_t i = 0; i < history->event_count; i++)
         clear_event(&history->events[i]);
     free(history->authors);
@@ -176,11 +181,34 @@ uint32_t history_find(const struct history *history, uint32_t author, uint64_t s
     return seq == 0 || seq > found->count ? HISTORY_NONE : found->events[seq - 1];
 }
 
+uint32_t history_find_content(const struct history *history, uint32_t author, uint64_t seq,
+                              const uint8_t hash[GOSSIP_HASH_SIZE])
+{
+    uint32_t found = history_find(history, author, seq);
+
+    while (found != HISTORY_NONE &&
+           memcmp(history->events[found].hash, hash, GOSSIP_HASH_SIZE) != 0)
+        found = history->events[found].other;
+    return found;
+}
+
+static void add_mention(struct history_event *event, uint32_t named)
+{
+    uint32_t *mentions = room_new((event->mention_count + 1) * sizeof(*mentions));
+
+    if (event->mention_count > 0)
+        memcpy(mentions, event->mentions, event->mention_count * sizeof(*mentions));
+    mentions[event->mention_count++] = named;
+    if (event->owns_mentions)
+        free(event->mentions);
+    event->mentions = mentions;
+    event->owns_mentions = true;
+}
+
 /* Raises claimed by what the frame of an event says, and notes whom it names for the first time.
  * Only what has grown is told. */
-static bool read_claims(struct history *history, struct history_author *author,
-                        const struct frame *frame, struct counts *claimed,
-                        char ret_reason[HISTORY_TEXT_MAX])
+static bool read_claims(struct history *history, const struct frame *frame,
+                        struct history_event *event, char ret_reason[HISTORY_TEXT_MAX])
 {
     struct frame_entries entries = frame_entries(frame);
     struct frame_entry entry;
@@ -189,86 +217,159 @@ static bool read_claims(struct history *history, struct history_author *author,
         uint32_t named;
 
         if (entry.id == NULL) {
-            if (entry.mention == 0 || entry.mention > author->mention_count) {
+            if (entry.mention == 0 || entry.mention > event->mention_count) {
                 snprintf(ret_reason, HISTORY_TEXT_MAX,
                          "it names its mention %" PRIu64 " and has made %zu", entry.mention,
-                         author->mention_count);
+                         event->mention_count);
                 return false;
             }
-            named = author->mentions[entry.mention - 1];
+            named = event->mentions[entry.mention - 1];
         } else {
             named = history_find_author(history, entry.id);
             if (named == HISTORY_NONE) {
                 snprintf(ret_reason, HISTORY_TEXT_MAX, "it names an author that there is not");
                 return false;
             }
-            author->mentions = room_for(author->mentions, &author->mention_capacity,
-                                        author->mention_count + 1, sizeof(*author->mentions));
-            author->mentions[author->mention_count++] = named;
+            add_mention(event, named);
         }
-        if (entry.seq <= counts_get(claimed, named)) {
+        if (entry.seq <= counts_get(&event->claimed, named)) {
             snprintf(ret_reason, HISTORY_TEXT_MAX,
                      "it tells again what its author has told before");
             return false;
         }
-        counts_set(claimed, named, entry.seq);
+        counts_set(&event->claimed, named, entry.seq);
     }
     return true;
 }
 
-uint32_t history_add(struct history *history, uint32_t number, unsigned node, uint64_t time_ms,
-                     const struct gossip_event_record *record, const struct event_set *past,
-                     const struct counts *truth, char ret_reason[HISTORY_TEXT_MAX])
+/* What an event takes over from the one before it in its chain. */
+static void follow(const struct history *history, struct history_event *event)
 {
-    struct history_author *author = &history->authors[number];
-    struct history_event event = {
-        .author = number, .seq = record->seq, .node = node, .time_ms = time_ms};
+    const struct history_event *before = &history->events[event->before];
+
+    counts_copy(&event->claimed, &before->claimed);
+    event->mentions = before->mentions;
+    event->mention_count = before->mention_count;
+    /* What its node had delivered then it has delivered still, though some of it may have stopped
+     * to count since. */
+    for (uint32_t i = 0; i < before->truth.capacity; i++) {
+        if (before->truth.items[i] > counts_get(&event->truth, i))
+            counts_set(&event->truth, i, before->truth.items[i]);
+    }
+}
+
+static void add_content(struct history *history, uint32_t event)
+{
+    struct history_author *author = &history->authors[history->events[event].author];
+    uint64_t seq = history->events[event].seq;
+
+    if (seq > author->count) {
+        author->events =
+            room_for(author->events, &author->capacity, author->count + 1, sizeof(*author->events));
+        author->events[author->count++] = event;
+        return;
+    }
+    history->events[event].other = history->events[author->events[seq - 1]].other;
+    history->events[author->events[seq - 1]].other = event;
+    if (author->fork == 0 || seq < author->fork)
+        author->fork = seq;
+}
+
+uint32_t history_add(struct history *history, uint32_t number, uint32_t before, unsigned node,
+                     uint64_t time_ms, const struct gossip_event_record *record,
+                     const struct event_set *past, const struct counts *truth,
+                     char ret_reason[HISTORY_TEXT_MAX])
+{
+    struct history_event event = {.author = number,
+                                  .seq = record->seq,
+                                  .before = before,
+                                  .other = HISTORY_NONE,
+                                  .node = node,
+                                  .time_ms = time_ms};
     struct frame frame;
 
-    assert(record->seq == author->count + 1);
+    assert(before == HISTORY_NONE ? record->seq == 1
+                                  : record->seq == history->events[before].seq + 1 &&
+                                        history->events[before].author == number);
     if (!frame_read(record->body, record->body_size, &frame)) {
         snprintf(ret_reason, HISTORY_TEXT_MAX, "its body has no frame");
         return HISTORY_NONE;
     }
-    if (author->count > 0)
-        counts_copy(&event.claimed, &history->events[author->events[author->count - 1]].claimed);
-    if (!read_claims(history, author, &frame, &event.claimed, ret_reason)) {
-        counts_clear(&event.claimed);
+    counts_copy(&event.truth, truth);
+    if (before != HISTORY_NONE)
+        follow(history, &event);
+    if (!read_claims(history, &frame, &event, ret_reason)) {
+        clear_event(&event);
         return HISTORY_NONE;
     }
     counts_set(&event.claimed, number, record->seq);
     event.hlc = frame.hlc;
     event.kind = frame.kind;
-    event.mention_count = author->mention_count;
     event.size = record->body_size;
     event.body = room_new(record->body_size + 1);
     memcpy(event.body, record->body, record->body_size);
     memcpy(event.hash, record->hash, sizeof(event.hash));
+    if (frame_read(event.body, event.size, &frame))
+        supersedes_find(&frame, &event.supersedes);
     if (history->event_count < HISTORY_EXACT)
         event_set_copy(&event.past, past);
-    counts_copy(&event.truth, truth);
 
     history->events = room_for(history->events, &history->event_capacity, history->event_count + 1,
                                sizeof(*history->events));
     history->events[history->event_count] = event;
-    author->events =
-        room_for(author->events, &author->capacity, author->count + 1, sizeof(*author->events));
-    author->events[author->count++] = (uint32_t)history->event_count;
+    add_content(history, (uint32_t)history->event_count);
     return (uint32_t)history->event_count++;
+}
+
+/* Takes an event out of the contents of its dot. */
+static void remove_content(struct history *history, uint32_t number)
+{
+    const struct history_event *event = &history->events[number];
+    struct history_author *author = &history->authors[event->author];
+    uint32_t *place = &author->events[event->seq - 1];
+
+    while (*place != number)
+        place = &history->events[*place].other;
+    *place = event->other;
+    if (author->events[event->seq - 1] == HISTORY_NONE) {
+        assert(author->count == event->seq);
+        author->count--;
+    }
+    while (author->fork != 0 && !history_is_forked(history, event->author, author->fork))
+        author->fork = author->fork < author->count ? author->fork + 1 : 0;
 }
 
 void history_forget(struct history *history, uint32_t number)
 {
     struct history_event *event = &history->events[number];
-    struct history_author *author = &history->authors[event->author];
 
-    assert(author->count == event->seq && author->events[event->seq - 1] == number);
-    assert(!event->is_shown);
-    author->count--;
-    author->mention_count =
-        author->count == 0 ? 0 : history->events[author->events[author->count - 1]].mention_count;
+    assert(!event->is_shown && !event->is_void);
+    remove_content(history, number);
     clear_event(event);
     event->is_void = true;
+}
+
+void history_evict(struct history *history, uint32_t author, uint64_t seq)
+{
+    uint64_t *evicted = &history->authors[author].evicted;
+
+    if (*evicted == 0 || seq < *evicted)
+        *evicted = seq;
+}
+
+bool history_is_contested(const struct history *history, uint32_t author, uint64_t seq)
+{
+    const struct history_author *found = &history->authors[author];
+
+    return (found->fork != 0 && seq >= found->fork) ||
+           (found->evicted != 0 && seq >= found->evicted);
+}
+
+bool history_is_forked(const struct history *history, uint32_t author, uint64_t seq)
+{
+    uint32_t first = history_find(history, author, seq);
+
+    return first != HISTORY_NONE && history->events[first].other != HISTORY_NONE;
 }
 
 bool history_before(const struct history *history, uint32_t a, uint32_t b)
@@ -295,11 +396,21 @@ static bool pair_fits(const struct history *history, uint32_t a, uint32_t b)
            !history_claims_before(history, b, a);
 }
 
+/* Whether the order of an event to others is a question with an answer. */
+static bool is_judged(const struct history *history, uint32_t event)
+{
+    const struct history_event *judged = &history->events[event];
+
+    return !judged->is_void && !history_is_contested(history, judged->author, judged->seq);
+}
+
 uint32_t history_check(struct history *history, uint32_t event, struct splitmix *lots)
 {
+    if (!is_judged(history, event))
+        return HISTORY_NONE;
     if (event < HISTORY_EXACT) {
         for (uint32_t i = 0; i < event; i++) {
-            if (history->events[i].is_void)
+            if (!is_judged(history, i))
                 continue;
             history->pairs++;
             history->pairs_exact++;
@@ -311,7 +422,7 @@ uint32_t history_check(struct history *history, uint32_t event, struct splitmix 
     for (unsigned i = 0; i < SAMPLED_PAIRS; i++) {
         uint32_t other = (uint32_t)splitmix_below(lots, event);
 
-        if (history->events[other].is_void)
+        if (!is_judged(history, other))
             continue;
         history->pairs++;
         if (!pair_fits(history, other, event))

@@ -54,16 +54,46 @@ static bool check_shown(struct overheard *overheard, uint32_t author, uint64_t s
                        where(overheard, text), dot, held);
         return false;
     }
-    if (seq > counts_get(&node->shown, author))
-        counts_set(&node->shown, author, seq);
     for (uint64_t i = seq; i > 0; i--) {
-        struct history_event *event =
-            &checker->history.events[history_find(&checker->history, author, i)];
+        struct history_event *event = &checker->history.events[checker_held_event(node, author, i)];
 
         if (event->is_shown)
             break;
         event->is_shown = true;
     }
+    return true;
+}
+
+/* Counts never go back, except that a cut is forward; and of cuts the disk holds as much. */
+static bool check_forward(struct overheard *overheard, uint32_t author,
+                          const struct digest_entry *entry)
+{
+    struct checker *checker = overheard->checker;
+    struct node_record *node = &checker->nodes[overheard->from];
+    uint64_t shown = counts_get(&node->shown, author);
+    uint64_t cut = counts_get(&node->cuts_durable, author);
+    char dot[DOT_TEXT];
+    char text[128];
+
+    checker->stats.checks += 2;
+    if (entry->cut != 0 && (cut == 0 || cut > entry->cut)) {
+        checker_report(checker, INVARIANT_DURABLE,
+                       "a %s shows a cut at %s, and a crash would leave its sender %" PRIu64,
+                       where(overheard, text), checker_dot_text(checker, author, entry->cut, dot),
+                       cut);
+        return false;
+    }
+    if (entry->cut != 0 && shown >= entry->cut)
+        shown = entry->cut - 1;
+    if (entry->have < shown) {
+        checker_report(checker, INVARIANT_MONOTONIC,
+                       "a %s shows %s, and its sender has shown seq %" PRIu64 " before",
+                       where(overheard, text), checker_dot_text(checker, author, entry->have, dot),
+                       shown);
+        return false;
+    }
+    if (entry->have > shown || entry->cut != 0)
+        counts_set(&node->shown, author, entry->have);
     return true;
 }
 
@@ -87,19 +117,12 @@ static void check_digest_entry(struct overheard *overheard, const uint8_t *excha
                        where(overheard, text));
         return;
     }
-    if (entry->have < counts_get(&node->shown, author) && !node->is_clone) {
-        history_dot_text(&checker->history, author, entry->have, dot, sizeof(dot));
-        {
-            checker_report(checker, INVARIANT_MONOTONIC,
-                           "a %s shows %s, and its sender has shown seq %" PRIu64 " before",
-                           where(overheard, text), dot, counts_get(&node->shown, author));
-            return;
-        }
-    }
+    if (!check_forward(overheard, author, entry))
+        return;
     if (!check_shown(overheard, author, entry->have))
         return;
     /* An author that was cut before its first event is shown with none. */
-    event = history_find(&checker->history, author, entry->have);
+    event = checker_held_event(node, author, entry->have);
     if (event != HISTORY_NONE)
         hash = checker->history.events[event].hash;
     put_fixed(have, entry->have, sizeof(have));
@@ -140,14 +163,15 @@ static void hear_digest(struct overheard *overheard, const uint8_t *data, size_t
     }
 }
 
-/* Where a run's stream is, made of what its author wrote. */
-static size_t write_stream(struct checker *checker, uint32_t author, uint64_t first, uint64_t last)
+/* Where a run's stream is, made of what its author wrote and node holds. */
+static size_t write_stream(struct checker *checker, const struct node_record *node, uint32_t author,
+                           uint64_t first, uint64_t last)
 {
     size_t size = 0;
 
     for (uint64_t seq = first; seq <= last; seq++) {
         const struct history_event *event =
-            &checker->history.events[history_find(&checker->history, author, seq)];
+            &checker->history.events[checker_held_event(node, author, seq)];
         struct writer writer;
 
         checker->stream = room_for(checker->stream, &checker->stream_capacity,
@@ -166,6 +190,7 @@ static void hear_run(struct overheard *overheard, const struct wire_run_part *ru
     static const uint8_t nothing[GOSSIP_HASH_SIZE];
     struct checker *checker = overheard->checker;
     const struct history *history = &checker->history;
+    const struct node_record *node = &checker->nodes[overheard->from];
     uint32_t author = history_find_author(history, run->author);
     const uint8_t *previous = nothing;
     char dot[DOT_TEXT];
@@ -179,7 +204,7 @@ static void hear_run(struct overheard *overheard, const struct wire_run_part *ru
     }
     if (!check_shown(overheard, author, run->last))
         return;
-    size = write_stream(checker, author, run->first, run->last);
+    size = write_stream(checker, node, author, run->first, run->last);
     checker->stats.streamed += run->data.size;
     checker->stats.checks += 2;
     history_dot_text(history, author, run->first, dot, sizeof(dot));
@@ -193,23 +218,51 @@ static void hear_run(struct overheard *overheard, const struct wire_run_part *ru
         return;
     }
     if (run->first > 1)
-        previous = history->events[history_find(history, author, run->first - 1)].hash;
+        previous = history->events[checker_held_event(node, author, run->first - 1)].hash;
     if (run->previous != NULL && memcmp(run->previous, previous, GOSSIP_HASH_SIZE) != 0)
         checker_report(checker, INVARIANT_BYTES, "a %s shows another hash for the event before %s",
                        where(overheard, text), dot);
     checker->stats.checks++;
     if (run->seal != NULL &&
         !seal_verify(checker->crypto,
-                     history->events[history_find(history, author, run->last)].hash,
+                     history->events[checker_held_event(node, author, run->last)].hash,
                      checker->nodes[history->authors[author].node].identity->key, run->seal))
         checker_report(checker, INVARIANT_BYTES,
                        "a %s bears a seal for seq %" PRIu64 " that is not the author's",
                        where(overheard, text), run->last);
 }
 
+/* What a node says of its chain of an author is what it holds. */
+static void hear_hashes(struct overheard *overheard, const struct wire_hashes *hashes)
+{
+    struct checker *checker = overheard->checker;
+    const struct node_record *node = &checker->nodes[overheard->from];
+    uint32_t author = history_find_author(&checker->history, hashes->author);
+    char dot[DOT_TEXT];
+    char text[128];
+
+    for (size_t i = 0; i < hashes->entries.size; i += WIRE_HASHES_ENTRY_SIZE) {
+        uint64_t seq = get_fixed(hashes->entries.data + i, 8);
+
+        if (author == HISTORY_NONE) {
+            checker_report(checker, INVARIANT_DURABLE, "a %s is of an author that there is not",
+                           where(overheard, text));
+            return;
+        }
+        if (!check_shown(overheard, author, seq))
+            return;
+        checker->stats.checks++;
+        if (memcmp(checker->history.events[checker_held_event(node, author, seq)].hash,
+                   hashes->entries.data + i + 8, GOSSIP_HASH_SIZE) != 0)
+            checker_report(checker, INVARIANT_NO_REUSE, "a %s shows another hash for %s",
+                           where(overheard, text), checker_dot_text(checker, author, seq, dot));
+    }
+}
+
 static void hear_message(struct overheard *overheard, const uint8_t *plain, size_t size)
 {
     struct checker *checker = overheard->checker;
+    struct wire_hashes hashes;
     struct wire_part part;
     char text[128];
 
@@ -223,6 +276,13 @@ static void hear_message(struct overheard *overheard, const uint8_t *plain, size
             checker_report(checker, INVARIANT_BYTES, "a %s cannot be read", where(overheard, text));
         else if (part.run.present)
             hear_run(overheard, &part.run);
+        break;
+    case MESSAGE_HASHES:
+        overheard->kind = "list of hashes";
+        if (!wire_decode_hashes(&checker->arena, plain + 1, size - 1, &hashes))
+            checker_report(checker, INVARIANT_BYTES, "a %s cannot be read", where(overheard, text));
+        else
+            hear_hashes(overheard, &hashes);
         break;
     default: /* Questions and addresses show nothing of what is stored. */
         break;
@@ -299,7 +359,7 @@ static void hear_greeting(struct overheard *overheard, enum datagram_kind kind,
         return;
     }
     checker->stats.checks += 3;
-    if (!sender->has_boot_id && sender->boot_id == greeting.message.boot_id && !sender->is_clone)
+    if (!sender->has_boot_id && sender->boot_id == greeting.message.boot_id)
         checker_report(checker, INVARIANT_NO_REUSE,
                        "a %s shows the boot id of the process before this one",
                        where(overheard, text));

@@ -46,39 +46,43 @@ static void check_clock(struct checker *checker, unsigned number, const struct g
             return;
         }
         check_entry(checker, number, "the clock", author, clock->counters[i],
-                    counts_get(&node->have, author));
+                    checker_have(node, author));
         shown += clock->counters[i] > 0;
     }
     for (uint32_t i = 0; i < node->have.capacity; i++)
-        held += node->have.items[i] > 0;
+        held += checker_have(node, i) > 0;
     if (shown < held)
         checker_report(checker, INVARIANT_MONOTONIC,
                        "the clock of n%u shows %zu authors, and its disk holds events of %zu",
                        number + 1, shown, held);
 }
 
-/* The first of the application's events at this place of the deliveries or after it. */
+/* The first of the application's events at this place of the deliveries or after it: what lies
+ * behind a cut is none. */
 static size_t next_shown(const struct checker *checker, const struct node_record *node,
                          size_t place)
 {
     for (; place < node->delivery_count; place++) {
-        if (checker->history.events[node->deliveries[place]].kind != GOSSIP_EVENT_CONTEXT)
+        const struct history_event *event = &checker->history.events[node->deliveries[place]];
+
+        if (event->kind != GOSSIP_EVENT_CONTEXT && !checker_is_cut(node, event->author, event->seq))
             break;
     }
     return place;
 }
 
-/* The first of the application's events of its own after seq answered; its last seq, and one more,
- * if there is none. */
+/* The first of its own events after seq answered that a publication has asked for; its last seq,
+ * and one more, if there is none. */
 static uint64_t next_answered(const struct checker *checker, const struct node_record *node)
 {
     uint64_t last = node->own == HISTORY_NONE ? 0 : counts_get(&node->have, node->own);
     uint64_t seq = node->answered + 1;
 
     for (; seq <= last; seq++) {
-        uint32_t event = history_find(&checker->history, node->own, seq);
+        const struct history_event *event =
+            &checker->history.events[checker_held_event(node, node->own, seq)];
 
-        if (checker->history.events[event].kind != GOSSIP_EVENT_CONTEXT)
+        if (event->kind == GOSSIP_EVENT_APPLICATION && event->supersedes == NULL)
             break;
     }
     return seq;
@@ -96,7 +100,7 @@ static void check_all_told(struct checker *checker, unsigned number)
         checker_report(checker, INVARIANT_CLOSED,
                        "n%u has delivered %zu events and keeps those past delivery %zu to itself",
                        number + 1, node->delivery_count, node->next_pop);
-    if (node->own == HISTORY_NONE || node->is_clone)
+    if (node->own == HISTORY_NONE)
         return;
     if (next_answered(checker, node) <= counts_get(&node->have, node->own))
         checker_report(checker, INVARIANT_DURABLE, "n%u has written %s and returned it to nobody",
@@ -153,7 +157,7 @@ static bool is_as_written(const struct history_event *event, const struct gossip
 {
     return shown->kind == event->kind && shown->hlc == event->hlc &&
            shown->time_ms == hlc_ms(event->hlc) &&
-           (event->kind == GOSSIP_EVENT_CONTEXT || carries(event, shown->data, shown->size));
+           (event->kind != GOSSIP_EVENT_APPLICATION || carries(event, shown->data, shown->size));
 }
 
 void checker_result(struct checker *checker, unsigned number, const struct gossip_result *result,
@@ -180,7 +184,7 @@ void checker_result(struct checker *checker, unsigned number, const struct gossi
                        "n%u returns %s as written, and its disk would forget it", number + 1, dot);
         return;
     }
-    if (author == node->own && !node->is_clone) {
+    if (author == node->own) {
         if (result->dot.seq != next_answered(checker, node)) {
             checker_report(checker, INVARIANT_BYTES,
                            "n%u returns %s as what it was asked to publish next, and that is seq "
@@ -190,7 +194,7 @@ void checker_result(struct checker *checker, unsigned number, const struct gossi
         }
         node->answered = result->dot.seq;
     }
-    event = history_find(&checker->history, author, result->dot.seq);
+    event = checker_held_event(node, author, result->dot.seq);
     checker->history.events[event].is_shown = true;
     if (!carries(&checker->history.events[event], payload, size))
         checker_report(checker, INVARIANT_BYTES,
@@ -198,17 +202,48 @@ void checker_result(struct checker *checker, unsigned number, const struct gossi
                        number + 1, size, checker_event_text(checker, event, text));
 }
 
-/* Among honest nodes nobody refuses anything, and nobody disagrees. */
+/* Whether another node has the same key. */
+static bool has_clone(const struct checker *checker, unsigned number)
+{
+    for (unsigned i = 0; i < checker->node_max; i++) {
+        if (i != number && checker->nodes[i].identity == checker->nodes[number].identity)
+            return true;
+    }
+    return false;
+}
+
+/* The store was set back, and its node knows it. */
+static void note_evidence(struct checker *checker, unsigned number, uint64_t evidence)
+{
+    struct node_record *node = &checker->nodes[number];
+
+    if (node->reasons == 0)
+        checker_report(checker, INVARIANT_MONOTONIC,
+                       "n%u finds evidence %" PRIu64 ", and its disk was never set back",
+                       number + 1, evidence);
+    node->must_open = true;
+}
+
+/* Among honest nodes nobody refuses anything, and nobody disagrees but over a dot that has two
+ * contents. */
 void checker_notice(struct checker *checker, unsigned number, const struct gossip_notice *notice)
 {
+    uint32_t author = checker_author(&checker->nodes[number], notice->dot.author);
+
     checker->stats.checks++;
     if (notice->kind == GOSSIP_NOTICE_REFUSED)
         checker_report(checker, INVARIANT_ORDER, "n%u refuses seq %" PRIu64 " of %s for ever",
                        number + 1, notice->dot.seq, notice->name);
-    if (notice->kind == GOSSIP_NOTICE_DISAGREES)
+    if (notice->kind == GOSSIP_NOTICE_DISAGREES &&
+        (author == HISTORY_NONE || checker->history.authors[author].fork == 0))
         checker_report(checker, INVARIANT_NO_REUSE,
                        "n%u hears of another event under seq %" PRIu64 " of %s", number + 1,
                        notice->dot.seq, notice->name);
+    if (notice->kind == GOSSIP_NOTICE_EVIDENCE)
+        note_evidence(checker, number, notice->number);
+    if (notice->kind == GOSSIP_NOTICE_CLONED && !has_clone(checker, number))
+        checker_report(checker, INVARIANT_BOUNDS, "n%u stops for a clone, and there is none of it",
+                       number + 1);
 }
 
 void checker_cursor(struct checker *checker, unsigned number, uint64_t after)
@@ -277,6 +312,24 @@ static uint32_t local_number(const struct node_record *node, uint32_t author)
     return UINT32_MAX;
 }
 
+/* Whether node, or what has happened elsewhere, leaves the order of event to others open. */
+static bool is_open(const struct checker *checker, const struct node_record *node, uint32_t event)
+{
+    const struct history_event *asked = &checker->history.events[event];
+
+    return checker_is_cut(node, asked->author, asked->seq) ||
+           history_is_contested(&checker->history, asked->author, asked->seq);
+}
+
+static bool knows_of_cut(const struct checker *checker, const struct node_record *node, uint32_t a,
+                         uint32_t b)
+{
+    const struct history_event *events = checker->history.events;
+
+    return checker_is_cut(node, events[a].author, events[a].seq) ||
+           checker_is_cut(node, events[b].author, events[b].seq);
+}
+
 static void check_relation(struct checker *checker, unsigned number, struct gossip *gossip)
 {
     struct node_record *node = &checker->nodes[number];
@@ -299,6 +352,8 @@ static void check_relation(struct checker *checker, unsigned number, struct goss
     checker->stats.checks++;
     if (a == b)
         right = GOSSIP_EQUAL;
+    else if (is_open(checker, node, a) || is_open(checker, node, b))
+        right = GOSSIP_CONTESTED;
     else if (history_before(history, a, b))
         right = GOSSIP_BEFORE;
     else if (history_before(history, b, a))
@@ -307,7 +362,7 @@ static void check_relation(struct checker *checker, unsigned number, struct goss
         checker_report(checker, INVARIANT_CAUSAL, "n%u cannot tell a relation: %s\n  %s\n  %s",
                        number + 1, gossip_strerror(error), checker_event_text(checker, a, text_a),
                        checker_event_text(checker, b, text_b));
-    else if (said != right)
+    else if (said != right && (right != GOSSIP_CONTESTED || knows_of_cut(checker, node, a, b)))
         checker_report(checker, INVARIANT_CAUSAL,
                        "n%u says that the first is %s the second, and it is %s\n  %s\n  %s",
                        number + 1, gossip_relation_name(said), gossip_relation_name(right),
@@ -329,13 +384,17 @@ void checker_ask(struct checker *checker, unsigned number, struct gossip *gossip
     checker->stats.checks += 2;
     if (gossip_author(gossip, author, &shown_author) < 0 ||
         memcmp(shown_author.id, history->authors[event->author].id, GOSSIP_ID_SIZE) != 0 ||
-        shown_author.have != counts_get(&node->have, event->author) ||
+        shown_author.have != checker_have(node, event->author) ||
+        shown_author.cut != counts_get(&node->cuts, event->author) ||
+        shown_author.contested !=
+            counts_get(&node->have, event->author) - checker_have(node, event->author) ||
         (shown_author.is_self != (author == gossip_self(gossip))) ||
-        (shown_author.is_self && event->author != node->own && !node->is_clone))
+        (shown_author.is_self && event->author != node->own))
         checker_report(checker, INVARIANT_BYTES, "n%u tells something else of the author of\n  %s",
                        number + 1, checker_event_text(checker, known, text));
     else if (gossip_event_get(gossip, (struct gossip_dot){author, event->seq}, &shown) < 0 ||
              shown.dot.author != author || shown.dot.seq != event->seq ||
+             shown.contested != checker_is_cut(node, event->author, event->seq) ||
              !is_as_written(event, &shown))
         checker_report(checker, INVARIANT_BYTES, "n%u does not show as it was written\n  %s",
                        number + 1, checker_event_text(checker, known, text));
@@ -354,23 +413,50 @@ static void report_fault(void *context, const char *line)
                    line);
 }
 
+/* Whether the log has shown what event is a consequence of, as far as that counts. */
+static bool has_shown_causes(const struct history *history, const struct node_record *node,
+                             const struct counts *shown, const struct history_event *event)
+{
+    for (uint32_t i = 0; i < history->author_count; i++) {
+        uint64_t needed = counts_get(&event->truth, i);
+        uint64_t cut = counts_get(&node->cuts, i);
+
+        if (cut != 0 && needed >= cut)
+            needed = cut - 1;
+        if (counts_get(shown, i) < needed)
+            return false;
+    }
+    return true;
+}
+
+/* How many of the events that node has delivered count. */
+static size_t counted_deliveries(const struct checker *checker, const struct node_record *node)
+{
+    size_t count = 0;
+
+    for (uint32_t i = 0; i < checker->history.author_count; i++)
+        count += checker_have(node, i);
+    return count;
+}
+
 /* Of the authors' next events after shown, whose causes are in it, the one that the displayed order
  * has next; HISTORY_NONE if there is none. */
-static uint32_t next_in_log(const struct history *history, const struct counts *have,
+static uint32_t next_in_log(const struct history *history, const struct node_record *node,
                             const struct counts *shown)
 {
     uint32_t first = HISTORY_NONE;
 
     for (uint32_t i = 0; i < history->author_count; i++) {
         uint64_t seq = counts_get(shown, i) + 1;
-        uint32_t next = seq > counts_get(have, i) ? HISTORY_NONE : history_find(history, i, seq);
+        uint32_t next =
+            seq > checker_have(node, i) ? HISTORY_NONE : checker_held_event(node, i, seq);
         const struct history_event *event;
         int order;
 
         if (next == HISTORY_NONE)
             continue;
         event = &history->events[next];
-        if (!counts_cover(shown, &event->truth))
+        if (!has_shown_causes(history, node, shown, event))
             continue;
         order = first == HISTORY_NONE || event->hlc < history->events[first].hlc ? -1
                 : event->hlc > history->events[first].hlc
@@ -381,6 +467,39 @@ static uint32_t next_in_log(const struct history *history, const struct counts *
             first = next;
     }
     return first;
+}
+
+/* What lies behind cuts is shown on request: all of it, and nothing else. */
+static void read_contested(struct checker *checker, unsigned number, struct gossip *gossip)
+{
+    const struct node_record *node = &checker->nodes[number];
+    size_t contested = node->delivery_count - counted_deliveries(checker, node);
+    struct gossip_event event;
+    struct gossip_log *log;
+    size_t count = 0;
+    int found = gossip_log_open(gossip, GOSSIP_LOG_CONTESTED, &log);
+
+    if (found < 0) {
+        checker_report(checker, INVARIANT_BOUNDS, "n%u shows no log: %s", number + 1,
+                       gossip_strerror(found));
+        return;
+    }
+    while ((found = gossip_log_next(log, &event)) == 1) {
+        uint32_t author = checker_author(node, event.dot.author);
+
+        checker->stats.checks++;
+        count++;
+        if (author == HISTORY_NONE || !checker_is_cut(node, author, event.dot.seq))
+            checker_report(checker, INVARIANT_ORDER,
+                           "the log of n%u shows seq %" PRIu64 " of author number %" PRIu32
+                           " as contested, and it is not",
+                           number + 1, event.dot.seq, event.dot.author);
+    }
+    gossip_log_close(log);
+    if (found < 0 || count != contested)
+        checker_report(checker, INVARIANT_ORDER,
+                       "the log of n%u shows %zu of %zu contested events%s%s", number + 1, count,
+                       contested, found < 0 ? ": " : "", found < 0 ? gossip_strerror(found) : "");
 }
 
 void checker_read_log(struct checker *checker, unsigned number, struct gossip *gossip)
@@ -400,8 +519,9 @@ void checker_read_log(struct checker *checker, unsigned number, struct gossip *g
     }
     while ((found = gossip_log_next(log, &event)) == 1) {
         uint32_t author = checker_author(node, event.dot.author);
-        uint32_t known = history_find(history, author, event.dot.seq);
-        uint32_t next = next_in_log(history, &node->have, &shown);
+        uint32_t known =
+            author == HISTORY_NONE ? HISTORY_NONE : checker_held_event(node, author, event.dot.seq);
+        uint32_t next = next_in_log(history, node, &shown);
         char text[HISTORY_TEXT_MAX];
         char other_text[HISTORY_TEXT_MAX];
 
@@ -425,10 +545,11 @@ void checker_read_log(struct checker *checker, unsigned number, struct gossip *g
     }
     gossip_log_close(log);
     counts_clear(&shown);
-    if (found < 0 || (found == 0 && count != node->delivery_count))
+    if (found < 0 || (found == 0 && count != counted_deliveries(checker, node)))
         checker_report(checker, INVARIANT_ORDER, "the log of n%u shows %zu of %zu events%s%s",
-                       number + 1, count, node->delivery_count, found < 0 ? ": " : "",
+                       number + 1, count, counted_deliveries(checker, node), found < 0 ? ": " : "",
                        found < 0 ? gossip_strerror(found) : "");
+    read_contested(checker, number, gossip);
 }
 
 void checker_verify(struct checker *checker, unsigned number, struct gossip *gossip)
@@ -459,13 +580,35 @@ void checker_examine(struct checker *checker, unsigned number, struct gossip *go
         checker_ask(checker, number, gossip);
 }
 
+/* Whether there is more of an author than node holds of it, and somebody must have it. */
+static bool lacks(const struct checker *checker, const struct node_record *node, uint32_t author)
+{
+    const struct history_author *known = &checker->history.authors[author];
+
+    return !known->is_lossy && known->fork == 0 && known->evicted == 0 &&
+           counts_get(&node->have, author) != known->count;
+}
+
+/* Whether two nodes hold the same of an author, as far as it counts. What ends an author of which
+ * nothing counts stands in the set of records, and not at every node. */
+static bool holds_same(const struct node_record *a, const struct node_record *b, uint32_t author)
+{
+    uint64_t have = checker_have(a, author);
+    uint64_t cut = counts_get(&a->cuts, author);
+    uint64_t other = counts_get(&b->cuts, author);
+
+    return have == checker_have(b, author) &&
+           checker_held_event(a, author, have) == checker_held_event(b, author, have) &&
+           (cut == other || (have == 0 && cut <= 1 && other <= 1));
+}
+
 bool checker_agree(const struct checker *checker, const unsigned *nodes, size_t count)
 {
-    const struct history *history = &checker->history;
-
     for (size_t i = 0; i < count; i++) {
-        for (uint32_t j = 0; j < history->author_count; j++) {
-            if (counts_get(&checker->nodes[nodes[i]].have, j) != history->authors[j].count)
+        const struct node_record *node = &checker->nodes[nodes[i]];
+
+        for (uint32_t j = 0; j < checker->history.author_count; j++) {
+            if (lacks(checker, node, j) || !holds_same(&checker->nodes[nodes[0]], node, j))
                 return false;
         }
     }
@@ -481,15 +624,88 @@ void checker_disagreement(const struct checker *checker, const unsigned *nodes, 
     if (size > 0)
         ret_text[0] = '\0';
     for (size_t i = 0; i < count; i++) {
-        for (uint32_t j = 0; j < history->author_count && used + 2 * DOT_TEXT < size; j++) {
-            uint64_t have = counts_get(&checker->nodes[nodes[i]].have, j);
+        const struct node_record *node = &checker->nodes[nodes[i]];
+
+        for (uint32_t j = 0; j < history->author_count && used + 4 * DOT_TEXT < size; j++) {
             char dot[DOT_TEXT];
 
-            if (have == history->authors[j].count)
+            checker_dot_text(checker, j, history->authors[j].count, dot);
+            if (lacks(checker, node, j))
+                used += (size_t)snprintf(ret_text + used, size - used,
+                                         "\n  n%u holds %" PRIu64 " of the events up to %s",
+                                         nodes[i] + 1, counts_get(&node->have, j), dot);
+            else if (!lacks(checker, &checker->nodes[nodes[0]], j) &&
+                     !holds_same(&checker->nodes[nodes[0]], node, j))
+                used += (size_t)snprintf(
+                    ret_text + used, size - used,
+                    "\n  of the author of %s n%u has %" PRIu64 ", cut at %" PRIu64
+                    ", and n%u %" PRIu64 ", cut at %" PRIu64 "%s",
+                    dot, nodes[i] + 1, checker_have(node, j), counts_get(&node->cuts, j),
+                    nodes[0] + 1, checker_have(&checker->nodes[nodes[0]], j),
+                    counts_get(&checker->nodes[nodes[0]].cuts, j),
+                    checker_have(node, j) == checker_have(&checker->nodes[nodes[0]], j)
+                        ? ": other contents"
+                        : "");
+        }
+    }
+}
+
+/* ---- What was written behind a cut, and written again. ---- */
+
+/* Whether one of these nodes can write what its key has written before. */
+static bool has_writer(const struct checker *checker, const unsigned *nodes, size_t count,
+                       uint32_t author)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (checker_is_own(checker, nodes[i], author))
+            return checker->history.authors[author].evicted == 0;
+    }
+    return false;
+}
+
+/* How many of the events that count at node issue again the one with this hash, or one that does.
+ */
+static unsigned issues_of(const struct checker *checker, const struct node_record *node,
+                          const uint8_t *hash)
+{
+    const struct history *history = &checker->history;
+    unsigned count = 0;
+
+    for (size_t i = 0; i < node->delivery_count; i++) {
+        const struct history_event *event = &history->events[node->deliveries[i]];
+
+        if (event->supersedes == NULL || memcmp(event->supersedes, hash, GOSSIP_HASH_SIZE) != 0)
+            continue;
+        count += checker_is_cut(node, event->author, event->seq)
+                     ? issues_of(checker, node, event->hash)
+                     : 1;
+    }
+    return count;
+}
+
+void checker_reissues(struct checker *checker, const unsigned *nodes, size_t count)
+{
+    struct history *history = &checker->history;
+
+    for (size_t i = 0; i < count; i++) {
+        const struct node_record *node = &checker->nodes[nodes[i]];
+
+        for (size_t j = 0; j < node->delivery_count; j++) {
+            const struct history_event *event = &history->events[node->deliveries[j]];
+            char text[HISTORY_TEXT_MAX];
+            unsigned issues;
+
+            if (event->kind != GOSSIP_EVENT_APPLICATION ||
+                !checker_is_cut(node, event->author, event->seq) ||
+                !has_writer(checker, nodes, count, event->author))
                 continue;
-            used += (size_t)snprintf(
-                ret_text + used, size - used, "\n  n%u holds %" PRIu64 " of the events up to %s",
-                nodes[i] + 1, have, checker_dot_text(checker, j, history->authors[j].count, dot));
+            checker->stats.checks++;
+            issues = issues_of(checker, &checker->nodes[nodes[0]], event->hash);
+            if (issues != 1)
+                checker_report(checker, issues == 0 ? INVARIANT_DURABLE : INVARIANT_NO_REUSE,
+                               "of an event that n%u holds behind a cut %u issues count\n  %s",
+                               nodes[i] + 1, issues,
+                               checker_event_text(checker, node->deliveries[j], text));
         }
     }
 }

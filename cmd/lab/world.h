@@ -154,9 +154,12 @@ void world_set_skew(struct world *world, unsigned node, int64_t ms);
 /* Both clocks of node run fast (or slow) by so many millionths from now on: -900000 to 900000. */
 void world_set_drift(struct world *world, unsigned node, int32_t ppm);
 
-/* Copies the disk of node, which is down; sets it back to that copy. There is one copy of each. */
+/* Copies the disk of node, which is down; sets it back to that copy. There is one copy of each.
+ * world_restore(): in place, as a whole machine is set back, which nothing on it can tell;
+ * world_copy_back(): as a person copies files, each of which is another one then. */
 void world_backup(struct world *world, unsigned node);
 bool world_restore(struct world *world, unsigned node);
+bool world_copy_back(struct world *world, unsigned node);
 
 /* A second machine with a copy of the disk and the key of node, at another address, not started.
  * Returns its number; UINT_MAX if there may be no more nodes, or node is up. */

@@ -102,7 +102,7 @@ void world_backup(struct world *world, unsigned number)
     world_narrate(world, "n%u is backed up", number + 1);
 }
 
-bool world_restore(struct world *world, unsigned number)
+static bool set_back(struct world *world, unsigned number, bool is_moved)
 {
     struct world_node *node = &world->nodes[number];
 
@@ -110,13 +110,25 @@ bool world_restore(struct world *world, unsigned number)
         return false;
     if (virtual_disk_is_crashed(node->disk))
         virtual_disk_restart(node->disk, VIRTUAL_DAMAGE_NONE);
-    if (!virtual_disk_restore(node->disk, node->backup))
+    if (!(is_moved ? virtual_disk_copy_back : virtual_disk_restore)(node->disk, node->backup))
         abort();
-    node->is_set_back = true;
+    if (is_moved || node->disk_is == CHECKER_AS_IT_WAS)
+        node->disk_is = is_moved ? CHECKER_SET_BACK_SEEN : CHECKER_SET_BACK_UNSEEN;
     memset(node->joined, 0, sizeof(node->joined));
     world->stats.set_back++;
-    world_narrate(world, "n%u is set back to its backup", number + 1);
+    world_narrate(world, "n%u is set back to its backup%s", number + 1,
+                  is_moved ? ", in other files" : "");
     return true;
+}
+
+bool world_restore(struct world *world, unsigned number)
+{
+    return set_back(world, number, false);
+}
+
+bool world_copy_back(struct world *world, unsigned number)
+{
+    return set_back(world, number, true);
 }
 
 unsigned world_clone(struct world *world, unsigned number)
@@ -132,7 +144,9 @@ unsigned world_clone(struct world *world, unsigned number)
     if (image == NULL || !virtual_disk_restore(clone->disk, image))
         abort();
     virtual_disk_image_destroy(image);
-    clone->is_set_back = true;
+    clone->disk_is = CHECKER_SET_BACK_SEEN;
+    if (world->checker != NULL)
+        checker_cloned(world->checker, clone->number, number);
     world->stats.clones++;
     world_narrate(world, "n%u is a clone of n%u", clone->number + 1, number + 1);
     return clone->number;

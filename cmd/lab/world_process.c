@@ -137,19 +137,20 @@ void world_start(struct world *world, unsigned number)
     }
     if (world->checker != NULL) {
         checker_set_time(world->checker, world->now_ms);
-        error = checker_started(world->checker, number, node->store, node->is_set_back);
+        error = checker_started(world->checker, number, node->store, node->disk_is);
         if (error < 0) {
             world_died(node, "cannot read its store", error,
                        node->store->ops->explain(node->store));
             return;
         }
-        if (node->is_set_back && node->cursor > checker_held(world->checker, number))
+        if (node->disk_is != CHECKER_AS_IT_WAS &&
+            node->cursor > checker_held(world->checker, number))
             node->cursor = checker_held(world->checker, number);
         checker_cursor(world->checker, number, node->cursor);
     }
     options.after = node->cursor;
     memset(node->has_met, 0, sizeof(node->has_met));
-    node->is_set_back = false;
+    node->disk_is = CHECKER_AS_IT_WAS;
     node->clock.monotonic_ms = splitmix_below(&node->lots, UINT64_C(1) << 40);
     node->transport = virtual_network_open(world->network, number, &node->address);
     if (node->transport == NULL)

@@ -60,7 +60,7 @@ struct world_node {
     int save_error;             /* What saves are answered with instead of being made, */
     int save_error_last;        /* and were: it may end with that. */
     bool is_filled;
-    bool is_set_back;
+    enum checker_disk disk_is;           /* What was done to its disk since its last process. */
     struct gossip_address joined[JOINS]; /* Where it has met those it was told to join, */
     bool has_met[JOINS];                 /* and whether this process has met them. */
     uint64_t cursor; /* Of the application: the last delivery it has dealt with. */
