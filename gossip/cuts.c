@@ -218,6 +218,10 @@ static int cut_author(struct gossip_node *node, struct author *author, uint64_t 
     if (error < 0)
         return error;
     author->asked_until = 0;
+    if (proof != NULL && memcmp(author->stored.key, node->identity->key, GOSSIP_KEY_SIZE) == 0) {
+        node->reissue.has_issued = false; /* What was written again may have lost its place. */
+        reissue_stir(node);
+    }
     node->stats.contested += author->stored.have - author_have(author) - contested;
     lower_waits(node, author);
     error = node_notice(node, GOSSIP_NOTICE_CUT, peers_find_key(&node->peers, author->stored.key),

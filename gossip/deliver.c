@@ -427,6 +427,16 @@ static int judge_run(struct gossip_node *node, const struct run *run, uint32_t *
             return error;
     }
     chain = author->tail;
+    if (number == node->self) {
+        /* What we have never written, or no longer know of, bears our seal. */
+        if (node->amnesia.has_written) {
+            *ret_outcome = RUN_REFUSED;
+            return amnesia_clone(node);
+        }
+        error = amnesia_found(node, GOSSIP_EVIDENCE_EVENTS);
+        if (error < 0)
+            return error;
+    }
     error = walk_stream(node, run, &owner, &chain, author, ret_outcome);
     *ret_author = number;
     return error;
@@ -541,7 +551,9 @@ enum gossip_verdict deliver_part(struct gossip_node *node, uint32_t peer,
 
         if (author->refused != 0 && run_part->first >= author->refused)
             return GOSSIP_DATAGRAM_REFUSED;
-        if (run_part->last <= author->tail.seq || author_is_contested(author, author->tail.seq + 1))
+        if ((run_part->last <= author->tail.seq ||
+             author_is_contested(author, author->tail.seq + 1)) &&
+            !reissue_wants(node, number, peer, run_part->first))
             return GOSSIP_DATAGRAM_DUPLICATE;
     }
     if (run_part->has_introduction) {
@@ -569,6 +581,11 @@ enum gossip_verdict deliver_part(struct gossip_node *node, uint32_t peer,
     if (!run_is_whole(run)) {
         pull_plan_repair(node);
         return GOSSIP_DATAGRAM_ACCEPTED;
+    }
+    if (number != NO_AUTHOR && reissue_wants(node, number, peer, run_part->first)) {
+        *ret_error = reissue_take_run(node, number, run, &verdict);
+        runs_remove(&node->runs, run);
+        return verdict;
     }
     *ret_error = take_run(node, run, &verdict);
     if (*ret_error >= 0)

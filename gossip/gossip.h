@@ -120,7 +120,9 @@ struct gossip_options {
                              GOSSIP_PAYLOAD_MAX. */
     uint32_t fanout;      /* Peers asked in a period; default 1, at most 3. */
     enum gossip_peer_choice choice;
-    uint64_t after; /* gossip_event_pop starts past this delivery number. */
+    uint64_t after;          /* gossip_event_pop starts past this delivery number. */
+    uint32_t alone_after_ms; /* How long publications wait at most, from the start on, to hear what
+                                peers know of this node's own events; default 10000. */
 };
 
 /*
@@ -151,6 +153,29 @@ int gossip_timeout_ms(struct gossip *gossip);
  */
 int gossip_run(struct gossip *gossip);
 
+/*
+ * Before the first own event after a start a node makes sure that its store was not set back: to a
+ * backup, or by a machine that forgot what it had promised. It asks up to three peers for its
+ * newest own event. Until one has answered, or alone_after_ms have passed, publications wait;
+ * reading, receiving and answering go on. Where there is evidence that the store was set back, it
+ * fetches what peers hold of its own events, and opens a new epoch before it writes again.
+ */
+enum gossip_start_state {
+    GOSSIP_START_READY,    /* Own events may be written. */
+    GOSSIP_START_ASKING,   /* Peers are being asked. */
+    GOSSIP_START_FETCHING, /* Peers hold own events that were lost here. */
+};
+
+struct gossip_start {
+    enum gossip_start_state state;
+    unsigned evidence; /* Of enum gossip_evidence, until the new epoch is open. */
+    unsigned asked;    /* Peers, and how many of them have answered. */
+    unsigned answered;
+    uint64_t left_ms; /* Until the wait ends in any case; 0 when it is over. */
+};
+
+void gossip_start_state(const struct gossip *gossip, struct gossip_start *ret_start);
+
 /* ---- Publishing. ---- */
 
 /*
@@ -168,8 +193,7 @@ struct gossip_dot {
 struct gossip_result {
     uint64_t ticket;
     int error; /* GOSSIP_OK; or, and then there is no event, FULL, LIMIT (payload_max), or
-                  EXISTS (events of ours that the store has lost are on their way back
-                  from peers; try again). */
+                  EVICTED. */
     struct gossip_dot dot; /* The event, durable. */
 };
 

@@ -201,10 +201,9 @@ static int send_hello(struct gossip_node *node, struct target *target)
     return batch_send(&node->batch, &target->address, data, size);
 }
 
-static int send_welcome(struct gossip_node *node, uint32_t number,
-                        const struct gossip_address *address, const struct wire_hello *hello)
+static int send_welcome_to(struct gossip_node *node, const uint8_t *receiver, uint64_t counter,
+                           const struct gossip_address *address, const struct wire_hello *hello)
 {
-    const struct peer *peer = node->peers.items[number];
     uint8_t data[GOSSIP_HELLO_SIZE];
     uint8_t nonce[GOSSIP_NONCE_SIZE];
     uint8_t token[GOSSIP_TOKEN_SIZE];
@@ -212,16 +211,23 @@ static int send_welcome(struct gossip_node *node, uint32_t number,
     size_t size;
 
     random_bytes(&node->random, nonce, sizeof(nonce));
-    token_make(node->crypto, node->token_key, address, peer->certificate.node, hello->boot_id,
+    token_make(node->crypto, node->token_key, address, receiver, hello->boot_id,
                node->now_ms / GOSSIP_TOKEN_SLOT_MS, token);
     message = own_hello(node, nonce);
     message.echo = hello->nonce;
     message.token = token;
     message.has_counter = true;
-    message.counter = peer->counter;
-    size = greeting_write(node->crypto, node->identity, DATAGRAM_WELCOME, &message,
-                          peer->certificate.node, data);
+    message.counter = counter;
+    size = greeting_write(node->crypto, node->identity, DATAGRAM_WELCOME, &message, receiver, data);
     return batch_send(&node->batch, address, data, size);
+}
+
+static int send_welcome(struct gossip_node *node, uint32_t number,
+                        const struct gossip_address *address, const struct wire_hello *hello)
+{
+    const struct peer *peer = node->peers.items[number];
+
+    return send_welcome_to(node, peer->certificate.node, peer->counter, address, hello);
 }
 
 bool greet_token_fits(struct gossip_node *node, uint32_t number,
@@ -427,6 +433,32 @@ static int try_address(struct gossip_node *node, uint32_t peer,
     return error;
 }
 
+static void note_greeting(struct peer *peer, enum datagram_kind kind,
+                          const struct greeting *greeting)
+{
+    peer->boot_count = greeting->message.boot_count;
+    if (peer->boot_count < peer->greeting.boot_count ||
+        greeting->body_size > sizeof(peer->greeting.body))
+        return;
+    peer->greeting.boot_count = peer->boot_count;
+    peer->greeting.kind = (uint8_t)kind;
+    memcpy(peer->greeting.signature, greeting->signature, GOSSIP_SIGNATURE_SIZE);
+    peer->greeting.size = greeting->body_size;
+    memcpy(peer->greeting.body, greeting->body, greeting->body_size);
+}
+
+/* Somebody says hello with our own key, under another boot. It may be one of ours that was kept and
+ * sent again, so it proves nothing; but whoever is there will prove itself, or find that we do. */
+static int greet_double(struct gossip_node *node, const struct gossip_address *address,
+                        const struct wire_hello *hello)
+{
+    int error = send_welcome_to(node, node->identity->node, 0, address, hello);
+
+    if (error >= 0)
+        error = try_address(node, NO_PEER, address);
+    return error == GOSSIP_ERR_LIMIT ? GOSSIP_OK : error;
+}
+
 static enum gossip_verdict receive_hello(struct gossip_node *node,
                                          const struct gossip_datagram *datagram,
                                          const struct greeting *greeting, int *ret_error)
@@ -447,6 +479,10 @@ static enum gossip_verdict receive_hello(struct gossip_node *node,
             address_equal(&target->address, &datagram->address)) {
             target->interval_ms = GOSSIP_HELLO_MAX_MS;
             target->due_ms = node->now_ms + GOSSIP_HELLO_MAX_MS;
+        } else if (greeting->message.boot_id != node->boot_id &&
+                   greeting_verify(node->crypto, node->identity->cluster, DATAGRAM_HELLO, greeting,
+                                   certificate.key, NULL)) {
+            *ret_error = greet_double(node, &datagram->address, &greeting->message);
         }
         return GOSSIP_DATAGRAM_MISDIRECTED;
     }
@@ -457,12 +493,22 @@ static enum gossip_verdict receive_hello(struct gossip_node *node,
                           ret_error);
     if (verdict != GOSSIP_DATAGRAM_ACCEPTED || *ret_error < 0)
         return verdict;
+    note_greeting(node->peers.items[peer], DATAGRAM_HELLO, greeting);
     *ret_error = send_welcome(node, peer, &datagram->address, &greeting->message);
     /* If the welcome or the token that comes back for it is lost, our hello makes up for it. */
     if (*ret_error >= 0 && node->peers.items[peer]->state != GOSSIP_PEER_ALIVE) {
         *ret_error = try_address(node, peer, &datagram->address);
         if (*ret_error == GOSSIP_ERR_LIMIT)
             *ret_error = GOSSIP_OK; /* The welcome has to do. */
+    }
+    /* It speaks under another boot than the one that is thought alive, and no older one, as a hello
+     * that was kept and sent again would: that one is asked whether it still is. */
+    if (*ret_error >= 0 && node->peers.items[peer]->state == GOSSIP_PEER_ALIVE &&
+        node->peers.items[peer]->boot_id != greeting->message.boot_id &&
+        greeting->message.boot_count >= node->peers.items[peer]->greeting.boot_count &&
+        !node->peers.items[peer]->asking) {
+        node->peers.items[peer]->wanted = true;
+        peers_stir(&node->peers);
     }
     return GOSSIP_DATAGRAM_ACCEPTED;
 }
@@ -486,11 +532,16 @@ static enum gossip_verdict receive_welcome(struct gossip_node *node,
     if (!certificate_read(node->crypto, &arena, greeting->message.certificate.data,
                           greeting->message.certificate.size, &certificate))
         return GOSSIP_DATAGRAM_MALFORMED;
-    if (is_self(node, certificate.key))
+    if (is_self(node, certificate.key) && greeting->message.boot_id == node->boot_id)
         return GOSSIP_DATAGRAM_MISDIRECTED;
     if (!greeting_verify(node->crypto, node->identity->cluster, DATAGRAM_WELCOME, greeting,
                          certificate.key, node->identity->node))
         return GOSSIP_DATAGRAM_FORGED;
+    if (is_self(node, certificate.key)) {
+        /* It has just signed our nonce, with our key, and is not this process. */
+        *ret_error = amnesia_clone(node);
+        return GOSSIP_DATAGRAM_MISDIRECTED;
+    }
     verdict = greet_admit(node, greeting->message.certificate, greeting->message.issuer, &number,
                           ret_error);
     if (verdict != GOSSIP_DATAGRAM_ACCEPTED || *ret_error < 0)
@@ -502,6 +553,7 @@ static enum gossip_verdict receive_welcome(struct gossip_node *node,
     target->peer = number;
     targets_stir(&node->peers);
     peer = node->peers.items[number];
+    note_greeting(peer, DATAGRAM_WELCOME, greeting);
     peer_note_rtt(peer, node->now_ms - hello->sent_ms);
     peers_stir(&node->peers);
     peer->has_token = true;

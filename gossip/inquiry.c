@@ -213,6 +213,24 @@ static enum gossip_verdict answer_branch(struct gossip_node *node, uint32_t peer
     return GOSSIP_DATAGRAM_ACCEPTED;
 }
 
+enum { BOOT_MAX = 1 + GOSSIP_SIGNATURE_SIZE + GOSSIP_HELLO_SIZE };
+
+/* Shows a peer that we have heard it under a greater boot than it speaks of now: its store was set
+ * back. There is room for it beside a few hashes; it asks for one when it starts. */
+static void show_boot(const struct peer *peer, uint8_t boot[BOOT_MAX], struct wire_hashes *hashes)
+{
+    const struct heard_greeting *heard = &peer->greeting;
+
+    if (heard->boot_count <= peer->boot_count)
+        return;
+    boot[0] = heard->kind;
+    memcpy(boot + 1, heard->signature, GOSSIP_SIGNATURE_SIZE);
+    memcpy(boot + 1 + GOSSIP_SIGNATURE_SIZE, heard->body, heard->size);
+    hashes->boot = (struct wire_bytes){boot, 1 + GOSSIP_SIGNATURE_SIZE + heard->size};
+    if (hashes->entries.size > 4 * WIRE_HASHES_ENTRY_SIZE)
+        hashes->entries.size = 4 * WIRE_HASHES_ENTRY_SIZE;
+}
+
 static int answer_hashes(struct gossip_node *node, uint32_t peer, uint32_t number, bool shows_all,
                          const struct wire_hashes_ask *ask)
 {
@@ -220,6 +238,7 @@ static int answer_hashes(struct gossip_node *node, uint32_t peer, uint32_t numbe
     struct wire_hashes hashes = {.author = ask->author};
     uint8_t entries[GOSSIP_HASHES_MAX * WIRE_HASHES_ENTRY_SIZE];
     uint8_t message[GOSSIP_PLAIN_MAX];
+    uint8_t boot[BOOT_MAX];
     uint64_t before = 0;
     size_t size;
 
@@ -240,6 +259,8 @@ static int answer_hashes(struct gossip_node *node, uint32_t peer, uint32_t numbe
         put_fixed(entry, seq, SEQ_SIZE);
         hashes.entries.size += result == 0 ? 0 : WIRE_HASHES_ENTRY_SIZE;
     }
+    if (shows_all)
+        show_boot(node->peers.items[peer], boot, &hashes);
     size = wire_encode_hashes(&hashes, message, sizeof(message) - 1);
     assert(size > 0);
     return node_send(node, peer, MESSAGE_HASHES, message, size);

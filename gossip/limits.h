@@ -71,14 +71,16 @@ enum gossip_limit {
     GOSSIP_BATCH_BYTES = 1048576,
 
     GOSSIP_CHECKPOINT_EVERY = 64, /* A full context is stored at each multiple of it. */
-    GOSSIP_REPLAY_WINDOW = 1024,  /* Datagrams per sender and boot that may overtake others. */
+    GOSSIP_LEASE = 1024, /* Own events that may be written past what the side file was told of. */
+    GOSSIP_REPLAY_WINDOW = 1024, /* Datagrams per sender and boot that may overtake others. */
 
     /* Times, in milliseconds. */
-    GOSSIP_PERIOD_MS = 1000,      /* Between exchanges, jittered by a tenth. */
-    GOSSIP_PERIOD_MAX_MS = 30000, /* While all peers are in step. */
-    GOSSIP_HELLO_MAX_MS = 60000,  /* Between hellos to an address that does not answer. */
-    GOSSIP_TOKEN_SLOT_MS = 60000, /* A token is good in the slot it was made and the next. */
-    GOSSIP_HLC_AHEAD_MS = 500,    /* How far a stamp from the future may drag our clock. */
+    GOSSIP_PERIOD_MS = 1000,       /* Between exchanges, jittered by a tenth. */
+    GOSSIP_PERIOD_MAX_MS = 30000,  /* While all peers are in step. */
+    GOSSIP_HELLO_MAX_MS = 60000,   /* Between hellos to an address that does not answer. */
+    GOSSIP_TOKEN_SLOT_MS = 60000,  /* A token is good in the slot it was made and the next. */
+    GOSSIP_ALONE_AFTER_MS = 10000, /* How long a node waits to hear what others know of it. */
+    GOSSIP_HLC_AHEAD_MS = 500,     /* How far a stamp from the future may drag our clock. */
     GOSSIP_FANOUT_MAX = 3,
 };
 

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "gossip/bytes.h"
 #include "gossip/state.h"
 
 enum museum_exhibit museum_exhibit = MUSEUM_NONE;
@@ -20,6 +21,12 @@ static const char *const names[MUSEUM_EXHIBITS] = {
     [MUSEUM_GO_ON] = "GO_ON",
     [MUSEUM_SYNC_NORMAL] = "SYNC_NORMAL",
     [MUSEUM_UNBOUNDED_HOLD] = "UNBOUNDED_HOLD",
+    [MUSEUM_IGNORE_SIDE] = "IGNORE_SIDE",
+    [MUSEUM_EPOCH_OF_TIME] = "EPOCH_OF_TIME",
+    [MUSEUM_NO_HEADS] = "NO_HEADS",
+    [MUSEUM_OLD_EPOCH] = "OLD_EPOCH",
+    [MUSEUM_STAND_STILL] = "STAND_STILL",
+    [MUSEUM_FIRST_COMES] = "FIRST_COMES",
 };
 
 const char *museum_name(enum museum_exhibit exhibit)
@@ -53,6 +60,11 @@ int museum_save_apart(struct gossip_store *store, const struct gossip_effects *e
     }
     free(part);
     return error;
+}
+
+void museum_epoch(const struct gossip_node *node, uint8_t ret_epoch[8])
+{
+    put_fixed(ret_epoch, node->wall_ms / 1000, 8);
 }
 
 struct retreat {

@@ -26,6 +26,12 @@ enum museum_exhibit {
     MUSEUM_GO_ON,          /* A failed commit is passed over. */
     MUSEUM_SYNC_NORMAL,    /* SQLite commits with synchronous=NORMAL. */
     MUSEUM_UNBOUNDED_HOLD, /* The hold-back has no bound. */
+    MUSEUM_IGNORE_SIDE,    /* The side file is not looked at. */
+    MUSEUM_EPOCH_OF_TIME,  /* Epochs are made of the wall clock's seconds. */
+    MUSEUM_NO_HEADS,       /* Head hashes in digests are not compared. */
+    MUSEUM_OLD_EPOCH,      /* After a store was set back, the old epoch goes on. */
+    MUSEUM_STAND_STILL,    /* A forked author ends where each node stands, without a cut. */
+    MUSEUM_FIRST_COMES,    /* The first cut that is heard of is the one that counts. */
     MUSEUM_EXHIBITS,
 };
 
@@ -59,6 +65,9 @@ int museum_save_apart(struct gossip_store *store, const struct gossip_effects *e
 /* REUSE_COUNTER: takes our own author back by an event, as if its counter had been kept in a place
  * that is written less often than events are. */
 int museum_take_back(struct gossip_node *node);
+
+/* EPOCH_OF_TIME: the seconds of the wall clock, as an epoch. */
+void museum_epoch(const struct gossip_node *node, uint8_t ret_epoch[8]);
 
 /* RESERIALISE: the size of body once a library has decoded it and encoded it again. Nothing else
  * changes: a field that has the default value, as an empty payload has, is not written. */

@@ -128,6 +128,20 @@ static enum gossip_verdict receive_introduction(struct gossip_node *node,
     return cuts_take_introduction(node, introduction, ret_error);
 }
 
+/* What a peer tells of an author's chain, to whoever has asked. */
+static enum gossip_verdict receive_hashes(struct gossip_node *node, uint32_t peer,
+                                          const struct wire_hashes *hashes, int *ret_error)
+{
+    uint32_t number = authors_find(&node->authors, hashes->author);
+    enum gossip_verdict verdict = GOSSIP_DATAGRAM_ACCEPTED;
+
+    if (amnesia_receive(node, peer, hashes, &verdict, ret_error))
+        return verdict;
+    if (number != NO_AUTHOR && reissue_receive(node, peer, number, hashes->have))
+        return verdict;
+    return inquiry_receive(node, peer, hashes, ret_error);
+}
+
 /* A message of an alive peer, out of its box. */
 static enum gossip_verdict receive_message(struct gossip_node *node, uint32_t peer,
                                            const uint8_t *plain, size_t size, int *ret_error)
@@ -172,7 +186,7 @@ static enum gossip_verdict receive_message(struct gossip_node *node, uint32_t pe
     case MESSAGE_HASHES:
         if (!wire_decode_hashes(&node->arena, plain + 1, size - 1, &hashes))
             return GOSSIP_DATAGRAM_MALFORMED;
-        return inquiry_receive(node, peer, &hashes, ret_error);
+        return receive_hashes(node, peer, &hashes, ret_error);
     default:
         return GOSSIP_DATAGRAM_UNSUPPORTED;
     }
@@ -286,6 +300,10 @@ static int pass_time(struct gossip_node *node)
     if (error >= 0)
         error = inquiry_time(node);
     if (error >= 0)
+        error = amnesia_time(node);
+    if (error >= 0)
+        error = reissue_time(node);
+    if (error >= 0)
         error = exchange_time(node);
     if (error >= 0)
         error = greet_time(node);
@@ -363,8 +381,10 @@ static uint64_t earliest(uint64_t a, uint64_t b)
 /* What is overdue, or not known, is due now. */
 static uint64_t next_step(const struct gossip_node *node)
 {
-    uint64_t deadline = earliest(earliest(exchange_deadline(node), greet_deadline(node)),
-                                 earliest(pull_deadline(node), inquiry_deadline(node)));
+    uint64_t deadline =
+        earliest(earliest(exchange_deadline(node), greet_deadline(node)),
+                 earliest(earliest(pull_deadline(node), inquiry_deadline(node)),
+                          earliest(amnesia_deadline(node), reissue_deadline(node))));
 
     return deadline > node->now_ms ? deadline : node->now_ms;
 }
@@ -414,6 +434,30 @@ void gossip_node_set_read_only(struct gossip_node *node, bool read_only)
 {
     node->read_only = read_only;
     node->stats.read_only = read_only;
+}
+
+bool gossip_node_may_publish(const struct gossip_node *node)
+{
+    return amnesia_may_write(node);
+}
+
+bool gossip_node_is_cloned(const struct gossip_node *node)
+{
+    return node->amnesia.is_clone;
+}
+
+bool gossip_node_has_written(const struct gossip_node *node)
+{
+    return node->amnesia.has_written;
+}
+
+void gossip_node_own(const struct gossip_node *node, uint8_t ret_epoch[GOSSIP_EPOCH_SIZE],
+                     uint64_t *ret_have)
+{
+    const struct gossip_author_record *self = &node->authors.items[node->self]->stored;
+
+    memcpy(ret_epoch, self->epoch, GOSSIP_EPOCH_SIZE);
+    *ret_have = self->have;
 }
 
 uint64_t gossip_node_boot(const struct gossip_node *node)
@@ -488,6 +532,7 @@ void gossip_node_destroy(struct gossip_node *node)
         held_drop_all(&node->held, node->authors.items[i]);
     runs_clear(&node->runs);
     assemblies_clear(&node->assemblies);
+    reissue_clear(&node->reissue);
     contexts_clear(&node->contexts);
     batch_clear(&node->batch);
     authors_clear(&node->authors);

@@ -27,6 +27,9 @@ struct gossip_node_config {
     size_t join_count;
     uint64_t boot_count; /* 0: this is a new boot. Else the node is made again in this one. */
     bool is_offline;     /* No boot: it will never send anything. */
+    uint32_t alone_after_ms;
+    bool has_waited;  /* Of a node made again in its boot: its wait is over, */
+    bool has_written; /* and it has written own events that were saved. */
 };
 
 enum gossip_input_kind {
@@ -79,6 +82,21 @@ int gossip_node_take(struct gossip_node *node, struct gossip_effects *ret_effect
 /* While read-only a node makes no records: it publishes nothing (FULL) and takes no events in, but
  * goes on answering from what is stored. */
 void gossip_node_set_read_only(struct gossip_node *node, bool read_only);
+
+/* Whether publications may be stepped: the node has made sure that its store was not set back, or
+ * has waited long enough. Until then they wait with the caller. */
+bool gossip_node_may_publish(const struct gossip_node *node);
+
+/* Whether it has found out that another process writes under its key: what its effects hold is to
+ * be saved, nothing is to be sent, and it is of no more use. */
+bool gossip_node_is_cloned(const struct gossip_node *node);
+
+/* As which it writes, and how far, this batch included. */
+void gossip_node_own(const struct gossip_node *node, uint8_t ret_epoch[GOSSIP_EPOCH_SIZE],
+                     uint64_t *ret_have);
+
+/* Whether it has written own events. */
+bool gossip_node_has_written(const struct gossip_node *node);
 
 /* Which boot it is: how many there have been. */
 uint64_t gossip_node_boot(const struct gossip_node *node);

@@ -48,6 +48,16 @@ struct pull {
     uint64_t deadline_ms; /* Given up when nothing new comes until then. */
 };
 
+/* What a peer said when it last said hello, as it was signed: should it forget that it did, it can
+ * be shown. */
+struct heard_greeting {
+    uint64_t boot_count; /* 0: nothing. */
+    uint8_t kind;        /* enum datagram_kind */
+    uint8_t signature[GOSSIP_SIGNATURE_SIZE];
+    size_t size;
+    uint8_t body[GOSSIP_HELLO_SIZE];
+};
+
 struct peer {
     struct certificate certificate;
     bool has_pair_key;
@@ -56,7 +66,9 @@ struct peer {
     struct gossip_address address; /* Proven in this boot, or as stored; port 0: none. */
     struct gossip_address saved;   /* As it is stored. */
 
-    bool has_boot; /* Its boot and address are proven. */
+    uint64_t boot_count;            /* That it last spoke of. */
+    struct heard_greeting greeting; /* The one with the greatest. */
+    bool has_boot;                  /* Its boot and address are proven. */
     uint64_t boot_id;
     uint64_t past_boots[PAST_BOOTS_KEPT]; /* That others have followed. */
     size_t past_boot_count;               /* How many there have been. */

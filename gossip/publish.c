@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "gossip/cuts.h"
+#include "gossip/epoch.h"
 #include "gossip/hlc.h"
 #include "gossip/museum.h"
 
@@ -55,16 +56,31 @@ static int find_growth(struct gossip_node *node, struct growth *ret_growth)
     return GOSSIP_OK;
 }
 
-/* Writes one event with these entries and, for an application event, this payload. */
-static int write_event(struct gossip_node *node, enum gossip_event_kind kind,
-                       const struct frame_entry *entries, size_t count, const uint8_t *payload,
-                       size_t payload_size)
+static size_t fields_size(const struct publication_fields *fields)
+{
+    return (fields->supersedes == NULL ? 0 : SUPERSEDES_FIELD_SIZE) +
+           (fields->payload == NULL ? 0 : payload_field_size(fields->payload_size));
+}
+
+static void write_fields(uint8_t *ret_bytes, const struct publication_fields *fields)
+{
+    if (fields->supersedes != NULL) {
+        supersedes_field_write(ret_bytes, fields->supersedes);
+        ret_bytes += SUPERSEDES_FIELD_SIZE;
+    }
+    if (fields->payload != NULL)
+        payload_field_write(ret_bytes, fields->payload, fields->payload_size);
+}
+
+int publish_write(struct gossip_node *node, enum gossip_event_kind kind,
+                  const struct frame_entry *entries, size_t count,
+                  const struct publication_fields *fields)
 {
     struct author *self = node->authors.items[node->self];
     struct chain_owner owner = {node->identity->cluster, self->stored.key, self->stored.epoch};
     struct chain chain = self->tail;
     size_t start = frame_size(kind, entries, count);
-    size_t size = start;
+    size_t size = start + fields_size(fields);
     uint8_t seal[GOSSIP_SIGNATURE_SIZE];
     struct frame frame;
     uint8_t *body;
@@ -72,14 +88,11 @@ static int write_event(struct gossip_node *node, enum gossip_event_kind kind,
     bool is_frame;
     int error;
 
-    if (kind == GOSSIP_EVENT_APPLICATION)
-        size += payload_field_size(payload_size);
     body = arena_alloc(&node->batch.arena, size);
     if (body == NULL)
         return GOSSIP_ERR_NOMEM;
     frame_write(body, hlc_tick(&node->hlc, node->wall_ms), kind, entries, count);
-    if (kind == GOSSIP_EVENT_APPLICATION)
-        payload_field_write(body + start, payload, payload_size);
+    write_fields(body + start, fields);
     is_frame = frame_read(body, size, &frame);
     assert(is_frame);
     requires_seal = chain_advance(&chain, node->crypto, &owner, body, size, &frame);
@@ -91,6 +104,7 @@ static int write_event(struct gossip_node *node, enum gossip_event_kind kind,
     if (error < 0)
         return error;
     self->tail = chain;
+    node->amnesia.has_written = true;
     node->stats.published++;
     return deliver_waiting(node, node->self);
 }
@@ -102,51 +116,81 @@ static int result(struct gossip_node *node, uint64_t ticket, int error, uint64_t
         &(struct gossip_result){.ticket = ticket, .error = error, .dot = {node->self, seq}});
 }
 
-int publish_event(struct gossip_node *node, uint64_t ticket, const uint8_t *payload, size_t size)
+int publish_opening(struct gossip_node *node, uint32_t before)
+{
+    struct frame_entry entry = {.id = node->authors.items[before]->stored.id,
+                                .seq = author_have(node->authors.items[before])};
+    struct growth growth;
+    int error = find_growth(node, &growth);
+
+    if (error < 0)
+        return error;
+    /* Where there is no room for all, context events carry the rest. */
+    if (growth.count > GOSSIP_CONTEXT_ENTRIES_MAX ||
+        frame_size(GOSSIP_EVENT_EPOCH_OPEN, growth.entries, growth.count) > GOSSIP_BODY_MAX)
+        growth = (struct growth){&entry, entry.seq > 0 ? 1 : 0};
+    return publish_write(node, GOSSIP_EVENT_EPOCH_OPEN, growth.entries, growth.count,
+                         &(struct publication_fields){0});
+}
+
+int publish_fields(struct gossip_node *node, const struct publication_fields *fields)
 {
     struct growth growth;
     size_t done = 0;
+    int error = epoch_is_due(node) ? epoch_open(node) : GOSSIP_OK;
+
+    if (error >= 0 && MUSEUM(REUSE_COUNTER) && node->stats.published == 0)
+        error = museum_take_back(node);
+    if (error >= 0)
+        error = find_growth(node, &growth);
+    if (error < 0)
+        return error;
+    /* One more may be needed for the event itself. */
+    if (node->authors.items[node->self]->tail.seq >
+        GOSSIP_COUNTER_MAX - 2 - growth.count / GOSSIP_CONTEXT_ENTRIES_MAX)
+        return GOSSIP_ERR_LIMIT;
+    while (growth.count - done > GOSSIP_CONTEXT_ENTRIES_MAX ||
+           (done < growth.count &&
+            frame_size(GOSSIP_EVENT_APPLICATION, growth.entries + done, growth.count - done) +
+                    fields_size(fields) >
+                GOSSIP_BODY_MAX)) {
+        size_t count = growth.count - done < GOSSIP_CONTEXT_ENTRIES_MAX
+                           ? growth.count - done
+                           : GOSSIP_CONTEXT_ENTRIES_MAX;
+
+        error = publish_write(node, GOSSIP_EVENT_CONTEXT, growth.entries + done, count,
+                              &(struct publication_fields){0});
+        if (error < 0)
+            return error;
+        done += count;
+    }
+    error = publish_write(node, GOSSIP_EVENT_APPLICATION, growth.entries + done,
+                          growth.count - done, fields);
+    if (error < 0)
+        return error;
+    node_wake(node);
+    return GOSSIP_OK;
+}
+
+int publish_event(struct gossip_node *node, uint64_t ticket, const uint8_t *payload, size_t size)
+{
+    static const uint8_t empty[1];
     int error;
 
+    assert(amnesia_may_write(node));
     if (node->read_only)
         return result(node, ticket, GOSSIP_ERR_FULL, 0);
     if (size > node->payload_max)
         return result(node, ticket, GOSSIP_ERR_LIMIT, 0);
     if (cuts_key_is_evicted(node, node->identity->key))
         return result(node, ticket, GOSSIP_ERR_EVICTED, 0);
-    /* Peers are bringing back events of ours that this store has lost: to write now would be to
-     * give one of their dots a second content. */
-    if (node->authors.items[node->self]->held_first != NULL ||
-        node->authors.items[node->self]->stored.cut != 0)
-        return result(node, ticket, GOSSIP_ERR_EXISTS, 0);
-    if (MUSEUM(REUSE_COUNTER) && node->stats.published == 0 && (error = museum_take_back(node)) < 0)
-        return error;
-    error = find_growth(node, &growth);
+    error = publish_fields(
+        node, &(struct publication_fields){.payload = payload == NULL ? empty : payload,
+                                           .payload_size = size});
+    if (error == GOSSIP_ERR_LIMIT)
+        return result(node, ticket, error, 0);
     if (error < 0)
         return error;
-    /* One more may be needed for the event itself. */
-    if (node->authors.items[node->self]->tail.seq >
-        GOSSIP_COUNTER_MAX - 2 - growth.count / GOSSIP_CONTEXT_ENTRIES_MAX)
-        return result(node, ticket, GOSSIP_ERR_LIMIT, 0);
-    while (growth.count - done > GOSSIP_CONTEXT_ENTRIES_MAX ||
-           (done < growth.count &&
-            frame_size(GOSSIP_EVENT_APPLICATION, growth.entries + done, growth.count - done) +
-                    payload_field_size(size) >
-                GOSSIP_BODY_MAX)) {
-        size_t count = growth.count - done < GOSSIP_CONTEXT_ENTRIES_MAX
-                           ? growth.count - done
-                           : GOSSIP_CONTEXT_ENTRIES_MAX;
-
-        error = write_event(node, GOSSIP_EVENT_CONTEXT, growth.entries + done, count, NULL, 0);
-        if (error < 0)
-            return error;
-        done += count;
-    }
-    error = write_event(node, GOSSIP_EVENT_APPLICATION, growth.entries + done, growth.count - done,
-                        payload, size);
-    if (error < 0)
-        return error;
-    node_wake(node);
     return result(node, ticket, GOSSIP_OK, node->authors.items[node->self]->stored.have);
 }
 

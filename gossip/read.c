@@ -166,6 +166,28 @@ int gossip_author(const struct gossip *gossip, uint32_t number, struct gossip_au
     return GOSSIP_OK;
 }
 
+void gossip_start_state(const struct gossip *gossip, struct gossip_start *ret_start)
+{
+    const struct gossip_node *node = gossip->node;
+    const struct amnesia *amnesia = &node->amnesia;
+    struct gossip_start start = {.state = GOSSIP_START_READY,
+                                 .evidence = amnesia->evidence,
+                                 .asked = (unsigned)amnesia->asked_count};
+
+    for (size_t i = 0; i < amnesia->asked_count; i++)
+        start.answered += amnesia->asked[i].has_answered;
+    if (!amnesia->is_over) {
+        start.state = GOSSIP_START_ASKING;
+        for (size_t i = 0; i < amnesia->asked_count; i++) {
+            if (amnesia->asked[i].have > author_have(node->authors.items[node->self]))
+                start.state = GOSSIP_START_FETCHING;
+        }
+        if (amnesia->end_ms > node->now_ms)
+            start.left_ms = amnesia->end_ms - node->now_ms;
+    }
+    *ret_start = start;
+}
+
 uint32_t gossip_self(const struct gossip *gossip)
 {
     return gossip->node->self;

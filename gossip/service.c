@@ -50,6 +50,9 @@ static int make_node(struct gossip *gossip, uint64_t boot_count)
         .join_count = options->join_count,
         .boot_count = boot_count,
         .is_offline = options->transport == NULL,
+        .alone_after_ms = options->alone_after_ms,
+        .has_waited = gossip->has_waited,
+        .has_written = gossip->has_written,
     };
     int error = options->time->ops->random(options->time, config.seed, sizeof(config.seed));
 
@@ -86,6 +89,8 @@ static int copy_options(struct gossip *gossip, const struct gossip_options *opti
         gossip->options.payload_max = GOSSIP_PAYLOAD_DEFAULT;
     if (gossip->options.fanout == 0)
         gossip->options.fanout = 1;
+    if (gossip->options.alone_after_ms == 0)
+        gossip->options.alone_after_ms = GOSSIP_ALONE_AFTER_MS;
     gossip->after = options->after;
     gossip->joins = calloc(options->join_count + 1, sizeof(*gossip->joins));
     if (gossip->joins == NULL)
@@ -93,6 +98,46 @@ static int copy_options(struct gossip *gossip, const struct gossip_options *opti
     if (options->join_count > 0)
         memcpy(gossip->joins, options->joins, options->join_count * sizeof(*gossip->joins));
     gossip->options.joins = NULL;
+    return GOSSIP_OK;
+}
+
+static void push_notice(struct gossip *gossip, const struct gossip_notice *notice)
+{
+    if (gossip->notice_count == NOTICES_MAX) {
+        gossip->notices_lost++;
+        return;
+    }
+    gossip->notices[(gossip->notice_start + gossip->notice_count++) % NOTICES_MAX] = *notice;
+}
+
+/*
+ * The side file, which a store that was set back does not take along: no own event past its mark is
+ * saved before it says so, and no event of a new epoch is shown before it names that. Where a crash
+ * comes in between it is behind the store, never ahead, but for the lease.
+ */
+static int write_side(struct gossip *gossip, bool is_saved)
+{
+    struct gossip_store *store = gossip->options.store;
+    struct gossip_side side = {.boot = gossip_node_boot(gossip->node)};
+    uint64_t have;
+    bool same_epoch;
+    int error;
+
+    if ((store->ops->abilities & GOSSIP_STORE_SIDE) == 0)
+        return GOSSIP_OK;
+    gossip_node_own(gossip->node, side.epoch, &have);
+    same_epoch = gossip->has_side && memcmp(side.epoch, gossip->side.epoch, GOSSIP_EPOCH_SIZE) == 0;
+    /* A new epoch is no store's before it is saved. */
+    if (!same_epoch && !is_saved)
+        return GOSSIP_OK;
+    if (same_epoch && have <= gossip->side.mark)
+        return GOSSIP_OK;
+    side.mark = have + GOSSIP_LEASE < GOSSIP_COUNTER_MAX ? have + GOSSIP_LEASE : GOSSIP_COUNTER_MAX;
+    error = store->ops->write_side(store, &side);
+    if (error < 0)
+        return error;
+    gossip->side = side;
+    gossip->has_side = true;
     return GOSSIP_OK;
 }
 
@@ -115,6 +160,11 @@ int gossip_create(const struct gossip_options *options, struct gossip **ret_goss
     if (error >= 0 && effects.record_count > 0)
         error = gossip->options.store->ops->save(gossip->options.store, effects.records,
                                                  effects.record_count);
+    /* Whoever only looks leaves things as they are. */
+    if (error >= 0 && (gossip->options.transport != NULL || effects.record_count > 0))
+        error = write_side(gossip, true);
+    for (size_t i = 0; error >= 0 && i < effects.notice_count; i++)
+        push_notice(gossip, &effects.notices[i]);
     if (error < 0) {
         gossip_destroy(gossip);
         return error;
@@ -182,7 +232,7 @@ int gossip_timeout_ms(struct gossip *gossip)
 
     if (gossip->failed < 0)
         return -1;
-    if (gossip->next != NULL || gossip->is_stale)
+    if ((gossip->next != NULL && gossip_node_may_publish(gossip->node)) || gossip->is_stale)
         return 0;
     if (gossip->options.transport == NULL)
         deadline = UINT64_MAX; /* There is nobody to be asked. */
@@ -237,15 +287,6 @@ int gossip_result_pop(struct gossip *gossip, struct gossip_result *ret_result)
     return 1;
 }
 
-static void push_notice(struct gossip *gossip, const struct gossip_notice *notice)
-{
-    if (gossip->notice_count == NOTICES_MAX) {
-        gossip->notices_lost++;
-        return;
-    }
-    gossip->notices[(gossip->notice_start + gossip->notice_count++) % NOTICES_MAX] = *notice;
-}
-
 static void push_own_notice(struct gossip *gossip, enum gossip_notice_kind kind)
 {
     push_notice(gossip, &(struct gossip_notice){.kind = kind});
@@ -289,7 +330,7 @@ static int step_waiting(struct gossip *gossip, bool *ret_more)
         struct gossip_datagram datagrams[RECEIVED_AT_ONCE];
         int count = 0;
 
-        if (gossip->next != NULL) {
+        if (gossip->next != NULL && gossip_node_may_publish(gossip->node)) {
             input = input_now(gossip, GOSSIP_INPUT_PUBLISH);
             input.ticket = gossip->next->result.ticket;
             input.payload = gossip->next->payload;
@@ -310,10 +351,10 @@ static int step_waiting(struct gossip *gossip, bool *ret_more)
             error = gossip_node_step(gossip->node, &input);
             inputs++;
         }
-        if (is_dry && gossip->next == NULL)
+        if (is_dry && (gossip->next == NULL || !gossip_node_may_publish(gossip->node)))
             break;
     }
-    *ret_more = !is_dry || gossip->next != NULL;
+    *ret_more = !is_dry || (gossip->next != NULL && gossip_node_may_publish(gossip->node));
     return error;
 }
 
@@ -425,6 +466,13 @@ static int run_batch(struct gossip *gossip, bool *ret_more)
         return error;
     if (MUSEUM(SEND_EARLY))
         show(gossip, &effects);
+    error = write_side(gossip, false);
+    if (error == GOSSIP_ERR_FULL) {
+        *ret_more = false;
+        return fall_read_only(gossip);
+    }
+    if (error < 0)
+        return error;
     if (effects.record_count > 0) {
         error = MUSEUM(CLOCK_APART)
                     ? museum_save_apart(store, &effects)
@@ -435,6 +483,17 @@ static int run_batch(struct gossip *gossip, bool *ret_more)
         }
         if (error < 0 && !MUSEUM(GO_ON))
             return error;
+        /* That is committed: whether it may be shown is no longer a matter of trying again. */
+        error = write_side(gossip, true);
+        if (error < 0)
+            return error == GOSSIP_ERR_FULL ? GOSSIP_ERR_IO : error;
+    }
+    gossip->has_waited = gossip_node_may_publish(gossip->node);
+    gossip->has_written = gossip_node_has_written(gossip->node);
+    if (gossip_node_is_cloned(gossip->node)) {
+        for (size_t i = 0; i < effects.notice_count; i++)
+            push_notice(gossip, &effects.notices[i]);
+        return GOSSIP_ERR_CLONED;
     }
     gossip->deadline_ms = effects.deadline_ms;
     if (!MUSEUM(SEND_EARLY))

@@ -30,9 +30,13 @@ struct gossip {
     struct gossip_options options;
     struct gossip_address *joins; /* A copy. */
     struct gossip_node *node;
-    int failed;         /* The error that has stopped it for good. */
-    unsigned no_memory; /* Batches in a row that were dropped. */
-    bool is_stale;      /* The node is ahead of the store: it is to be made again. */
+    int failed;              /* The error that has stopped it for good. */
+    unsigned no_memory;      /* Batches in a row that were dropped. */
+    bool has_waited;         /* For what peers know of our own events, */
+    bool has_written;        /* and own events were saved since. */
+    struct gossip_side side; /* As it was last written. */
+    bool has_side;
+    bool is_stale; /* The node is ahead of the store: it is to be made again. */
     uint64_t deadline_ms;
 
     struct publication *first; /* Those taken into the batch at hand come first. */

@@ -10,6 +10,7 @@
 
 #include "gossip/bytes.h"
 #include "gossip/cuts.h"
+#include "gossip/epoch.h"
 
 struct loading {
     struct gossip_node *node;
@@ -42,6 +43,15 @@ static int load_meta(struct loading *loading, const struct gossip_meta_record *m
         return take_bytes(meta, loading->key, GOSSIP_KEY_SIZE, &loading->has_key);
     if (strcmp(meta->name, "epoch") == 0)
         return take_bytes(meta, loading->epoch, GOSSIP_EPOCH_SIZE, &loading->has_epoch);
+    if (strcmp(meta->name, "fingerprint") == 0)
+        return take_bytes(meta, node->amnesia.fingerprint, GOSSIP_HASH_SIZE,
+                          &node->amnesia.has_fingerprint);
+    if (strcmp(meta->name, "backup") == 0 && meta->bytes == NULL)
+        node->amnesia.is_backup = meta->number != 0;
+    if (strcmp(meta->name, "cloned") == 0 && meta->bytes == NULL)
+        node->amnesia.is_cloned = meta->number != 0;
+    if (strcmp(meta->name, "evidence") == 0 && meta->bytes == NULL)
+        node->amnesia.evidence = (unsigned)meta->number;
     if (strcmp(meta->name, "boot") == 0 && meta->bytes == NULL)
         node->boot_count = meta->number;
     if (strcmp(meta->name, "hlc") == 0 && meta->bytes == NULL)
@@ -130,8 +140,15 @@ static int load_cuts(struct gossip_node *node)
     int error = cuts_check_loaded(node);
     bool is_cut = false;
 
-    for (size_t i = 0; i < node->authors.count; i++)
-        is_cut = is_cut || node->authors.items[i]->proof != NULL;
+    for (size_t i = 0; i < node->authors.count; i++) {
+        const struct author *author = node->authors.items[i];
+
+        if (author->proof == NULL)
+            continue;
+        is_cut = true;
+        if (memcmp(author->stored.key, node->identity->key, GOSSIP_KEY_SIZE) == 0)
+            reissue_stir(node);
+    }
     if (error >= 0 && is_cut)
         error = node->store->ops->load(node->store, load_link, node);
     return error < 0 ? error : GOSSIP_OK;
@@ -263,7 +280,7 @@ static int prepare(struct gossip_node *node, struct loading *loading)
     struct gossip_author_record author = {.number = 0};
     int error;
 
-    random_bytes(&node->random, loading->epoch, sizeof(loading->epoch));
+    epoch_mint(node, loading->epoch);
     error = save_meta(node, "cluster", identity->cluster, GOSSIP_KEY_SIZE, 0);
     if (error >= 0)
         error = save_meta(node, "key", identity->key, GOSSIP_KEY_SIZE, 0);
@@ -363,11 +380,13 @@ static int seal_own_tail(struct gossip_node *node)
 int start_load(struct gossip_node *node, const struct gossip_node_config *config)
 {
     struct loading loading = {.node = node};
+    bool is_new;
     int error = node->store->ops->load(node->store, load_record, &loading);
 
     if (error < 0)
         return error;
-    if (!loading.has_cluster && !loading.has_key && node->authors.count == 0) {
+    is_new = !loading.has_cluster && !loading.has_key && node->authors.count == 0;
+    if (is_new) {
         error = prepare(node, &loading);
         if (error < 0)
             return error;
@@ -387,6 +406,8 @@ int start_load(struct gossip_node *node, const struct gossip_node_config *config
         error = find_self(node, &loading);
     if (error >= 0)
         error = seal_own_tail(node);
+    if (error >= 0)
+        error = amnesia_start(node, config, is_new);
     if (error < 0)
         return error;
     node->saved_hlc = node->hlc;

@@ -6,6 +6,7 @@
 #ifndef GOSSIP_STATE_H
 #define GOSSIP_STATE_H
 
+#include "gossip/amnesia.h"
 #include "gossip/assembly.h"
 #include "gossip/batch.h"
 #include "gossip/contexts.h"
@@ -15,6 +16,7 @@
 #include "gossip/peers.h"
 #include "gossip/random.h"
 #include "gossip/records.h"
+#include "gossip/reissue.h"
 #include "gossip/runs.h"
 
 enum { INQUIRIES_MAX = 16 };
@@ -62,6 +64,8 @@ struct gossip_node {
     struct runs runs;
     uint64_t repair_ms; /* When to ask for what held-back events and early runs wait for. */
 
+    struct amnesia amnesia;
+    struct reissue reissue;
     struct records records;
     struct assemblies assemblies;
     struct inquiry inquiries[INQUIRIES_MAX];
@@ -194,6 +198,26 @@ int deliver_disagreement(struct gossip_node *node, uint32_t author, uint32_t pee
 
 /* publish.c */
 int publish_event(struct gossip_node *node, uint64_t ticket, const uint8_t *payload, size_t size);
+
+/* What an event of ours says, after its frame. */
+struct publication_fields {
+    const uint8_t *supersedes; /* GOSSIP_HASH_SIZE bytes, or NULL. */
+    const uint8_t *payload;    /* NULL: it has none. */
+    size_t payload_size;
+};
+
+/* Writes one event with these entries, and nothing else. */
+int publish_write(struct gossip_node *node, enum gossip_event_kind kind,
+                  const struct frame_entry *entries, size_t count,
+                  const struct publication_fields *fields);
+
+/* Writes the first event of an epoch that follows another: it names the last event of the old one,
+ * and all else that is here, as far as there is room. NOMEM. */
+int publish_opening(struct gossip_node *node, uint32_t before);
+
+/* Writes an application event, and before it what has to come first: a new epoch, context events.
+ * LIMIT where counters end; NOMEM. */
+int publish_fields(struct gossip_node *node, const struct publication_fields *fields);
 int publish_seal(struct gossip_node *node); /* Seals the last of our events in this batch. */
 
 /* start.c: what a node does before its first step. */

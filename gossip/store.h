@@ -103,6 +103,7 @@ struct gossip_record {
 struct gossip_side {
     uint8_t epoch[GOSSIP_EPOCH_SIZE]; /* As which the node writes. */
     uint64_t mark;                    /* No own event past this seq has been written. */
+    uint64_t boot;                    /* Which start of the node has written it. */
 };
 
 /* What is being handed to the application, so that an event that ends the process again and again

@@ -10,7 +10,7 @@
 enum {
     MAGIC_SIZE = 8,
     CHECK_SIZE = 8,
-    SIDE_SIZE = MAGIC_SIZE + GOSSIP_EPOCH_SIZE + 8 + CHECK_SIZE,
+    SIDE_SIZE = MAGIC_SIZE + GOSSIP_EPOCH_SIZE + 8 + 8 + CHECK_SIZE,
     MARKER_SIZE = MAGIC_SIZE + GOSSIP_HASH_SIZE + 4 + 4 + CHECK_SIZE,
 };
 
@@ -48,6 +48,7 @@ int side_read(struct file_system *files, const char *path, struct gossip_side *r
     }
     memcpy(ret_side->epoch, bytes + MAGIC_SIZE, GOSSIP_EPOCH_SIZE);
     ret_side->mark = get_fixed(bytes + MAGIC_SIZE + GOSSIP_EPOCH_SIZE, 8);
+    ret_side->boot = get_fixed(bytes + MAGIC_SIZE + GOSSIP_EPOCH_SIZE + 8, 8);
     return GOSSIP_OK;
 }
 
@@ -59,6 +60,7 @@ int side_write(struct file_system *files, const char *path, const struct gossip_
     memcpy(bytes, "gspside1", MAGIC_SIZE);
     memcpy(bytes + MAGIC_SIZE, side->epoch, GOSSIP_EPOCH_SIZE);
     put_fixed(bytes + MAGIC_SIZE + GOSSIP_EPOCH_SIZE, side->mark, 8);
+    put_fixed(bytes + MAGIC_SIZE + GOSSIP_EPOCH_SIZE + 8, side->boot, 8);
     check_of(bytes, SIDE_SIZE - CHECK_SIZE, bytes + SIDE_SIZE - CHECK_SIZE);
     return files->ops->replace(files, path, bytes, sizeof(bytes), explanation);
 }

@@ -3,11 +3,15 @@
  * and the marker, by which an event that ends the process can. Neither is part of any copy that a
  * backup makes.
  *
- *    side file (32 bytes)                        marker (56 bytes)
- *     0          8       16       24       32     0          8      40        44      48       56
- *    +----------+-------+--------+-------+       +----------+------+---------+-------+-------+
- *    | gspside1 | epoch | mark   | check |       | gspmark1 | hash | crashes | zeros | check |
- *    +----------+-------+--------+-------+       +----------+------+---------+-------+-------+
+ *     0          8       16     24     32      40
+ *    +----------+-------+------+------+-------+
+ *    | gspside1 | epoch | mark | boot | check |          the side file
+ *    +----------+-------+------+------+-------+
+ *
+ *     0          8      40        44      48       56
+ *    +----------+------+---------+-------+-------+
+ *    | gspmark1 | hash | crashes | zeros | check |       the marker
+ *    +----------+------+---------+-------+-------+
  *
  * Integers are big-endian; check is the beginning of the BLAKE2b-256 of what is before it.
  */

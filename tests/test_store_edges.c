@@ -114,7 +114,7 @@ static void test_side_file(void **state)
 {
     struct place *place = *state;
     struct gossip_store *store = open_store(place->path, GOSSIP_SQLITE_CREATE);
-    struct gossip_side side = {{1, 2, 3, 4, 5, 6, 7, 8}, 1024};
+    struct gossip_side side = {{1, 2, 3, 4, 5, 6, 7, 8}, 1024, 3};
     struct gossip_side read;
     struct stat status;
     char path[200];
@@ -137,7 +137,7 @@ static void test_side_file(void **state)
     file = fopen(path, "r+");
     assert_non_null(file);
     size = fread(bytes, 1, sizeof(bytes), file);
-    assert_int_equal(size, 32);
+    assert_int_equal(size, 40);
     for (size_t bit = 0; bit < 8 * size; bit++) {
         bytes[bit / 8] ^= (uint8_t)(1 << bit % 8);
         rewind(file);
@@ -147,7 +147,7 @@ static void test_side_file(void **state)
         bytes[bit / 8] ^= (uint8_t)(1 << bit % 8);
     }
     fclose(file);
-    for (off_t shorter = 0; shorter < 32; shorter++) {
+    for (off_t shorter = 0; shorter < 40; shorter++) {
         assert_int_equal(truncate(path, shorter), 0);
         assert_int_equal(store->ops->read_side(store, &read), GOSSIP_ERR_DAMAGED);
     }
@@ -270,7 +270,7 @@ static void test_side_file_over_crashes(void **state)
     for (enum virtual_damage damage = 0; damage < VIRTUAL_DAMAGES; damage++) {
         for (uint64_t operation = 1; operation < 12; operation++) {
             struct virtual_disk *disk = virtual_disk_create(operation);
-            struct gossip_side side = {{1}, 100};
+            struct gossip_side side = {{1}, 100, 1};
             struct gossip_store *store;
             int error;
 
@@ -310,7 +310,7 @@ static void test_backup(void **state)
 {
     struct place *place = *state;
     struct gossip_store *store = open_store(place->path, GOSSIP_SQLITE_CREATE);
-    const struct gossip_side side = {{1}, 1};
+    const struct gossip_side side = {{1}, 1, 1};
     uint64_t events = 300;
     uint64_t copied;
     unsigned steps = 0;
@@ -401,7 +401,7 @@ static void test_remove(void **state)
 {
     struct place *place = *state;
     struct gossip_store *store = open_store(place->path, GOSSIP_SQLITE_CREATE);
-    const struct gossip_side side = {{1}, 1};
+    const struct gossip_side side = {{1}, 1, 1};
     const struct gossip_marker marker = {{1}, 1};
     char explanation[512] = "";
     FILE *file;
@@ -436,7 +436,7 @@ static void test_new_store_beside_a_side_file(void **state)
 {
     struct place *place = *state;
     struct gossip_store *store = open_store(place->path, GOSSIP_SQLITE_CREATE);
-    const struct gossip_side side = {{1}, 1};
+    const struct gossip_side side = {{1}, 1, 1};
 
     assert_int_equal(store->ops->write_side(store, &side), GOSSIP_OK);
     store->ops->close(store);

@@ -494,8 +494,16 @@ uint64_t world_tell(struct world *world, unsigned number, const char *text)
     node->last_result = (struct gossip_result){.error = GOSSIP_ERR_NOT_FOUND};
     if (node->state != WORLD_UP || !world_publish(world, number, text, strlen(text)))
         return 0;
-    while (node->asked_first != NULL && world_is_sound(world))
-        run_node(node);
+    /* A node that has just started asks others first what they know of it, and that takes time. */
+    while (node->asked_first != NULL && world_is_sound(world) && node->state == WORLD_UP) {
+        struct gossip_start start;
+
+        gossip_start_state(node->gossip, &start);
+        if (start.state == GOSSIP_START_READY)
+            run_node(node);
+        else
+            world_run(world, 1);
+    }
     return node->last_result.error == GOSSIP_OK ? node->last_result.dot.seq : 0;
 }
 

@@ -165,6 +165,9 @@ bool world_copy_back(struct world *world, unsigned node);
  * Returns its number; UINT_MAX if there may be no more nodes, or node is up. */
 unsigned world_clone(struct world *world, unsigned node);
 
+/* Of each key only the original is left, which is told so if it has stopped. */
+void world_put_copies_away(struct world *world);
+
 /* Node is at another address: from its next start on or, if it runs, from now on and without
  * knowing, as behind a router that forgets. */
 void world_move(struct world *world, unsigned node);

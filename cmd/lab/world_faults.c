@@ -145,6 +145,9 @@ unsigned world_clone(struct world *world, unsigned number)
         abort();
     virtual_disk_image_destroy(image);
     clone->disk_is = CHECKER_SET_BACK_SEEN;
+    clone->is_copy = true;
+    clone->has_double = true;
+    node->has_double = true;
     if (world->checker != NULL)
         checker_cloned(world->checker, clone->number, number);
     world->stats.clones++;

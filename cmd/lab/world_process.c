@@ -49,6 +49,7 @@ void world_died(struct world_node *node, const char *doing, int error, const cha
     bool is_excused = (error == GOSSIP_ERR_IO && (node->faulted != 0 || is_crashed)) ||
                       (error == GOSSIP_ERR_DAMAGED && node->faulted != 0) ||
                       (error == GOSSIP_ERR_FULL && node->is_filled) ||
+                      (error == GOSSIP_ERR_CLONED && node->has_double) ||
                       (error != GOSSIP_OK && error == node->save_error_last);
 
     world_narrate(world, "n%u %s: %s: %s", node->number + 1, doing, gossip_strerror(error),
@@ -57,7 +58,47 @@ void world_died(struct world_node *node, const char *doing, int error, const cha
         checker_report(world->checker, INVARIANT_BOUNDS, "n%u %s: %s: %s", node->number + 1, doing,
                        gossip_strerror(error), explanation);
     world->stats.deaths++;
+    node->was_stopped = node->was_stopped || error == GOSSIP_ERR_CLONED;
     world_end_process(node);
+}
+
+static void put_away(struct world_node *node)
+{
+    node->is_retired = true;
+    world_narrate(node->world, "n%u was a copy, and is put away", node->number + 1);
+}
+
+void world_put_copies_away(struct world *world)
+{
+    for (unsigned i = 0; i < world->count; i++) {
+        if (!world->nodes[i].is_copy || world->nodes[i].is_retired)
+            continue;
+        world_stop(world, i);
+        put_away(&world->nodes[i]);
+    }
+}
+
+/* A node that has learnt of its double wants to be told which of the two it is. The copy is put
+ * away; the other goes on, under a new epoch. */
+static bool tell_which(struct world_node *node)
+{
+    const struct gossip_record records[] = {
+        {.kind = GOSSIP_RECORD_META, .as.meta = {.name = "cloned", .number = 0}},
+        {.kind = GOSSIP_RECORD_META, .as.meta = {.name = "backup", .number = 1}},
+    };
+
+    if (!node->was_stopped)
+        return true;
+    if (node->is_copy) {
+        put_away(node);
+        return false;
+    }
+    if (node->store->ops->save(node->store, records, 2) < 0)
+        return false; /* Its disk is in trouble: another time. */
+    node->was_stopped = false;
+    node->disk_is = CHECKER_SET_BACK_SEEN;
+    world_narrate(node->world, "n%u is told that it is the original", node->number + 1);
+    return true;
 }
 
 static int open_store(struct world_node *node, char *ret_explanation, size_t size)
@@ -126,13 +167,17 @@ void world_start(struct world *world, unsigned number)
     char explanation[NARRATION_MAX] = "";
     int error;
 
-    if (node->state != WORLD_DOWN || !world_is_sound(world))
+    if (node->state != WORLD_DOWN || node->is_retired || !world_is_sound(world))
         return;
     world->stats.starts++;
     world_narrate(world, "n%u starts", number + 1);
     error = open_store(node, explanation, sizeof(explanation));
     if (error < 0) {
         world_died(node, "cannot open its store", error, explanation);
+        return;
+    }
+    if (!tell_which(node)) {
+        world_end_process(node);
         return;
     }
     if (world->checker != NULL) {

@@ -60,7 +60,11 @@ struct world_node {
     int save_error;             /* What saves are answered with instead of being made, */
     int save_error_last;        /* and were: it may end with that. */
     bool is_filled;
-    enum checker_disk disk_is;           /* What was done to its disk since its last process. */
+    enum checker_disk disk_is; /* What was done to its disk since its last process. */
+    bool is_copy;              /* A clone of another node. */
+    bool has_double;           /* It is one, or has been cloned: one of the two has to stop. */
+    bool was_stopped;          /* For that; whoever starts it again says which of the two it is. */
+    bool is_retired;           /* A copy that was put away. */
     struct gossip_address joined[JOINS]; /* Where it has met those it was told to join, */
     bool has_met[JOINS];                 /* and whether this process has met them. */
     uint64_t cursor; /* Of the application: the last delivery it has dealt with. */

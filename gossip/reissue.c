@@ -1,0 +1,480 @@
+#include "gossip/reissue.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "gossip/branch.h"
+#include "gossip/bytes.h"
+#include "gossip/cuts.h"
+#include "gossip/state.h"
+
+enum {
+    ATTEMPTS_MAX = 10,
+    WRITTEN_AT_ONCE = 64,
+    FETCH_WINDOW = 262144,
+};
+
+void reissue_clear(struct reissue *reissue)
+{
+    for (size_t i = 0; i < reissue->waiting_count; i++)
+        free(reissue->waiting[i].payload);
+    free(reissue->waiting);
+    free(reissue->issued);
+    memset(reissue, 0, sizeof(*reissue));
+}
+
+void reissue_stir(struct gossip_node *node)
+{
+    node->reissue.is_due = true;
+}
+
+/* Whether an author is ours and has forked: its key was not evicted, which is no accident. */
+static bool is_forked_own(const struct gossip_node *node, const struct author *author)
+{
+    return author->proof != NULL &&
+           memcmp(author->stored.key, node->identity->key, GOSSIP_KEY_SIZE) == 0;
+}
+
+/* ---- What was written again already. ---- */
+
+static int compare_hashes(const void *a, const void *b)
+{
+    return memcmp(a, b, GOSSIP_HASH_SIZE);
+}
+
+static size_t issued_place(const struct reissue *reissue, const uint8_t *hash)
+{
+    size_t low = 0;
+    size_t high = reissue->issued_count;
+
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+
+        if (compare_hashes(reissue->issued[middle], hash) < 0)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+static bool is_issued(const struct reissue *reissue, const uint8_t *hash)
+{
+    size_t place = issued_place(reissue, hash);
+
+    return place < reissue->issued_count && compare_hashes(reissue->issued[place], hash) == 0;
+}
+
+static int note_issued(struct reissue *reissue, const uint8_t *hash)
+{
+    size_t place = issued_place(reissue, hash);
+
+    if (is_issued(reissue, hash))
+        return GOSSIP_OK;
+    if (reissue->issued_count == reissue->issued_capacity) {
+        size_t capacity = reissue->issued_capacity == 0 ? 64 : reissue->issued_capacity * 2;
+        void *wider = realloc(reissue->issued, capacity * GOSSIP_HASH_SIZE);
+
+        if (wider == NULL)
+            return GOSSIP_ERR_NOMEM;
+        reissue->issued = wider;
+        reissue->issued_capacity = capacity;
+    }
+    memmove(reissue->issued + place + 1, reissue->issued + place,
+            (reissue->issued_count - place) * GOSSIP_HASH_SIZE);
+    memcpy(reissue->issued[place], hash, GOSSIP_HASH_SIZE);
+    reissue->issued_count++;
+    return GOSSIP_OK;
+}
+
+static int find_issued(void *context, const struct gossip_record *record)
+{
+    struct gossip_node *node = context;
+    struct frame frame;
+    const uint8_t *hash;
+
+    if (!frame_read(record->as.event.body, record->as.event.body_size, &frame))
+        return GOSSIP_ERR_DAMAGED;
+    return supersedes_find(&frame, &hash) ? note_issued(&node->reissue, hash) : GOSSIP_OK;
+}
+
+/* Reads all of our own events that count. Only a node that has forked ever does. */
+static int find_all_issued(struct gossip_node *node)
+{
+    for (uint32_t i = 0; i < node->authors.count; i++) {
+        const struct author *author = node->authors.items[i];
+        int error;
+
+        if (memcmp(author->stored.key, node->identity->key, GOSSIP_KEY_SIZE) != 0 ||
+            author_have(author) == 0)
+            continue;
+        error = events_read(&node->contexts, i, 1, author_have(author), find_issued, node);
+        if (error < 0)
+            return error;
+    }
+    node->reissue.has_issued = true;
+    return GOSSIP_OK;
+}
+
+/* ---- What is to be written again. ---- */
+
+static bool comes_before(const struct original *a, uint64_t hlc, const uint8_t *hash)
+{
+    if (a->hlc != hlc)
+        return a->hlc < hlc;
+    return memcmp(a->hash, hash, GOSSIP_HASH_SIZE) < 0;
+}
+
+/* Notes an event that lies behind a cut, if it says anything and was not written again. */
+static int note_original(struct gossip_node *node, const uint8_t *hash, const struct frame *frame)
+{
+    struct reissue *reissue = &node->reissue;
+    const uint8_t *payload;
+    const uint8_t *first;
+    struct original original;
+    size_t size;
+    size_t place = 0;
+
+    if (frame->kind != GOSSIP_EVENT_APPLICATION || !payload_find(frame, &payload, &size))
+        return GOSSIP_OK;
+    if (supersedes_find(frame, &first))
+        hash = first; /* It was written again before, and that has forked too. */
+    if (is_issued(reissue, hash))
+        return GOSSIP_OK;
+    while (place < reissue->waiting_count &&
+           comes_before(&reissue->waiting[place], frame->hlc, hash))
+        place++;
+    for (size_t i = 0; i < reissue->waiting_count; i++) {
+        if (memcmp(reissue->waiting[i].hash, hash, GOSSIP_HASH_SIZE) == 0)
+            return GOSSIP_OK;
+    }
+    if (reissue->waiting_count == REISSUES_MAX ||
+        reissue->waiting_bytes + size > REISSUE_BYTES_MAX) {
+        reissue->is_due = true; /* The rest is looked for when these are written. */
+        return GOSSIP_OK;
+    }
+    if (reissue->waiting_count == reissue->waiting_capacity) {
+        size_t capacity = reissue->waiting_capacity == 0 ? 64 : reissue->waiting_capacity * 2;
+        struct original *wider = realloc(reissue->waiting, capacity * sizeof(*wider));
+
+        if (wider == NULL)
+            return GOSSIP_ERR_NOMEM;
+        reissue->waiting = wider;
+        reissue->waiting_capacity = capacity;
+    }
+    original = (struct original){.hlc = frame->hlc, .size = size, .payload = malloc(size + 1)};
+    if (original.payload == NULL)
+        return GOSSIP_ERR_NOMEM;
+    memcpy(original.hash, hash, GOSSIP_HASH_SIZE);
+    memcpy(original.payload, payload, size);
+    memmove(reissue->waiting + place + 1, reissue->waiting + place,
+            (reissue->waiting_count - place) * sizeof(*reissue->waiting));
+    reissue->waiting[place] = original;
+    reissue->waiting_count++;
+    reissue->waiting_bytes += size;
+    return GOSSIP_OK;
+}
+
+static int find_original(void *context, const struct gossip_record *record)
+{
+    const struct gossip_event_record *event = &record->as.event;
+    struct frame frame;
+
+    if (!frame_read(event->body, event->body_size, &frame))
+        return GOSSIP_ERR_DAMAGED;
+    return note_original(context, event->hash, &frame);
+}
+
+/* The branches that are held here. */
+static int find_held(struct gossip_node *node)
+{
+    for (uint32_t i = 0; i < node->authors.count; i++) {
+        const struct author *author = node->authors.items[i];
+        int error;
+
+        if (!is_forked_own(node, author) || author->stored.have < author->stored.cut)
+            continue;
+        error = events_read(&node->contexts, i, author->stored.cut, author->stored.have,
+                            find_original, node);
+        if (error < 0)
+            return error;
+    }
+    return GOSSIP_OK;
+}
+
+/* ---- The branches that peers hold. ---- */
+
+static struct branch_fetch *find_fetch(struct reissue *reissue, uint32_t author, uint32_t peer)
+{
+    for (size_t i = 0; i < reissue->fetch_count; i++) {
+        if (reissue->fetches[i].author == author && reissue->fetches[i].peer == peer)
+            return &reissue->fetches[i];
+    }
+    return NULL;
+}
+
+static int ask(struct gossip_node *node, struct branch_fetch *fetch)
+{
+    const struct author *author = node->authors.items[fetch->author];
+    uint8_t bytes[GOSSIP_PLAIN_MAX];
+    uint8_t seq[8];
+    size_t size;
+
+    fetch->attempts++;
+    fetch->due_ms = node->now_ms + 2 * peer_patience(node->peers.items[fetch->peer]);
+    if (!fetch->knows_have) {
+        struct wire_hashes_ask message = {.author = author->stored.id, .seqs = {seq, sizeof(seq)}};
+
+        put_fixed(seq, fetch->cut, sizeof(seq));
+        size = wire_encode_hashes_ask(&message, bytes, sizeof(bytes) - 1);
+        assert(size > 0);
+        return node_send(node, fetch->peer, MESSAGE_HASHES_ASK, bytes, size);
+    } else {
+        struct wire_pull message = {
+            .events = GOSSIP_WINDOW_EVENTS, .size = FETCH_WINDOW, .want_count = 1};
+
+        /* Of no pull that is counted: what comes is known by its author. */
+        random_bytes(&node->random, (uint8_t *)&message.request, sizeof(message.request));
+        message.wants[0].author = author->stored.id;
+        message.wants[0].first = fetch->chain.seq + 1;
+        message.wants[0].last = fetch->have;
+        size = wire_encode_pull(&message, bytes, sizeof(bytes) - 1);
+        assert(size > 0);
+        return node_send(node, fetch->peer, MESSAGE_PULL, bytes, size);
+    }
+}
+
+static int begin_fetch(struct gossip_node *node, uint32_t number, uint32_t peer)
+{
+    struct reissue *reissue = &node->reissue;
+    const struct author *author = node->authors.items[number];
+    struct branch_fetch *fetch = find_fetch(reissue, number, peer);
+    struct chain chain;
+    int error;
+
+    if (fetch != NULL && fetch->cut == author->stored.cut)
+        return GOSSIP_OK;
+    if (fetch == NULL && reissue->fetch_count == REISSUE_FETCHES_MAX)
+        return GOSSIP_OK;
+    error = branch_chain(node, number, author->stored.cut - 1, &chain);
+    if (error < 0)
+        return error;
+    if (fetch == NULL)
+        fetch = &reissue->fetches[reissue->fetch_count++];
+    *fetch = (struct branch_fetch){
+        .author = number, .peer = peer, .cut = author->stored.cut, .chain = chain};
+    return ask(node, fetch);
+}
+
+static int begin_fetches(struct gossip_node *node)
+{
+    for (uint32_t i = 0; i < node->authors.count; i++) {
+        const struct author *author = node->authors.items[i];
+
+        if (!is_forked_own(node, author) || author_have(author) + 1 != author->stored.cut)
+            continue; /* What comes before the cut comes first. */
+        for (uint32_t j = 0; j < node->peers.count; j++) {
+            int error = node->peers.items[j]->state == GOSSIP_PEER_ALIVE ? begin_fetch(node, i, j)
+                                                                         : GOSSIP_OK;
+
+            if (error < 0)
+                return error;
+        }
+    }
+    return GOSSIP_OK;
+}
+
+bool reissue_receive(struct gossip_node *node, uint32_t peer, uint32_t author, uint64_t have)
+{
+    struct branch_fetch *fetch = find_fetch(&node->reissue, author, peer);
+
+    if (fetch == NULL || fetch->is_done || fetch->knows_have)
+        return false;
+    fetch->knows_have = true;
+    fetch->have = have;
+    fetch->attempts = 0;
+    fetch->due_ms = node->now_ms;
+    fetch->is_done = have <= fetch->chain.seq;
+    return true;
+}
+
+bool reissue_wants(const struct gossip_node *node, uint32_t author, uint32_t peer, uint64_t first)
+{
+    for (size_t i = 0; i < node->reissue.fetch_count; i++) {
+        const struct branch_fetch *fetch = &node->reissue.fetches[i];
+
+        if (fetch->author == author && fetch->peer == peer)
+            return !fetch->is_done && fetch->knows_have && first > fetch->chain.seq;
+    }
+    return false;
+}
+
+/* Goes over a run that follows chain; with notes, what it says is to be written again. */
+static int walk_run(struct gossip_node *node, const struct chain_owner *owner,
+                    const struct run *run, bool notes, struct chain *chain, bool *ret_is_run)
+{
+    struct reader reader = {run->data, run->size, 0, false};
+
+    *ret_is_run = false;
+    for (uint64_t seq = run->first; seq <= run->last; seq++) {
+        uint64_t size = read_varint(&reader);
+        const uint8_t *body = NULL;
+        struct frame frame;
+        int error = GOSSIP_OK;
+
+        if (!reader.failed && size <= GOSSIP_BODY_MAX)
+            body = read_bytes(&reader, (size_t)size);
+        if (body == NULL || !frame_read(body, (size_t)size, &frame))
+            return GOSSIP_OK;
+        if (chain_advance(chain, node->crypto, owner, body, (size_t)size, &frame) &&
+            seq != run->last)
+            return GOSSIP_OK;
+        if (notes)
+            error = note_original(node, chain->hash, &frame);
+        if (error < 0)
+            return error;
+    }
+    *ret_is_run = reader.offset == run->size && run->has_seal;
+    return GOSSIP_OK;
+}
+
+int reissue_take_run(struct gossip_node *node, uint32_t number, const struct run *run,
+                     enum gossip_verdict *ret_verdict)
+{
+    const struct author *author = node->authors.items[number];
+    struct chain_owner owner = {node->identity->cluster, author->stored.key, author->stored.epoch};
+    struct branch_fetch *fetch = find_fetch(&node->reissue, number, run->source);
+    struct chain chain = fetch->chain;
+    bool is_run = false;
+    int error;
+
+    *ret_verdict = GOSSIP_DATAGRAM_DUPLICATE;
+    if (run->first != chain.seq + 1 || memcmp(run->previous, chain.hash, GOSSIP_HASH_SIZE) != 0)
+        return GOSSIP_OK; /* Asked for again, in order. */
+    error = walk_run(node, &owner, run, false, &chain, &is_run);
+    if (error < 0)
+        return error;
+    if (!is_run || !seal_verify(node->crypto, chain.hash, owner.key, run->seal)) {
+        *ret_verdict = GOSSIP_DATAGRAM_FORGED;
+        return GOSSIP_OK;
+    }
+    chain = fetch->chain;
+    error = walk_run(node, &owner, run, true, &chain, &is_run);
+    if (error < 0)
+        return error;
+    fetch->chain = chain;
+    fetch->attempts = 0;
+    fetch->due_ms = node->now_ms;
+    fetch->is_done = chain.seq >= fetch->have;
+    *ret_verdict = GOSSIP_DATAGRAM_ACCEPTED;
+    return GOSSIP_OK;
+}
+
+static int go_on_fetching(struct gossip_node *node, bool *ret_is_busy)
+{
+    struct reissue *reissue = &node->reissue;
+
+    *ret_is_busy = false;
+    for (size_t i = 0; i < reissue->fetch_count; i++) {
+        struct branch_fetch *fetch = &reissue->fetches[i];
+        int error;
+
+        if (fetch->is_done)
+            continue;
+        if (fetch->attempts >= ATTEMPTS_MAX ||
+            node->peers.items[fetch->peer]->state != GOSSIP_PEER_ALIVE) {
+            reissue->fetches[i--] = reissue->fetches[--reissue->fetch_count];
+            continue; /* It is begun anew when the peer is there again. */
+        }
+        *ret_is_busy = true;
+        if (fetch->due_ms > node->now_ms)
+            continue;
+        error = ask(node, fetch);
+        if (error < 0)
+            return error;
+    }
+    return GOSSIP_OK;
+}
+
+/* ---- Writing. ---- */
+
+static int write_waiting(struct gossip_node *node)
+{
+    struct reissue *reissue = &node->reissue;
+    size_t written = 0;
+    int error = GOSSIP_OK;
+
+    while (written < reissue->waiting_count && written < WRITTEN_AT_ONCE && error >= 0 &&
+           !gossip_node_batch_is_full(node)) {
+        struct original *original = &reissue->waiting[written];
+
+        error = publish_fields(node, &(struct publication_fields){.supersedes = original->hash,
+                                                                  .payload = original->payload,
+                                                                  .payload_size = original->size});
+        if (error < 0)
+            break;
+        error = note_issued(reissue, original->hash);
+        reissue->waiting_bytes -= original->size;
+        free(original->payload);
+        original->payload = NULL;
+        written++;
+        node->stats.reissued++;
+        if (error >= 0)
+            error = node_notice(
+                node, GOSSIP_NOTICE_REISSUED, NO_PEER,
+                (struct gossip_dot){node->self, node->authors.items[node->self]->stored.have}, 0);
+    }
+    reissue->waiting_count -= written;
+    memmove(reissue->waiting, reissue->waiting + written,
+            reissue->waiting_count * sizeof(*reissue->waiting));
+    return error;
+}
+
+int reissue_time(struct gossip_node *node)
+{
+    struct reissue *reissue = &node->reissue;
+    bool is_busy = false;
+    int error = GOSSIP_OK;
+
+    if (!reissue->is_due && reissue->waiting_count == 0 && reissue->fetch_count == 0)
+        return GOSSIP_OK;
+    if (node->read_only || !amnesia_may_write(node) ||
+        cuts_key_is_evicted(node, node->identity->key))
+        return GOSSIP_OK;
+    if (!reissue->has_issued)
+        error = find_all_issued(node);
+    if (error >= 0 && reissue->is_due) {
+        reissue->is_due = false;
+        error = find_held(node);
+    }
+    if (error >= 0)
+        error = begin_fetches(node);
+    if (error >= 0)
+        error = go_on_fetching(node, &is_busy);
+    /* All that can be had is put in order first. */
+    if (error >= 0 && !is_busy)
+        error = write_waiting(node);
+    return error;
+}
+
+uint64_t reissue_deadline(const struct gossip_node *node)
+{
+    const struct reissue *reissue = &node->reissue;
+    uint64_t deadline = UINT64_MAX;
+    bool is_busy = false;
+
+    if (node->read_only || !amnesia_may_write(node) ||
+        cuts_key_is_evicted(node, node->identity->key))
+        return UINT64_MAX;
+    for (size_t i = 0; i < reissue->fetch_count; i++) {
+        const struct branch_fetch *fetch = &reissue->fetches[i];
+
+        if (fetch->is_done)
+            continue;
+        is_busy = true;
+        if (fetch->due_ms < deadline)
+            deadline = fetch->due_ms;
+    }
+    return !is_busy && (reissue->waiting_count > 0 || reissue->is_due) ? node->now_ms : deadline;
+}

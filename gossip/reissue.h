@@ -1,0 +1,76 @@
+/*
+ * Writing again what a fork of our own has lost: of every own author that was cut for a fork, each
+ * application event from the cut on, of every branch that is held here or by a peer, goes out once
+ * more under the present epoch, marked with the hash of the original.
+ */
+#ifndef GOSSIP_REISSUE_H
+#define GOSSIP_REISSUE_H
+
+#include "gossip/event.h"
+#include "gossip/gossip.h"
+#include "gossip/runs.h"
+
+#include <stddef.h>
+
+enum {
+    REISSUES_MAX = 4096,         /* Events that wait to be written again, */
+    REISSUE_BYTES_MAX = 8 << 20, /* and bytes of their payloads. */
+    REISSUE_FETCHES_MAX = 64,    /* Pairs of own author and peer. */
+};
+
+/* An event to be written again. */
+struct original {
+    uint64_t hlc;
+    uint8_t hash[GOSSIP_HASH_SIZE]; /* Of the first of its issues. */
+    size_t size;
+    uint8_t *payload;
+};
+
+/* A peer's branch of one of our authors. */
+struct branch_fetch {
+    uint32_t author;
+    uint32_t peer;
+    uint64_t cut; /* As it was when it began. */
+    bool is_done;
+    bool knows_have;
+    uint64_t have;
+    struct chain chain; /* Up to here it was followed. */
+    unsigned attempts;
+    uint64_t due_ms;
+};
+
+struct reissue {
+    bool is_due;                         /* Something is to be looked for. */
+    bool has_issued;                     /* issued is known. */
+    uint8_t (*issued)[GOSSIP_HASH_SIZE]; /* Hashes of originals that were written again, sorted. */
+    size_t issued_count;
+    size_t issued_capacity;
+    struct original *waiting; /* Ascending by (hlc, hash). */
+    size_t waiting_count;
+    size_t waiting_capacity;
+    size_t waiting_bytes;
+    struct branch_fetch fetches[REISSUE_FETCHES_MAX];
+    size_t fetch_count;
+};
+
+struct gossip_node;
+
+void reissue_clear(struct reissue *reissue);
+
+/* An own author was cut, or loaded so. */
+void reissue_stir(struct gossip_node *node);
+
+/* Whether runs of this own author from this peer are wanted though they lie behind its cut. */
+bool reissue_wants(const struct gossip_node *node, uint32_t author, uint32_t peer, uint64_t first);
+
+/* Takes in such a run; it is let go by the caller. */
+int reissue_take_run(struct gossip_node *node, uint32_t author, const struct run *run,
+                     enum gossip_verdict *ret_verdict);
+
+/* Whether an answer about an own author is one to our question; if so, takes it in. */
+bool reissue_receive(struct gossip_node *node, uint32_t peer, uint32_t author, uint64_t have);
+
+int reissue_time(struct gossip_node *node);
+uint64_t reissue_deadline(const struct gossip_node *node);
+
+#endif
