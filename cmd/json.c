@@ -418,6 +418,23 @@ static json_t *any_string(const char *string)
     return text_value(&text);
 }
 
+void json_archive(const struct gossip_archive *archive, const struct gossip_imported *imported,
+                  struct text *ret_text)
+{
+    json_t *object = json_object();
+
+    set(&object, "cluster", hex_value(archive->cluster, GOSSIP_KEY_SIZE));
+    set(&object, "authors", number(archive->authors));
+    set(&object, "events", number(archive->events));
+    set(&object, "records", number(archive->records));
+    if (imported) {
+        set(&object, "new", number(imported->events));
+        set(&object, "waiting", number(imported->waiting));
+        set(&object, "refused", number(imported->refused));
+    }
+    finish(object, ret_text);
+}
+
 void json_backup(const char *path, bool done, struct text *ret_text)
 {
     json_t *object = json_object();

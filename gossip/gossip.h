@@ -434,6 +434,52 @@ typedef void gossip_verify_report(void *context, const char *line);
 int gossip_verify(struct gossip *gossip, gossip_verify_report *report, void *context,
                   uint64_t *ret_events);
 
+/* ---- Archives: events in a file, with all that is needed to verify them. ---- */
+
+/* Makes the next bytes of an archive of all that a node holds (of what was held when it was
+ * opened), or of the events of one author. It is closed before the gossip is destroyed. */
+struct gossip_export;
+enum { GOSSIP_ALL_AUTHORS = -1 };
+
+/* NOT_FOUND (no such author), NOMEM. */
+int gossip_export_open(struct gossip *gossip, int64_t author, struct gossip_export **ret_export);
+
+/* Shows the next bytes, lent until the next call: 1, or 0 at the end. IO, DAMAGED, NOMEM. */
+int gossip_export_next(struct gossip_export *archive, const uint8_t **ret_bytes, size_t *ret_size);
+void gossip_export_close(struct gossip_export *archive);
+
+/* Reads up to size bytes: how many, 0 at the end, or IO. */
+typedef int gossip_archive_read(void *context, void *buffer, size_t size);
+
+/* What was read of an archive. */
+struct gossip_archive {
+    uint8_t cluster[GOSSIP_KEY_SIZE]; /* Whose it is: the cluster's public key. */
+    uint64_t records;
+    uint64_t authors;
+    uint64_t events;
+    uint64_t offset; /* Where the block begins that was read last, ... */
+    char fault[160]; /* ... and what is wrong with it, after DAMAGED. */
+};
+
+/* Checks an archive with nothing but itself: that it is whole, each record's signature, and each
+ * author's chain from its first event, with its seals. Whoever wants to know that it is of a
+ * certain cluster compares that. DAMAGED, IO, NOMEM. */
+int gossip_archive_check(gossip_archive_read *read, void *context,
+                         struct gossip_archive *ret_archive);
+
+struct gossip_imported {
+    uint64_t events;  /* New here, delivered and durable. */
+    uint64_t waiting; /* Sound, and not taken in: what their contexts name is not here. */
+    uint64_t refused; /* Runs and records that were judged and not accepted. */
+};
+
+/* Takes in the records and events of an archive, which are judged as those of peers are, by a node
+ * without a transport. What is here already is passed over. Where events wait at the end although
+ * some were new, the same archive may bring more when it is read once more. FOREIGN (of another
+ * cluster), DAMAGED, FULL, IO, NOMEM; then what was committed before stays. */
+int gossip_import(struct gossip *gossip, gossip_archive_read *read, void *context,
+                  struct gossip_archive *ret_archive, struct gossip_imported *ret_imported);
+
 #ifdef __cplusplus
 }
 #endif

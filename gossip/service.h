@@ -72,4 +72,12 @@ void event_copy_clear(struct event_copy *copy);
 int event_show(struct gossip *gossip, const struct event_copy *copy, struct gossip_vclock *clock,
                struct gossip_event *ret_event);
 
+struct archive_block;
+
+/* Takes in blocks as long as next shows one: 1, 0 at the end, or an error, which is returned. As
+ * gossip_import(). */
+typedef int import_source(void *context, struct archive_block *ret_block);
+int import_blocks(struct gossip *gossip, import_source *next, void *context,
+                  struct gossip_imported *ret_imported);
+
 #endif

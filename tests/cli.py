@@ -31,7 +31,7 @@ PATIENCE = 60
 OK, NO, USAGE, NO_NODE, TIMED_OUT = range(5)
 DAMAGED, INPUT_OUTPUT, LOCKED, PERMISSION, CONFIGURATION = 65, 74, 75, 77, 78
 
-VERBS = "init node publish log clock relation peers status stop verify backup proof".split()
+VERBS = "init node publish log clock relation peers status stop verify backup export import proof".split()
 
 
 VECTORS = os.path.join(os.path.dirname(os.path.abspath(__file__)), "vectors")
@@ -214,6 +214,9 @@ class CommandTest(unittest.TestCase):
             (["proof", "check", "/dev/null"], "--dir D or in GOSSIP_DIR"),
             (["proof", "check", "/dev/null", "--cluster", "12"], "64 digits"),
             (["proof", "check", "/dev/null", "--cluster", "G" * 64], "64 digits"),
+            (["import", *where], "an argument is missing"),
+            (["import", "/dev/null"], "--dir D or in GOSSIP_DIR"),
+            (["import", "--check", "/dev/null", "--cluster", "x"], "64 digits"),
             (["publish", *where], "an argument is missing"),
             (["publish", *where, "two", "words"], "too many"),
             (["publish", *where, "-5"], "-5"),
@@ -505,6 +508,120 @@ class CommandTest(unittest.TestCase):
             thread.join()
         for result in results:
             self.check(result, OK, out=b"{}\n")
+
+    # ---- Archives. ----
+
+    def archive(self, *arguments):
+        """Two nodes that have seen each other's events, stopped, and an archive of all of them."""
+        first = self.init("n1")
+        second = self.init("n2", cluster=os.path.join(first, "cluster.key"))
+        n1 = self.start(first)
+        self.start(second, "--join", n1.address)
+        for i in range(1, 71):  # More than one run.
+            self.check(gossip("publish", "--dir", first, "a%d" % i), OK)
+            if i % 7 == 0:
+                self.check(gossip("publish", "--dir", second, "b%d" % i), OK)
+        wait_until(lambda: gossip("clock", "--dir", first).out == b"{n1:70 n2:10}\n", "all are here")
+        path = self.path("all.events")
+        self.check(gossip("export", "--dir", first, path, *arguments), OK, out=b"")
+        return first, path
+
+    def test_export_and_import(self):
+        first, path = self.archive()
+        cluster = os.path.join(first, "cluster.key")
+        key = json.loads(gossip("status", "--dir", first, "--json").out)["cluster"]
+        log = gossip("log", "--dir", first, "--json").out
+        self.check(gossip("export", "--dir", first, path), NO, err=[path, "exists already"])
+        with open(path, "rb") as file:
+            self.check(gossip("export", "--dir", first), OK, out=file.read())
+        self.check(gossip("import", "--check", path, "--cluster", key), OK,
+                   out=b"80 events of 2 authors and 2 records, all sound; of the cluster %s\n"
+                   % key.encode())
+        self.check(gossip("import", "--check", path, "--cluster", key[::-1]), NO,
+                   err=[path, "another cluster"])
+        self.check(gossip("import", "--dir", first, path), LOCKED, err="stopped node")
+        third = self.init("n3", cluster=cluster)
+        for new in 80, 0:  # Once more, it is all there.
+            result = gossip("import", "--dir", third, "--json", path)
+            self.check(result, OK)
+            self.assertEqual(json.loads(result.out), {
+                "cluster": key, "authors": 2, "events": 80, "records": 2, "new": new, "waiting": 0,
+                "refused": 0})
+        self.check(gossip("verify", "--dir", third), OK,
+                   out=b"80 events checked, 0 faults found\n")
+        self.assertEqual(gossip("log", "--dir", third, "--json").out, log)
+        # What comes out of there is as good.
+        again = self.path("again.events")
+        self.check(gossip("export", "--dir", third, again), OK)
+        self.check(gossip("import", "--check", again), OK)
+        # Another cluster's node takes nothing.
+        other = self.init("o1")
+        self.check(gossip("import", "--dir", other, path), NO, err=[path, "another cluster"])
+        self.check(gossip("clock", "--dir", other), OK, out=b"{}\n")
+
+    def test_import_of_one_author(self):
+        """One author's events wait for what they name; when that is there, they are taken in."""
+        first, _ = self.archive()
+        one, two = self.path("n1.events"), self.path("n2.events")
+        self.check(gossip("export", "--dir", first, "--author", "n2", two), OK)
+        self.check(gossip("export", "--dir", first, "--author", "n1", one), OK)
+        self.check(gossip("export", "--dir", first, "--author", "n7", self.path("no")), NO,
+                   err="no author is called n7")
+        self.assertFalse(os.path.exists(self.path("no")))
+        third = self.init("n3", cluster=os.path.join(first, "cluster.key"))
+        result = gossip("import", "--dir", third, two)
+        self.check(result, NO, err=[two, "10 events were left out", "(n2:1) for"])
+        self.check(gossip("clock", "--dir", third), OK, out=b"{}\n")
+        gossip("import", "--dir", third, one)
+        gossip("import", "--dir", third, two)
+        gossip("import", "--dir", third, self.path("all.events"))
+        self.assertEqual(gossip("log", "--dir", third).out, gossip("log", "--dir", first).out)
+
+    def test_damaged_archives(self):
+        """Cut short anywhere, one byte altered anywhere, a block moved: refused, and nothing of it is
+        taken in."""
+        first, path = self.archive()
+        third = self.init("n3", cluster=os.path.join(first, "cluster.key"))
+        with open(path, "rb") as file:
+            sound = file.read()
+        blocks, offset = [], 40
+        while offset < len(sound):
+            size = 5 + int.from_bytes(sound[offset + 1:offset + 5], "big") + 32
+            blocks.append(sound[offset:offset + size])
+            offset += size
+        self.assertEqual([block[0] for block in blocks], [1, 1, 2, 2, 2, 3])
+        bad = self.path("bad.events")
+        cases = [sound[:size] for size in range(0, len(sound), 97)]
+        cases += [sound[:place] + bytes([sound[place] ^ 1 << place % 8]) + sound[place + 1:]
+                  for place in range(0, len(sound), 61)]
+        cases += [sound + b"\0",
+                  sound[:40] + b"".join(blocks[i] for i in (0, 1, 3, 2, 4, 5)),
+                  sound[:40] + b"".join(blocks[i] for i in (0, 1, 2, 3, 5)),
+                  sound[:40] + b"".join(blocks[i] for i in (0, 0, 1, 2, 3, 4, 5))]
+        for case in cases:
+            with open(bad, "wb") as file:
+                file.write(case)
+            result = gossip("import", "--check", bad)
+            self.check(result, DAMAGED, out=b"", err=[bad, "at byte "])
+        result = gossip("import", "--dir", third, bad)
+        self.check(result, DAMAGED, out=b"", err=[bad, "nothing was taken in"])
+        self.check(gossip("clock", "--dir", third), OK, out=b"{}\n")
+        self.check(gossip("import", "--check", self.path("none")), CONFIGURATION, err="No such file")
+        self.check(gossip("import", "--check", self.root), CONFIGURATION, err="is not a file")
+
+    def test_archive_of_a_fork(self):
+        """The proof goes along, and what lies behind the cut does not."""
+        first, _, n1 = self.fork()
+        n1.end()
+        path = self.path("all.events")
+        self.check(gossip("export", "--dir", first, path), OK)
+        third = self.init("n3", cluster=os.path.join(first, "cluster.key"))
+        self.check(gossip("import", "--dir", third, path), OK)
+        for verb in ["log", "--json"], ["clock"]:
+            self.assertEqual(gossip(*verb, "--dir", third).out, gossip(*verb, "--dir", first).out)
+        self.assertEqual(json.loads(gossip("proof", "list", "--dir", third, "--json").out)["cut"], 2)
+        self.check(gossip("log", "--contested", "--dir", third), OK, out=b"")
+        self.check(gossip("verify", "--dir", third), OK)
 
     # ---- Proofs. ----
 
