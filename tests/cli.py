@@ -509,6 +509,64 @@ class CommandTest(unittest.TestCase):
         for result in results:
             self.check(result, OK, out=b"{}\n")
 
+    # ---- Backups. ----
+
+    def check_backup(self, path, events):
+        """A store of its own, marked, readable by its owner alone, with nothing beside it."""
+        self.assertEqual(stat.S_IMODE(os.stat(path).st_mode), 0o600)
+        self.assertEqual([name for name in os.listdir(os.path.dirname(path))
+                          if name.startswith(os.path.basename(path))], [os.path.basename(path)])
+        with contextlib.closing(sqlite3.connect("file:%s?mode=ro" % path, uri=True)) as store:
+            self.assertEqual(store.execute("PRAGMA integrity_check").fetchall(), [("ok",)])
+            self.assertEqual(store.execute("SELECT value FROM meta WHERE name = 'backup'").fetchall(),
+                             [(1,)])
+            self.assertGreaterEqual(store.execute("SELECT count(*) FROM events").fetchone()[0], events)
+
+    def test_backup(self):
+        directory = self.init()
+        stopped, running = self.path("stopped.db"), self.path("running.db")
+        self.check(gossip("backup", "--dir", directory, stopped, "--json"), OK,
+                   out=json.dumps({"backup": stopped, "done": True},
+                                  separators=(",", ":")).encode() + b"\n")
+        self.check_backup(stopped, 0)
+        self.start(directory)
+        for i in range(50):
+            self.check(gossip("publish", "--dir", directory, "-", stdin=os.urandom(50000)), OK)
+        # The node goes on meanwhile, and what it has acknowledged before is in the copy.
+        busy = threading.Event()
+        written = []
+
+        def write():
+            while not busy.is_set():
+                written.append(gossip("publish", "--dir", directory, "more"))
+
+        thread = threading.Thread(target=write)
+        thread.start()
+        try:
+            result = gossip("backup", "--dir", directory, "running.db", cwd=self.root)
+        finally:
+            busy.set()
+            thread.join()
+        self.check(result, OK)
+        self.assertIn(b"To restore it", result.out)
+        for one in written:
+            self.check(one, OK)
+        self.check_backup(running, 50)
+        before = self.tree(self.root)
+        self.check(gossip("backup", "--dir", directory, running), NO, err=[running, "exists"])
+        self.check(gossip("backup", "--dir", directory, self.path("no/file")), CONFIGURATION,
+                   err=self.path("no/file"))
+        self.assertEqual(self.tree(self.root), before)
+        # Nothing secret is in it.
+        with open(os.path.join(directory, "node.key"), "rb") as file:
+            secrets = re.findall(rb"(?m)^(?:seed|secret) ([0-9a-f]+)$", file.read())
+        self.assertEqual(len(secrets), 2)
+        with open(running, "rb") as file:
+            copy = file.read()
+        for secret in secrets:
+            self.assertNotIn(secret, copy)
+            self.assertNotIn(bytes.fromhex(secret.decode()), copy)
+
     # ---- Archives. ----
 
     def archive(self, *arguments):
