@@ -30,6 +30,7 @@ extern const struct command command_node;
 extern const struct command command_peers;
 extern const struct command command_proof;
 extern const struct command command_publish;
+extern const struct command command_recover;
 extern const struct command command_relation;
 extern const struct command command_status;
 extern const struct command command_stop;

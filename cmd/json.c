@@ -435,6 +435,19 @@ void json_archive(const struct gossip_archive *archive, const struct gossip_impo
     finish(object, ret_text);
 }
 
+void json_recovered(const char *directory, uint64_t found, uint64_t events, uint64_t unreadable,
+                    const char *kept, struct text *ret_text)
+{
+    json_t *object = json_object();
+
+    set(&object, "recovered", any_string(directory));
+    set(&object, "found", number(found));
+    set(&object, "events", number(events));
+    set(&object, "unreadable", number(unreadable));
+    set(&object, "kept", kept ? json_string(kept) : json_null());
+    finish(object, ret_text);
+}
+
 void json_backup(const char *path, bool done, struct text *ret_text)
 {
     json_t *object = json_object();

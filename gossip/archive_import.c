@@ -262,8 +262,7 @@ int gossip_archive_check(gossip_archive_read *read, void *context,
 
 /* ---- Taking in. ---- */
 
-/* Commits what the node has made of the blocks so far. */
-static int commit(struct gossip *gossip)
+int import_commit(struct gossip *gossip)
 {
     struct gossip_store *store = gossip->options.store;
     struct gossip_effects effects;
@@ -271,51 +270,47 @@ static int commit(struct gossip *gossip)
 
     if (error >= 0 && effects.record_count > 0)
         error = store->ops->save(store, effects.records, effects.record_count);
+    if (error < 0)
+        gossip->failed = error; /* The node is ahead of its store, and of no more use. */
     return error;
 }
 
-static int import_block(struct gossip *gossip, const struct archive_block *block, uint64_t *refused)
+int import_block(struct gossip *gossip, const struct archive_block *block, uint64_t *refused)
 {
     enum gossip_verdict verdict;
     int error = gossip_node_import(gossip->node, block, &verdict);
 
-    if (error < 0)
+    if (error < 0) {
+        gossip->failed = error;
         return error;
+    }
     if (verdict != GOSSIP_DATAGRAM_ACCEPTED && verdict != GOSSIP_DATAGRAM_DUPLICATE)
         (*refused)++;
-    return gossip_node_batch_is_full(gossip->node) ? commit(gossip) : GOSSIP_OK;
+    return gossip_node_batch_is_full(gossip->node) ? import_commit(gossip) : GOSSIP_OK;
 }
 
-int import_blocks(struct gossip *gossip, import_source *next, void *context,
-                  struct gossip_imported *ret_imported)
+static int import_blocks(struct gossip *gossip, struct archive_reader *reader,
+                         struct gossip_imported *ret_imported)
 {
     uint64_t before = gossip->node->delivery;
+    struct gossip_imported imported = {0};
     struct archive_block block;
-    uint64_t refused = 0;
     int result;
 
     assert(gossip->options.transport == NULL);
-    while ((result = next(context, &block)) == 1) {
-        result = import_block(gossip, &block, &refused);
+    while ((result = archive_next(reader, &block)) == 1) {
+        result = import_block(gossip, &block, &imported.refused);
         if (result < 0)
-            break;
+            return result;
     }
     if (result >= 0)
-        result = commit(gossip);
-    /* A node whose commit has failed, or that has no memory, is of no more use. */
-    if (result < 0 && result != GOSSIP_ERR_DAMAGED)
-        gossip->failed = result;
+        result = import_commit(gossip);
     if (result < 0)
         return result;
-    *ret_imported = (struct gossip_imported){.events = gossip->node->delivery - before,
-                                             .waiting = gossip->node->held.count,
-                                             .refused = refused};
+    imported.events = gossip->node->delivery - before;
+    imported.waiting = gossip->node->held.count;
+    *ret_imported = imported;
     return GOSSIP_OK;
-}
-
-static int next_block(void *context, struct archive_block *ret_block)
-{
-    return archive_next(context, ret_block);
 }
 
 int gossip_import(struct gossip *gossip, gossip_archive_read *read, void *context,
@@ -331,7 +326,7 @@ int gossip_import(struct gossip *gossip, gossip_archive_read *read, void *contex
         memcmp(ret_archive->cluster, gossip->node->identity->cluster, GOSSIP_KEY_SIZE) != 0)
         result = GOSSIP_ERR_FOREIGN;
     if (result >= 0)
-        result = import_blocks(gossip, next_block, &reader, ret_imported);
+        result = import_blocks(gossip, &reader, ret_imported);
     archive_close(&reader);
     return result;
 }

@@ -480,6 +480,24 @@ struct gossip_imported {
 int gossip_import(struct gossip *gossip, gossip_archive_read *read, void *context,
                   struct gossip_archive *ret_archive, struct gossip_imported *ret_imported);
 
+/* ---- Recovery: a new store of what is left of a damaged one. ---- */
+
+/* Shows meta, author, signed, peer and event records, events last and in order of delivery, as far
+ * as they can be read; nothing is believed of them. May be called several times. */
+typedef int gossip_salvage_source(void *context, gossip_record_visit *visit, void *visit_context);
+
+struct gossip_recovered {
+    uint64_t found;  /* Events that could be read. */
+    uint64_t events; /* Of those, taken in: verified from each author's first event on. */
+};
+
+/* Fills the store of a gossip that was just made, without a transport, with all that can be
+ * verified of what source shows. The store is then marked as a backup is, so that the next start
+ * asks peers for the rest, and opens a new epoch; gossip is to be destroyed. FULL, IO, DAMAGED,
+ * NOMEM, and what source returns. */
+int gossip_recover(struct gossip *gossip, gossip_salvage_source *source, void *context,
+                   struct gossip_recovered *ret_recovered);
+
 #ifdef __cplusplus
 }
 #endif

@@ -74,10 +74,11 @@ int event_show(struct gossip *gossip, const struct event_copy *copy, struct goss
 
 struct archive_block;
 
-/* Takes in blocks as long as next shows one: 1, 0 at the end, or an error, which is returned. As
- * gossip_import(). */
-typedef int import_source(void *context, struct archive_block *ret_block);
-int import_blocks(struct gossip *gossip, import_source *next, void *context,
-                  struct gossip_imported *ret_imported);
+/* Hands a block to the node of a gossip without transport, and commits now and then. Counts what is
+ * not accepted. */
+int import_block(struct gossip *gossip, const struct archive_block *block, uint64_t *refused);
+
+/* Commits what the node has made of the blocks so far. */
+int import_commit(struct gossip *gossip);
 
 #endif

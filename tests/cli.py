@@ -31,7 +31,7 @@ PATIENCE = 60
 OK, NO, USAGE, NO_NODE, TIMED_OUT = range(5)
 DAMAGED, INPUT_OUTPUT, LOCKED, PERMISSION, CONFIGURATION = 65, 74, 75, 77, 78
 
-VERBS = "init node publish log clock relation peers status stop verify backup export import proof".split()
+VERBS = "init node publish log clock relation peers status stop verify backup recover export import proof".split()
 
 
 VECTORS = os.path.join(os.path.dirname(os.path.abspath(__file__)), "vectors")
@@ -566,6 +566,186 @@ class CommandTest(unittest.TestCase):
         for secret in secrets:
             self.assertNotIn(secret, copy)
             self.assertNotIn(bytes.fromhex(secret.decode()), copy)
+
+    # ---- Recovery. ----
+
+    def recover(self, directory, *arguments):
+        """Recovers; returns what it says. What was there is there still, under other names."""
+        before = self.tree(directory)
+        result = gossip("recover", "--dir", directory, "--json", *arguments)
+        self.check(result, OK)
+        told = json.loads(result.out)
+        after = self.tree(directory)
+        for name, content in before.items():
+            if name.startswith("store.db") and name.count(".2") == 0 and told["kept"]:
+                self.assertEqual(after["store.db." + told["kept"] + name[len("store.db"):]], content)
+        self.assertEqual([name for name in after if "salvage" in name or "recover" in name], [])
+        self.check(gossip("verify", "--dir", directory), OK)
+        with contextlib.closing(sqlite3.connect(os.path.join(directory, "store.db"))) as store:
+            self.assertEqual(store.execute("SELECT value FROM meta WHERE name = 'backup'").fetchall(),
+                             [(1,)])
+        return told
+
+    def written(self, count=3, size=0):
+        """A stopped node that has written some events."""
+        directory = self.init()
+        node = self.start(directory)
+        for i in range(1, count + 1):
+            self.check(gossip("publish", "--dir", directory, "text %d %s" % (i, "x" * size)), OK)
+        node.end()
+        return directory
+
+    def payloads(self, directory):
+        result = gossip("log", "--dir", directory, "--json")
+        self.check(result, OK)
+        return [json.loads(line)["data"].strip() for line in result.out.splitlines()]
+
+    def test_recover(self):
+        directory = self.written()
+        self.assertEqual(self.recover(directory), {
+            "recovered": directory, "found": 3, "events": 3, "unreadable": 0,
+            "kept": self.kept(directory)})
+        self.assertEqual(self.payloads(directory), ["text 1", "text 2", "text 3"])
+        # What it had written is another author's now: of the same name, in the epoch before.
+        clock = json.loads(gossip("clock", "--dir", directory, "--json").out)
+        (author,) = clock["clock"]
+        self.assertRegex(author, r"^n1#[0-9a-f]{4,}$")
+        self.assertNotEqual(clock["node"], author)
+
+    def kept(self, directory):
+        (name,) = [name for name in os.listdir(directory)
+                   if re.fullmatch(r"store\.db\.\d{8}T\d{6}Z(-\d+)?", name)]
+        return name[len("store.db."):]
+
+    def test_recover_damaged(self):
+        """From the first event on, all that holds; what follows an altered one cannot be verified."""
+        directory = self.written()
+        with contextlib.closing(sqlite3.connect(os.path.join(directory, "store.db"))) as store:
+            store.execute("UPDATE events SET body = CAST(replace(body, 'text 2', 'TEXT 2') AS BLOB)"
+                          " WHERE seq = 2")
+            store.commit()
+        self.check(gossip("verify", "--dir", directory), DAMAGED)
+        told = self.recover(directory)
+        self.assertEqual((told["found"], told["events"]), (3, 1))
+        self.assertEqual(self.payloads(directory), ["text 1"])
+
+    def test_recover_from_peers(self):
+        """What could not be saved comes from the others; no dot is used twice."""
+        first = self.init("n1")
+        second = self.init("n2", cluster=os.path.join(first, "cluster.key"))
+        n1 = self.start(first)
+        n2 = self.start(second, "--join", n1.address)
+        for i in range(1, 4):
+            self.check(gossip("publish", "--dir", second, "text %d" % i), OK)
+        wait_until(lambda: gossip("clock", "--dir", first).out == b"{n2:3}\n", "n1 has them")
+        n2.end(signal.SIGKILL)
+        with open(os.path.join(second, "store.db"), "r+b") as file:
+            file.truncate(100)
+        for name in os.listdir(second):
+            if name.startswith("store.db-"):
+                os.unlink(os.path.join(second, name))
+        self.check(gossip("node", "--dir", second, "--listen", "127.0.0.1:0"), DAMAGED,
+                   err="gossip recover")
+        before = self.tree(second)
+        self.check(gossip("recover", "--dir", second), DAMAGED,
+                   err=["no event", "--empty", "lost", "peers"])
+        self.assertEqual(self.tree(second), before)
+        self.recover(second, "--empty")
+        self.start(second, "--join", n1.address)
+        wait_until(lambda: b"text 3" in gossip("log", "--dir", second).out, "they are back")
+        self.check(gossip("publish", "--dir", second, "text 4"), OK)
+        wait_until(lambda: b"text 4" in gossip("log", "--dir", first).out, "n1 has the new one")
+        lines = [json.loads(line) for line in gossip("log", "--dir", first, "--json").out.splitlines()]
+        self.assertEqual(len({line["dot"] for line in lines}), len(lines))
+        self.check(gossip("proof", "list", "--dir", first), OK, out=b"no forks are proven\n")
+
+    def test_recover_pages(self):
+        """Whatever page of the database is garbage: no crash, and what is kept holds and is a
+        beginning of what was written."""
+        directory = self.written(count=60, size=300)
+        with open(os.path.join(directory, "store.db"), "rb") as file:
+            sound = file.read()
+        kept = []
+        for page in range(len(sound) // 4096):
+            spoilt = self.path("p%d" % page)
+            os.mkdir(spoilt, 0o700)
+            shutil.copy(os.path.join(directory, "node.key"), spoilt)
+            with open(os.path.join(spoilt, "store.db"), "wb") as file:
+                file.write(sound[:4096 * page] + b"\xa5" * 4096 + sound[4096 * (page + 1):])
+            os.chmod(os.path.join(spoilt, "store.db"), 0o600)
+            result = gossip("recover", "--dir", spoilt, "--json")
+            if result.code != OK:
+                self.check(result, DAMAGED, err="--empty")
+                kept.append(None)
+                continue
+            told = json.loads(result.out)
+            self.check(gossip("verify", "--dir", spoilt), OK)
+            self.assertEqual([text.split()[1] for text in self.payloads(spoilt)],
+                             [str(i) for i in range(1, told["events"] + 1)])
+            kept.append(told["events"])
+        # Without its first page, the authors or the beginning of a chain nothing can be verified; a
+        # page of events costs those on it and after it; the rest costs nothing.
+        self.assertIsNone(kept[0])
+        self.assertIn(60, kept)
+        self.assertTrue([count for count in kept if count and count < 60], kept)
+
+    def test_recover_without_store(self):
+        directory = self.written()
+        for name in os.listdir(directory):
+            if name.startswith("store.db"):
+                os.unlink(os.path.join(directory, name))
+        self.refuse_node(directory, CONFIGURATION, ["no store.db", "gossip recover"])
+        result = gossip("recover", "--dir", directory)
+        self.check(result, OK)
+        self.assertIn(b"an empty store now: there was none", result.out)
+        self.check(gossip("clock", "--dir", directory), OK, out=b"{}\n")
+
+    def test_recover_new_key(self):
+        """A copy of a node becomes one of its own, and keeps the events as another's."""
+        directory = self.written()
+        copy = self.path("copy")
+        shutil.copytree(directory, copy)
+        os.unlink(os.path.join(copy, "cluster.key"))
+        cluster = os.path.join(directory, "cluster.key")
+        told = self.recover(copy, "--new-key", "--name", "n7", "--cluster", cluster)
+        self.assertEqual(told["events"], 3)
+        with open(os.path.join(directory, "node.key"), "rb") as file:
+            old = file.read()
+        self.assertEqual(self.tree(copy)["node.key." + told["kept"]], old)
+        self.assertNotEqual(self.tree(copy)["node.key"], old)
+        self.check(gossip("clock", "--dir", copy), OK, out=b"{n1:3}\n")
+        n7 = self.start(copy)
+        n1 = self.start(directory, "--join", n7.address)
+        self.check(gossip("publish", "--dir", copy, "of n7"), OK, out=b"n7:1\n")
+        wait_until(lambda: b"of n7" in gossip("log", "--dir", directory).out, "n1 has n7:1")
+        n1.end()
+
+    def test_recover_cut_off(self):
+        """Ended between moving the old files and the new ones: the next attempt goes on."""
+        directory = self.written()
+        done = self.path("done")
+        shutil.copytree(directory, done)
+        self.recover(done)
+        os.rename(os.path.join(directory, "store.db"), os.path.join(directory, "store.db.old"))
+        shutil.copy(os.path.join(done, "store.db"), os.path.join(directory, "store.db.recovered"))
+        self.refuse_node(directory, CONFIGURATION, ["no store.db", "gossip recover"])
+        result = gossip("recover", "--dir", directory)
+        self.check(result, OK)
+        self.assertIn(b"was cut off", result.out)
+        self.assertEqual(self.payloads(directory), ["text 1", "text 2", "text 3"])
+
+    def test_recover_refusals(self):
+        directory = self.init()
+        self.start(directory)
+        for arguments in [], ["--keep-key"], ["--empty"]:
+            self.check(gossip("recover", "--dir", directory, *arguments), LOCKED, err="in use")
+        where = ["recover", "--dir", directory]
+        for arguments, part in [(["--new-key"], "go together"), (["--name", "n9"], "go together"),
+                                (["--new-key", "--keep-key"], "a copy, or the original"),
+                                (["--keep-key", "--empty"], "does not go with it")]:
+            self.check(gossip(*where, *arguments), USAGE, out=b"", err=part)
+        os.mkdir(self.path("none"))
+        self.check(gossip("recover", "--dir", self.path("none")), CONFIGURATION, err="node.key")
 
     # ---- Archives. ----
 
