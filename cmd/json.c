@@ -326,6 +326,7 @@ static json_t *counters_value(const struct gossip_stats *stats)
     set(&object, "ahead_stamps", number(stats->ahead_stamps));
     set(&object, "contested", number(stats->contested));
     set(&object, "forks_proven", number(stats->forks_proven));
+    set(&object, "poisonous", number(stats->poisonous));
     set(&object, "reissued", number(stats->reissued));
     return object;
 }

@@ -342,6 +342,10 @@ void plain_status(const struct view *view, struct text *ret_text)
     text_print(ret_text, "\nwriting      %s\n",
                stats.read_only ? "no: the disk is full; free some space and it goes on by itself"
                                : "yes");
+    if (stats.poisonous > 0)
+        text_print(ret_text,
+                   "poisonous    %" PRIu64 " events that have ended the process, passed over\n",
+                   stats.poisonous);
     if (stats.reissued > 0)
         text_print(ret_text, "re-issued    %" PRIu64 " events of a fork, under the present epoch\n",
                    stats.reissued);

@@ -104,6 +104,9 @@ enum gossip_peer_choice {
     GOSSIP_CHOOSE_MOST_RELIABLE, /* Who answered the greatest share, one in four at random. */
 };
 
+/* For poison_crashes: no event is ever passed over. */
+#define GOSSIP_POISON_NEVER UINT32_MAX
+
 /* Zero in a field means its default. Pointers are lent for the life of the gossip, but for joins,
  * which is lent for the call. */
 struct gossip_options {
@@ -120,7 +123,9 @@ struct gossip_options {
                              GOSSIP_PAYLOAD_MAX. */
     uint32_t fanout;      /* Peers asked in a period; default 1, at most 3. */
     enum gossip_peer_choice choice;
-    uint64_t after; /* gossip_event_pop starts past this delivery number. */
+    uint64_t after;          /* gossip_event_pop starts past this delivery number. */
+    uint32_t poison_crashes; /* After how many ends of the process over one event it is passed over:
+                                see gossip_event_pop(); default 2. */
 };
 
 /*
@@ -205,7 +210,11 @@ struct gossip_event {
  * Events behind a cut are passed over too: what had been popped before the cut was known stays so.
  * The queue is the store: an application that keeps the delivery number of the last event it has
  * dealt with, and passes it as options.after, sees each event at least once, across any crash.
- * IO, DAMAGED, NOMEM.
+ *
+ * An event that ends the process again and again ends there too: over a store that keeps a marker,
+ * one over which the process has ended twice (by a crash or by a kill, after it was popped and
+ * before the next call of this, of gossip_run() or gossip_destroy()) counts as popped and is passed
+ * over, with a notice. It is in the log as ever. IO, DAMAGED, NOMEM.
  */
 int gossip_event_pop(struct gossip *gossip, struct gossip_event *ret_event);
 
@@ -372,6 +381,7 @@ struct gossip_stats {
     uint64_t boot;         /* How many times this node has started. */
     uint64_t contested;    /* Events delivered that now lie behind a cut. */
     uint64_t forks_proven; /* Proofs made or taken in. */
+    uint64_t poisonous;    /* Events that are passed over, since the process has ended over them. */
     uint64_t reissued;     /* Own events written again under a new epoch. */
     bool read_only;        /* The disk is full: no event is written, ours or others'. */
 };

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "gossip/museum.h"
+#include "gossip/poison.h"
 enum {
     RECEIVED_AT_ONCE = 64,
     /* Batches in one gossip_run(), so that the caller's loop comes round in a flood. */
@@ -20,6 +21,8 @@ enum {
     WAITING_BYTES_MAX = 64 << 20,
     PERIOD_MIN_MS = 10,
     PERIOD_MAX_MS = 60000,
+    /* Once may be chance: a kill, or the power. */
+    POISON_CRASHES = 2,
 };
 
 static uint64_t now_ms(struct gossip *gossip)
@@ -87,6 +90,8 @@ static int copy_options(struct gossip *gossip, const struct gossip_options *opti
     if (gossip->options.fanout == 0)
         gossip->options.fanout = 1;
     gossip->after = options->after;
+    if (gossip->options.poison_crashes == 0)
+        gossip->options.poison_crashes = POISON_CRASHES;
     gossip->joins = calloc(options->join_count + 1, sizeof(*gossip->joins));
     if (gossip->joins == NULL)
         return GOSSIP_ERR_NOMEM;
@@ -115,6 +120,8 @@ int gossip_create(const struct gossip_options *options, struct gossip **ret_goss
     if (error >= 0 && effects.record_count > 0)
         error = gossip->options.store->ops->save(gossip->options.store, effects.records,
                                                  effects.record_count);
+    if (error >= 0)
+        error = poison_start(gossip);
     if (error < 0) {
         gossip_destroy(gossip);
         return error;
@@ -158,6 +165,8 @@ void gossip_destroy(struct gossip *gossip)
 {
     if (gossip == NULL)
         return;
+    poison_take_back(gossip); /* If that fails, the event counts as one more end. */
+    poison_clear(gossip);
     gossip_node_destroy(gossip->node);
     free_publications(gossip->first);
     free_publications(gossip->first_result);
@@ -237,7 +246,7 @@ int gossip_result_pop(struct gossip *gossip, struct gossip_result *ret_result)
     return 1;
 }
 
-static void push_notice(struct gossip *gossip, const struct gossip_notice *notice)
+void notice_push(struct gossip *gossip, const struct gossip_notice *notice)
 {
     if (gossip->notice_count == NOTICES_MAX) {
         gossip->notices_lost++;
@@ -248,7 +257,7 @@ static void push_notice(struct gossip *gossip, const struct gossip_notice *notic
 
 static void push_own_notice(struct gossip *gossip, enum gossip_notice_kind kind)
 {
-    push_notice(gossip, &(struct gossip_notice){.kind = kind});
+    notice_push(gossip, &(struct gossip_notice){.kind = kind});
 }
 
 int gossip_notice_pop(struct gossip *gossip, struct gossip_notice *ret_notice)
@@ -325,7 +334,7 @@ static void show(struct gossip *gossip, const struct gossip_effects *effects)
     if (transport != NULL && effects->datagram_count > 0)
         transport->ops->send(transport, effects->datagrams, effects->datagram_count);
     for (size_t i = 0; i < effects->notice_count; i++)
-        push_notice(gossip, &effects->notices[i]);
+        notice_push(gossip, &effects->notices[i]);
     for (size_t i = 0; i < effects->result_count; i++)
         finish_publication(gossip, &effects->results[i]);
     assert(gossip->first == gossip->next); /* Each publication has one result. */
@@ -464,7 +473,9 @@ int gossip_run(struct gossip *gossip)
 
     if (gossip->failed < 0)
         return gossip->failed;
-    error = gossip->is_stale ? make_again(gossip) : GOSSIP_OK;
+    error = poison_take_back(gossip);
+    if (error >= 0 && gossip->is_stale)
+        error = make_again(gossip);
     if (error >= 0)
         error = try_writing(gossip);
     if (error < 0)

@@ -53,6 +53,11 @@ struct gossip {
     uint64_t retry_ms;
     uint64_t retry_after_ms;
 
+    struct gossip_marker suspect; /* Over which event the process has ended, as of the start. */
+    bool is_handing_out;          /* The marker names an event. */
+    uint8_t *poison;              /* Hashes of events that are passed over ... */
+    size_t poison_count;          /* ... and how many. */
+
     uint64_t after; /* Delivery number of the event popped last. */
     struct event_copy popped;
     struct event_copy shown;    /* For gossip_event_get(). */
@@ -63,6 +68,9 @@ struct gossip {
 /* Whether what the node holds may be shown: it may not after a failed commit, whose outcome is
  * unknown, nor while the node is to be made again. Returns the error to give instead. */
 int check_readable(const struct gossip *gossip);
+
+/* Adds a notice to those that wait. */
+void notice_push(struct gossip *gossip, const struct gossip_notice *notice);
 
 /* Copies the record of an event. NOMEM. */
 int event_copy_take(struct event_copy *copy, const struct gossip_event_record *record);
