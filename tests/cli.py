@@ -734,6 +734,40 @@ class CommandTest(unittest.TestCase):
         self.assertIn(b"was cut off", result.out)
         self.assertEqual(self.payloads(directory), ["text 1", "text 2", "text 3"])
 
+    def test_recover_killed(self):
+        """Killed at each of the calls that change names or make them durable, it is run again: the
+        events are there, and so are the bytes of the old store."""
+        if not shutil.which("strace"):
+            self.skipTest("strace is not installed")
+        directory = self.written()
+        with open(os.path.join(directory, "store.db"), "rb") as file:
+            old = file.read()
+        kills = 0
+        for call in "renameat2", "unlinkat", "fsync", "fdatasync":
+            for number in range(1, 200):
+                where = self.path("%s-%d" % (call, number))
+                shutil.copytree(directory, where)
+                done = subprocess.run(
+                    ["strace", "-f", "-o", "/dev/null", "-e", "trace=" + call, "-e",
+                     "inject=%s:signal=SIGKILL:when=%d" % (call, number), GOSSIP, "recover", "--dir",
+                     where], capture_output=True, timeout=PATIENCE,
+                    env=environment(ASAN_OPTIONS="detect_leaks=0"))
+                if done.returncode == OK:
+                    break
+                self.assertEqual(done.returncode, -signal.SIGKILL, done)
+                kills += 1
+                self.check(gossip("recover", "--dir", where), OK)
+                self.assertEqual(self.payloads(where), ["text 1", "text 2", "text 3"])
+                tree = self.tree(where)
+                self.assertIn(old, tree.values())
+                self.assertEqual([name for name in tree if "salvage" in name or ".recover" in name],
+                                 [])
+                self.check(gossip("verify", "--dir", where), OK)
+                shutil.rmtree(where)
+            else:
+                self.fail("%s is called without end" % call)
+        self.assertGreater(kills, 20)
+
     def test_recover_refusals(self):
         directory = self.init()
         self.start(directory)
