@@ -119,6 +119,20 @@ int archive_write_run(struct archive_writer *writer, const struct archive_run *r
     return GOSSIP_OK;
 }
 
+int archive_write_author(struct archive_writer *writer, const uint8_t key[GOSSIP_KEY_SIZE],
+                         const uint8_t epoch[GOSSIP_EPOCH_SIZE])
+{
+    struct writer bytes;
+    int error = begin_block(writer, ARCHIVE_AUTHOR, GOSSIP_KEY_SIZE + GOSSIP_EPOCH_SIZE, &bytes);
+
+    if (error < 0)
+        return error;
+    write_bytes(&bytes, key, GOSSIP_KEY_SIZE);
+    write_bytes(&bytes, epoch, GOSSIP_EPOCH_SIZE);
+    end_block(writer, &bytes);
+    return GOSSIP_OK;
+}
+
 int archive_write_end(struct archive_writer *writer)
 {
     struct writer bytes;
@@ -228,6 +242,13 @@ static int decode_block(struct archive_reader *reader, size_t size, struct archi
         if (!decode_run(&bytes, &block.run))
             break;
         reader->events += block.run.last - block.run.first + 1;
+        *ret_block = block;
+        return 1;
+    case ARCHIVE_AUTHOR:
+        if (size != GOSSIP_KEY_SIZE + GOSSIP_EPOCH_SIZE)
+            break;
+        block.run.key = bytes.data;
+        block.run.epoch = bytes.data + GOSSIP_KEY_SIZE;
         *ret_block = block;
         return 1;
     case ARCHIVE_END:

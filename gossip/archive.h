@@ -13,7 +13,8 @@
 enum archive_kind {
     ARCHIVE_RECORD = 1,
     ARCHIVE_RUN = 2,
-    ARCHIVE_END = 3,
+    ARCHIVE_AUTHOR = 3, /* One of whom no event counts, but whom others may have seen. */
+    ARCHIVE_END = 4,
 };
 
 enum {
@@ -48,7 +49,7 @@ struct archive_run {
 struct archive_block {
     enum archive_kind kind;
     struct wire_bytes record; /* RECORD */
-    struct archive_run run;   /* RUN */
+    struct archive_run run;   /* RUN; of an AUTHOR key and epoch. */
 };
 
 /* ---- Writing: each function makes the bytes that come next. ---- */
@@ -67,6 +68,8 @@ int archive_write_header(struct archive_writer *writer, const struct gossip_cryp
                          const uint8_t cluster[GOSSIP_KEY_SIZE]);
 int archive_write_record(struct archive_writer *writer, const uint8_t *bytes, size_t size);
 int archive_write_run(struct archive_writer *writer, const struct archive_run *run);
+int archive_write_author(struct archive_writer *writer, const uint8_t key[GOSSIP_KEY_SIZE],
+                         const uint8_t epoch[GOSSIP_EPOCH_SIZE]);
 int archive_write_end(struct archive_writer *writer);
 void archive_writer_clear(struct archive_writer *writer);
 

@@ -1,6 +1,6 @@
 /*
  * Writing archives: first the records, then the events in runs, in the order in which this node has
- * delivered the last event of each.
+ * delivered the last event of each, and then the authors of whom no event counts.
  */
 #include "gossip/service.h"
 
@@ -28,8 +28,10 @@ struct gossip_export {
     uint64_t after; /* Delivery number up to which the events have been gone over, ... */
     uint64_t until; /* ... and to which they will be. */
     bool has_begun;
-    size_t record; /* The next. */
-    unsigned pass; /* Of the records: see next_record(). */
+    uint32_t author; /* The next of those of whom no event counts. */
+    bool all;        /* Of all authors. */
+    size_t record;   /* The next. */
+    unsigned pass;   /* Of the records: see next_record(). */
     bool ended;
 
     struct event_copy event;
@@ -92,6 +94,7 @@ int gossip_export_open(struct gossip *gossip, int64_t author, struct gossip_expo
     if (archive == NULL)
         return GOSSIP_ERR_NOMEM;
     archive->gossip = gossip;
+    archive->all = author == GOSSIP_ALL_AUTHORS;
     archive->author_count = gossip->node->authors.count;
     archive->until = gossip->node->delivery;
     archive->authors = calloc(archive->author_count + 1, sizeof(*archive->authors));
@@ -254,6 +257,23 @@ static int next_run(struct gossip_export *archive)
     return 0;
 }
 
+/* Authors of whom no event counts: who has seen one of their events waits for them. */
+static int next_void(struct gossip_export *archive)
+{
+    const struct gossip_node *node = archive->gossip->node;
+
+    while (archive->all && archive->author < archive->author_count) {
+        const struct author *author = node->authors.items[archive->author++];
+        int error;
+
+        if (author->stored.cut != 1 || author->proof != NULL)
+            continue;
+        error = archive_write_author(&archive->writer, author->stored.key, author->stored.epoch);
+        return error < 0 ? error : 1;
+    }
+    return 0;
+}
+
 /* Makes what comes next: 1, or 0 when there is no more. */
 static int make_next(struct gossip_export *archive)
 {
@@ -269,6 +289,8 @@ static int make_next(struct gossip_export *archive)
     result = next_record(archive);
     if (result == 0)
         result = next_run(archive);
+    if (result == 0)
+        result = next_void(archive);
     if (result != 0 || archive->ended)
         return result;
     archive->ended = true;

@@ -167,6 +167,23 @@ static bool cut_vouches(struct checking *checking, const struct chain_owner *own
     return false;
 }
 
+/* An author is there without events where an eviction leaves none of them. */
+static int check_author(struct checking *checking, const struct archive_run *author)
+{
+    for (size_t i = 0; i < checking->records.count; i++) {
+        const struct signed_record *record = checking->records.items[i];
+        struct eviction eviction;
+
+        if (record->type == GOSSIP_SIGNED_EVICTION &&
+            eviction_read(checking->crypto, &checking->arena, record->bytes, record->size,
+                          &eviction) &&
+            memcmp(eviction.key, author->key, GOSSIP_KEY_SIZE) == 0 &&
+            eviction_cut(&eviction, author->epoch) == 1)
+            return GOSSIP_OK;
+    }
+    return archive_fault(&checking->reader, "an author has no events, and no eviction says so");
+}
+
 /* The author of a run; one whose certificate has come by is taken in. */
 static int find_author(struct checking *checking, const struct archive_run *run,
                        struct author **ret_author)
@@ -251,8 +268,9 @@ int gossip_archive_check(gossip_archive_read *read, void *context,
     checking->cluster = ret_archive->cluster;
     result = archive_open(&checking->reader, checking->crypto, read, context, ret_archive);
     while (result >= 0 && (result = archive_next(&checking->reader, &block)) == 1)
-        result = block.kind == ARCHIVE_RECORD ? check_record(checking, &block.record)
-                                              : check_run(checking, &block.run);
+        result = block.kind == ARCHIVE_RECORD   ? check_record(checking, &block.record)
+                 : block.kind == ARCHIVE_AUTHOR ? check_author(checking, &block.run)
+                                                : check_run(checking, &block.run);
     archive_close(&checking->reader);
     records_clear(&checking->records);
     authors_clear(&checking->authors);
@@ -284,7 +302,8 @@ int import_block(struct gossip *gossip, const struct archive_block *block, uint6
         gossip->failed = error;
         return error;
     }
-    if (verdict != GOSSIP_DATAGRAM_ACCEPTED && verdict != GOSSIP_DATAGRAM_DUPLICATE)
+    if (verdict != GOSSIP_DATAGRAM_ACCEPTED && verdict != GOSSIP_DATAGRAM_DUPLICATE &&
+        verdict != GOSSIP_DATAGRAM_UNASKED)
         (*refused)++;
     return gossip_node_batch_is_full(gossip->node) ? import_commit(gossip) : GOSSIP_OK;
 }

@@ -336,6 +336,14 @@ static enum gossip_verdict import_run(struct gossip_node *node, const struct arc
     return deliver_part(node, NO_PEER, &part, ret_error);
 }
 
+static enum gossip_verdict import_author(struct gossip_node *node, const struct archive_run *run,
+                                         int *ret_error)
+{
+    struct wire_introduction introduction = {.key = run->key, .epoch = run->epoch};
+
+    return cuts_take_introduction(node, &introduction, ret_error);
+}
+
 int gossip_node_import(struct gossip_node *node, const struct archive_block *block,
                        enum gossip_verdict *ret_verdict)
 {
@@ -346,6 +354,8 @@ int gossip_node_import(struct gossip_node *node, const struct archive_block *blo
     node->has_stepped = true;
     if (block->kind == ARCHIVE_RUN)
         verdict = import_run(node, &block->run, &error);
+    else if (block->kind == ARCHIVE_AUTHOR)
+        verdict = import_author(node, &block->run, &error);
     else
         verdict = take_record_bytes(node, NO_PEER, block->record, &error);
     if (error < 0)

@@ -256,6 +256,17 @@ static void rewind_authors(struct recovery *recovery)
     }
 }
 
+/* Of an author without events, an eviction may have left none: who has seen one waits for it. */
+static int import_author(struct recovery *recovery, const struct left_author *author)
+{
+    struct archive_block block = {.kind = ARCHIVE_AUTHOR,
+                                  .run = {.key = author->key, .epoch = author->epoch}};
+
+    if (!author->known || author->chain.seq > 0)
+        return GOSSIP_OK;
+    return import_block(recovery->gossip, &block, &recovery->refused);
+}
+
 static int import_all(struct recovery *recovery, gossip_salvage_source *source, void *context)
 {
     int error;
@@ -266,6 +277,8 @@ static int import_all(struct recovery *recovery, gossip_salvage_source *source, 
         error = import_records(recovery);
     for (size_t i = 0; i < recovery->author_count && error >= 0; i++)
         error = import_run(recovery, &recovery->authors[i]);
+    for (size_t i = 0; i < recovery->author_count && error >= 0; i++)
+        error = import_author(recovery, &recovery->authors[i]);
     return error < 0 ? error : import_commit(recovery->gossip);
 }
 

@@ -861,7 +861,7 @@ class CommandTest(unittest.TestCase):
             size = 5 + int.from_bytes(sound[offset + 1:offset + 5], "big") + 32
             blocks.append(sound[offset:offset + size])
             offset += size
-        self.assertEqual([block[0] for block in blocks], [1, 1, 2, 2, 2, 3])
+        self.assertEqual([block[0] for block in blocks], [1, 1, 2, 2, 2, 4])
         bad = self.path("bad.events")
         cases = [sound[:size] for size in range(0, len(sound), 97)]
         cases += [sound[:place] + bytes([sound[place] ^ 1 << place % 8]) + sound[place + 1:]
