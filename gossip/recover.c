@@ -10,6 +10,7 @@
 
 #include "gossip/archive.h"
 #include "gossip/bytes.h"
+#include "gossip/cuts.h"
 
 enum {
     NUMBERS_MAX = 1 << 20, /* Of authors; a damaged number is past them. */
@@ -22,6 +23,7 @@ struct left_author {
     bool ended; /* What follows cannot be verified. */
     uint8_t key[GOSSIP_KEY_SIZE];
     uint8_t epoch[GOSSIP_EPOCH_SIZE];
+    uint8_t id[GOSSIP_ID_SIZE];
     struct chain chain;
     uint64_t first; /* Of the run. */
     uint8_t previous[GOSSIP_HASH_SIZE];
@@ -33,8 +35,16 @@ struct left_author {
     uint8_t seal[GOSSIP_SIGNATURE_SIZE]; /* ... and its seal. */
 };
 
+/* The link that has vouched for the last event of a cut author, as the old store kept it. */
+struct left_link {
+    char name[CUT_LINK_NAME_SIZE];
+    uint8_t value[CUT_LINK_VALUE_SIZE];
+};
+
 struct recovery {
     struct gossip *gossip;
+    struct left_link *links;
+    size_t link_count;
     struct records records; /* What was signed, unverified. */
     bool records_taken;
     struct left_author *authors;
@@ -49,6 +59,17 @@ struct recovery {
 
 static int take_meta(struct recovery *recovery, const struct gossip_meta_record *meta)
 {
+    struct left_link *links;
+
+    if (meta->bytes != NULL && meta->size == CUT_LINK_VALUE_SIZE &&
+        strlen(meta->name) == CUT_LINK_NAME_SIZE - 1) {
+        links = realloc(recovery->links, (recovery->link_count + 1) * sizeof(*links));
+        if (links == NULL)
+            return GOSSIP_ERR_NOMEM;
+        recovery->links = links;
+        memcpy(links[recovery->link_count].name, meta->name, CUT_LINK_NAME_SIZE);
+        memcpy(links[recovery->link_count++].value, meta->bytes, CUT_LINK_VALUE_SIZE);
+    }
     if (meta->bytes == NULL && strcmp(meta->name, "boot") == 0)
         recovery->boot = meta->number;
     if (meta->bytes == NULL && strcmp(meta->name, "hlc") == 0)
@@ -79,6 +100,7 @@ static int take_author(struct recovery *recovery, const struct gossip_author_rec
     author->known = true;
     memcpy(author->key, record->key, GOSSIP_KEY_SIZE);
     memcpy(author->epoch, record->epoch, GOSSIP_EPOCH_SIZE);
+    author_id(recovery->gossip->options.crypto, author->key, author->epoch, author->id);
     return GOSSIP_OK;
 }
 
@@ -151,6 +173,54 @@ static int import_run(struct recovery *recovery, struct left_author *author)
     return error;
 }
 
+/* Where the records cut an author; 0: nowhere. */
+static uint64_t cut_of(const struct recovery *recovery, const struct left_author *author)
+{
+    const struct gossip_node *node = recovery->gossip->node;
+    uint32_t number = authors_find(&node->authors, author->id);
+
+    return number == NO_AUTHOR ? cuts_of_key(node, author->key, author->epoch)
+                               : node->authors.items[number]->stored.cut;
+}
+
+/* The link that the old store has kept for an author cut here; NULL where there is none. */
+static const uint8_t *kept_link(const struct recovery *recovery, const struct left_author *author,
+                                uint64_t cut)
+{
+    char name[CUT_LINK_NAME_SIZE];
+
+    cuts_link_name(author->id, name);
+    for (size_t i = 0; i < recovery->link_count; i++) {
+        const struct left_link *link = &recovery->links[i];
+
+        if (memcmp(link->name, name, sizeof(name)) == 0 && get_fixed(link->value, 8) == cut)
+            return link->value + 8;
+    }
+    return NULL;
+}
+
+/* Hands over the last events before a cut, for which no seal need vouch, when they are all there.
+ */
+static int import_closing(struct recovery *recovery, struct left_author *author, uint64_t cut,
+                          const uint8_t *link)
+{
+    struct archive_block block = {.kind = ARCHIVE_RUN};
+    uint64_t last = author->chain.seq;
+
+    if (cut == 0 || last + 1 != cut || author->first > last || author->sealed == last)
+        return import_run(recovery, author);
+    block.run = (struct archive_run){.key = author->key,
+                                     .epoch = author->epoch,
+                                     .first = author->first,
+                                     .last = last,
+                                     .previous = author->previous,
+                                     .link = link != NULL ? link : kept_link(recovery, author, cut),
+                                     .stream = {author->stream, author->size}};
+    author->first = cut;
+    author->size = 0;
+    return import_block(recovery->gossip, &block, &recovery->refused);
+}
+
 static int append(struct left_author *author, const struct gossip_event_record *event)
 {
     size_t needed = author->size + VARINT_MAX_SIZE + event->body_size;
@@ -198,6 +268,13 @@ static int take_event(struct recovery *recovery, const struct gossip_event_recor
     requires_seal = chain_advance(&next, crypto, &owner, event->body, event->body_size, &frame);
     if (memcmp(next.hash, event->hash, GOSSIP_HASH_SIZE) != 0)
         return GOSSIP_OK;
+    if (event->seq == cut_of(recovery, author)) {
+        uint8_t link[WIRE_LINK_SIZE];
+
+        put_fixed(link, event->body_size, 4);
+        event_inner(crypto, next.mentions_hash, event->body, event->body_size, link + 4);
+        return import_closing(recovery, author, event->seq, link);
+    }
     sealed = event->seal != NULL && seal_verify(crypto, next.hash, author->key, event->seal);
     if (requires_seal && !sealed)
         return GOSSIP_OK;
@@ -242,6 +319,7 @@ static int take(void *context, const struct gossip_record *record)
 static void rewind_authors(struct recovery *recovery)
 {
     recovery->found = 0;
+    recovery->link_count = 0;
     recovery->peer_count = 0;
     recovery->refused = 0;
     for (size_t i = 0; i < recovery->author_count; i++) {
@@ -276,7 +354,8 @@ static int import_all(struct recovery *recovery, gossip_salvage_source *source, 
     if (error >= 0)
         error = import_records(recovery);
     for (size_t i = 0; i < recovery->author_count && error >= 0; i++)
-        error = import_run(recovery, &recovery->authors[i]);
+        error = import_closing(recovery, &recovery->authors[i],
+                               cut_of(recovery, &recovery->authors[i]), NULL);
     for (size_t i = 0; i < recovery->author_count && error >= 0; i++)
         error = import_author(recovery, &recovery->authors[i]);
     return error < 0 ? error : import_commit(recovery->gossip);
@@ -350,6 +429,7 @@ int gossip_recover(struct gossip *gossip, gossip_salvage_source *source, void *c
     for (size_t i = 0; i < recovery->author_count; i++)
         free(recovery->authors[i].stream);
     free(recovery->authors);
+    free(recovery->links);
     records_clear(&recovery->records);
     free(recovery);
     gossip->failed = error < 0 ? error : gossip->failed;

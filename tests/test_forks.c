@@ -193,6 +193,49 @@ static void check_archive(struct stage *stage, unsigned number)
     free(bytes.data);
 }
 
+/* What is left of a store that is whole: all of it. */
+static int show_store(void *context, gossip_record_visit *visit, void *visit_context)
+{
+    struct gossip_store *store = context;
+    int result = store->ops->load(store, visit, visit_context);
+
+    return result < 0 ? result : store->ops->follow(store, 0, visit, visit_context);
+}
+
+/* A store built anew of a node's holds all that counts, cut at the same dots. */
+static void check_recovery(struct stage *stage, unsigned number)
+{
+    struct gossip *from = world_gossip(stage->world, number);
+    struct gossip_recovered recovered;
+    struct gossip_author author;
+    struct gossip_store *store;
+    struct gossip *gossip;
+
+    assert_int_equal(gossip_memory_open(&store), GOSSIP_OK);
+    assert_int_equal(
+        gossip_create(&(struct gossip_options){.size = sizeof(struct gossip_options),
+                                               .store = store,
+                                               .time = gossip_system_time(),
+                                               .identity = world_identity(stage->world, number)},
+                      &gossip),
+        GOSSIP_OK);
+    assert_int_equal(
+        gossip_recover(gossip, show_store, world_store(stage->world, number), &recovered),
+        GOSSIP_OK);
+    for (uint32_t i = 0; gossip_author(from, i, &author) == GOSSIP_OK; i++) {
+        uint32_t there = authors_find(&gossip->node->authors, author.id);
+
+        if (author.have == 0)
+            continue;
+        assert_int_not_equal(there, NO_AUTHOR);
+        assert_int_equal(gossip->node->authors.items[there]->stored.have, author.have);
+        assert_int_equal(gossip->node->authors.items[there]->stored.cut, author.cut);
+    }
+    assert_int_equal(gossip_verify(gossip, NULL, NULL, NULL), GOSSIP_OK);
+    gossip_destroy(gossip);
+    store->ops->close(store);
+}
+
 /* All agree within two minutes; the author is cut there at each, and what the store holds fits. */
 static void check_cut(struct stage *stage, const uint8_t *id, uint64_t cut)
 {
@@ -217,6 +260,7 @@ static void check_cut(struct stage *stage, const uint8_t *id, uint64_t cut)
                 assert_int_equal(story_have(stage->world, i, j), stage->published[j]);
         }
         check_archive(stage, i);
+        check_recovery(stage, i);
     }
 }
 
