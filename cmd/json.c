@@ -361,6 +361,7 @@ void json_status(const struct view *view, struct text *ret_text)
     set(&object, "boot", number(stats.boot));
     set(&object, "clock", clock_value(view->names, gossip_clock(view->gossip)));
     set(&object, "read_only", json_boolean(stats.read_only));
+    set(&object, "standing", json_string(view_standing(view, self.key)));
     set(&object, "epochs", epochs_value(view));
     set(&object, "cuts", cuts_value(view));
     set(&object, "held", held_value(view));

@@ -1006,7 +1006,10 @@ class CommandTest(unittest.TestCase):
         return first, second, n1
 
     def test_fork(self):
-        first, _, n1 = self.fork()
+        first, second, n1 = self.fork()
+        # Its own node learns of it too.
+        wait_until(lambda: json.loads(gossip("status", "--dir", second, "--json").out)["standing"]
+                   == "forked", "n2 knows that its key has forked")
         (line,) = gossip("proof", "list", "--dir", first, "--json").out.splitlines()
         proof = json.loads(line)
         status = json.loads(gossip("status", "--dir", first, "--json").out)
