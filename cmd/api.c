@@ -30,8 +30,9 @@ struct api {
 
 struct api_stream {
     struct api *api;
-    struct gossip_log *log;
-    struct names *names; /* As they were when the log was opened. */
+    struct gossip_log *log;        /* What it shows, ... */
+    struct gossip_export *archive; /* ... or that. */
+    struct names *names;           /* As they were when the log was opened. */
     struct plain_columns columns;
     bool all; /* Context events too. */
     bool plain;
@@ -637,6 +638,21 @@ static void handle_log(struct api *api, const struct view *view, const struct ap
     response->type = request->plain ? "text/plain; charset=utf-8" : "application/x-ndjson";
 }
 
+/* Puts the next bytes of an archive into the stream. */
+static int next_block(struct api_stream *stream)
+{
+    const uint8_t *bytes;
+    size_t size;
+    int result = gossip_export_next(stream->archive, &bytes, &size);
+
+    stream->offset = 0;
+    stream->line.size = 0;
+    if (result <= 0)
+        return result;
+    text_add_bytes(&stream->line, bytes, size);
+    return stream->line.failed ? GOSSIP_ERR_NOMEM : 1;
+}
+
 /* Puts the next event's line into the stream: 1, 0 at the end, or an error. */
 static int next_line(struct api_stream *stream)
 {
@@ -673,7 +689,9 @@ int api_stream_read(struct api_stream *stream, void *buffer, size_t capacity)
         size_t part = left < capacity - size ? left : capacity - size;
 
         if (left == 0) {
-            int result = stream->ended ? stream->error : next_line(stream);
+            int result = stream->ended     ? stream->error
+                         : stream->archive ? next_block(stream)
+                                           : next_line(stream);
 
             if (result <= 0) {
                 stream->ended = true;
@@ -696,10 +714,61 @@ void api_stream_close(struct api_stream *stream)
     if (!stream)
         return;
     stream->api->streams--;
-    gossip_log_close(stream->log);
+    if (stream->log)
+        gossip_log_close(stream->log);
+    gossip_export_close(stream->archive);
     names_destroy(stream->names);
     text_clear(&stream->line);
     free(stream);
+}
+
+/* ---- The events as an archive, block by block. ---- */
+
+/* The author whose events are asked for, or all; false where an error has been answered. */
+static bool read_author_argument(const struct view *view, const struct api_request *request,
+                                 int64_t *ret_author, struct api_response *response)
+{
+    const char *name = request->argument ? request->argument(request->context, "author") : NULL;
+    struct text explanation = {0};
+    uint32_t author = 0;
+    int error = name ? names_find(view->names, name, strlen(name), &author, &explanation) : 0;
+
+    if (error < 0 && explanation.failed)
+        answer_failure(response, GOSSIP_ERR_NOMEM);
+    else if (error < 0)
+        answer_error(response, error == GOSSIP_ERR_NOT_FOUND ? 404 : 400,
+                     error == GOSSIP_ERR_NOT_FOUND ? EXIT_NO : EXIT_USAGE, explanation.data,
+                     "`gossip clock` shows the authors that are known");
+    text_clear(&explanation);
+    *ret_author = name ? (int64_t)author : GOSSIP_ALL_AUTHORS;
+    return error >= 0;
+}
+
+static void handle_export(struct api *api, const struct view *view,
+                          const struct api_request *request, struct api_response *response)
+{
+    struct api_stream *stream;
+    int64_t author;
+    int error;
+
+    if (!read_author_argument(view, request, &author, response))
+        return;
+    stream = malloc(sizeof(*stream));
+    error = GOSSIP_ERR_NOMEM;
+    if (stream) {
+        *stream = (struct api_stream){.api = api};
+        error = gossip_export_open(api->options.gossip, author, &stream->archive);
+    }
+    if (error < 0) {
+        free(stream);
+        answer_failure(response, error);
+        return;
+    }
+    api->streams++;
+    response->stream = stream;
+    response->status = 200;
+    response->exit_code = EXIT_OK;
+    response->type = "application/octet-stream";
 }
 
 /* ---- Which request is whose. ---- */
@@ -721,6 +790,7 @@ static const struct {
     {"GET", "/v1/proofs", handle_proofs},
     {"GET", "/v1/proof", handle_proof},
     {"GET", "/v1/proof/record", handle_proof_record},
+    {"GET", "/v1/export", handle_export},
     {"POST", "/v1/backup", handle_backup_begin},
     {"GET", "/v1/backup", handle_backup},
     {"POST", "/v1/stop", handle_stop},

@@ -105,3 +105,31 @@ bool command_line_check(struct command_line *line, int minimum, int maximum)
     return command_line_check_arguments(line, minimum, maximum) &&
            command_line_check_directory(line);
 }
+
+static int digit_value(char digit)
+{
+    if (digit >= '0' && digit <= '9')
+        return digit - '0';
+    return digit >= 'a' && digit <= 'f' ? digit - 'a' + 10 : -1;
+}
+
+bool command_line_read_key(struct command_line *line, const char *option, const char *text,
+                           uint8_t ret_key[GOSSIP_KEY_SIZE])
+{
+    bool fits = strlen(text) == (size_t)2 * GOSSIP_KEY_SIZE;
+
+    for (size_t i = 0; i < GOSSIP_KEY_SIZE && fits; i++) {
+        int high = digit_value(text[2 * i]);
+        int low = digit_value(text[2 * i + 1]);
+
+        fits = high >= 0 && low >= 0;
+        if (fits)
+            ret_key[i] = (uint8_t)(high << 4 | low);
+    }
+    if (!fits)
+        command_line_refuse(line,
+                            "%s is a public key, 64 digits of 0-9 a-f as `gossip status` shows "
+                            "them",
+                            option);
+    return fits;
+}

@@ -5,9 +5,11 @@
 #define CMD_COMMAND_H
 
 #include "cmd/exit.h"
+#include "gossip/limits.h"
 
 #include <getopt.h>
 #include <stdbool.h>
+#include <stdint.h>
 
 struct command {
     const char *name;
@@ -20,12 +22,15 @@ struct command {
 
 extern const struct command command_backup;
 extern const struct command command_clock;
+extern const struct command command_export;
+extern const struct command command_import;
 extern const struct command command_init;
 extern const struct command command_log;
 extern const struct command command_node;
 extern const struct command command_peers;
 extern const struct command command_proof;
 extern const struct command command_publish;
+extern const struct command command_recover;
 extern const struct command command_relation;
 extern const struct command command_status;
 extern const struct command command_stop;
@@ -69,6 +74,10 @@ bool command_line_check_directory(struct command_line *line);
 /* Says what is wrong with the command line; line has ended. */
 void command_line_refuse(struct command_line *line, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
+
+/* Reads a public key of 64 hex digits; false, and line has ended, where text is none. */
+bool command_line_read_key(struct command_line *line, const char *option, const char *text,
+                           uint8_t ret_key[GOSSIP_KEY_SIZE]);
 
 /* Prints the help of a verb. */
 void command_help(const struct command *command);

@@ -200,17 +200,32 @@ static enum exit_code complain_of_key(const char *path, const char *what, int er
     }
 }
 
-enum exit_code directory_identity(const struct directory *directory,
-                                  struct gossip_identity **ret_identity)
+enum exit_code directory_key(const struct directory *directory,
+                             struct gossip_identity **ret_identity)
 {
-    char *path;
+    char *path = directory_file(directory, DIRECTORY_KEY);
     char *text;
     size_t size;
     size_t line = 0;
+    enum exit_code code = read_secret(directory->descriptor, DIRECTORY_KEY, path, &text, &size);
+    int error;
+
+    if (code == EXIT_OK) {
+        error = gossip_identity_from_text(text, size, ret_identity, &line);
+        if (error < 0)
+            code = complain_of_key(path, "node", error, line);
+        gossip_secret_free(text);
+    }
+    free(path);
+    return code;
+}
+
+enum exit_code directory_identity(const struct directory *directory,
+                                  struct gossip_identity **ret_identity)
+{
     bool has_key;
     bool has_store;
     enum exit_code code = directory_has(directory, DIRECTORY_KEY, &has_key);
-    int error;
 
     if (code == EXIT_OK)
         code = directory_has(directory, DIRECTORY_STORE, &has_store);
@@ -236,16 +251,7 @@ enum exit_code directory_identity(const struct directory *directory,
             directory->path, DIRECTORY_KEY, DIRECTORY_STORE, directory->path);
         return EXIT_CONFIGURATION;
     }
-    path = directory_file(directory, DIRECTORY_KEY);
-    code = read_secret(directory->descriptor, DIRECTORY_KEY, path, &text, &size);
-    if (code == EXIT_OK) {
-        error = gossip_identity_from_text(text, size, ret_identity, &line);
-        if (error < 0)
-            code = complain_of_key(path, "node", error, line);
-        gossip_secret_free(text);
-    }
-    free(path);
-    return code;
+    return directory_key(directory, ret_identity);
 }
 
 enum exit_code directory_cluster(const char *path, struct gossip_cluster **ret_cluster)

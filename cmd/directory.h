@@ -47,6 +47,10 @@ enum exit_code directory_write(const struct directory *directory, const char *na
 enum exit_code directory_identity(const struct directory *directory,
                                   struct gossip_identity **ret_identity);
 
+/* The same, whether there is a store or not. */
+enum exit_code directory_key(const struct directory *directory,
+                             struct gossip_identity **ret_identity);
+
 /* Reads a cluster's key from any path, likewise. */
 enum exit_code directory_cluster(const char *path, struct gossip_cluster **ret_cluster);
 

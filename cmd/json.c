@@ -326,6 +326,7 @@ static json_t *counters_value(const struct gossip_stats *stats)
     set(&object, "ahead_stamps", number(stats->ahead_stamps));
     set(&object, "contested", number(stats->contested));
     set(&object, "forks_proven", number(stats->forks_proven));
+    set(&object, "poisonous", number(stats->poisonous));
     set(&object, "reissued", number(stats->reissued));
     return object;
 }
@@ -360,6 +361,7 @@ void json_status(const struct view *view, struct text *ret_text)
     set(&object, "boot", number(stats.boot));
     set(&object, "clock", clock_value(view->names, gossip_clock(view->gossip)));
     set(&object, "read_only", json_boolean(stats.read_only));
+    set(&object, "standing", json_string(view_standing(view, self.key)));
     set(&object, "epochs", epochs_value(view));
     set(&object, "cuts", cuts_value(view));
     set(&object, "held", held_value(view));
@@ -416,6 +418,36 @@ static json_t *any_string(const char *string)
         return json_string(string);
     text_add_escaped(&text, string, strlen(string), TEXT_ESCAPE_ASCII);
     return text_value(&text);
+}
+
+void json_archive(const struct gossip_archive *archive, const struct gossip_imported *imported,
+                  struct text *ret_text)
+{
+    json_t *object = json_object();
+
+    set(&object, "cluster", hex_value(archive->cluster, GOSSIP_KEY_SIZE));
+    set(&object, "authors", number(archive->authors));
+    set(&object, "events", number(archive->events));
+    set(&object, "records", number(archive->records));
+    if (imported) {
+        set(&object, "new", number(imported->events));
+        set(&object, "waiting", number(imported->waiting));
+        set(&object, "refused", number(imported->refused));
+    }
+    finish(object, ret_text);
+}
+
+void json_recovered(const char *directory, uint64_t found, uint64_t events, uint64_t unreadable,
+                    const char *kept, struct text *ret_text)
+{
+    json_t *object = json_object();
+
+    set(&object, "recovered", any_string(directory));
+    set(&object, "found", number(found));
+    set(&object, "events", number(events));
+    set(&object, "unreadable", number(unreadable));
+    set(&object, "kept", kept ? json_string(kept) : json_null());
+    finish(object, ret_text);
 }
 
 void json_backup(const char *path, bool done, struct text *ret_text)

@@ -19,6 +19,14 @@ void json_status(const struct view *view, struct text *ret_text);
 /* view is NULL where a proof is looked at without a node. */
 void json_proof(const struct view *view, const struct proof_view *proof, struct text *ret_text);
 void json_dot(const struct names *names, struct gossip_dot dot, struct text *ret_text);
+/* An archive that was checked, and imported unless imported is NULL. */
+void json_archive(const struct gossip_archive *archive, const struct gossip_imported *imported,
+                  struct text *ret_text);
+
+/* What recover has done; kept is what was added to the names of the old files, or NULL. */
+void json_recovered(const char *directory, uint64_t found, uint64_t events, uint64_t unreadable,
+                    const char *kept, struct text *ret_text);
+
 /* A backup that is under way or done. */
 void json_backup(const char *path, bool done, struct text *ret_text);
 

@@ -12,9 +12,9 @@
 
 /* In the order in which one needs them. */
 static const struct command *const commands[] = {
-    &command_init,  &command_node,     &command_publish, &command_log,
-    &command_clock, &command_relation, &command_peers,   &command_status,
-    &command_stop,  &command_verify,   &command_backup,  &command_proof,
+    &command_init,     &command_node,    &command_publish, &command_log,    &command_clock,
+    &command_relation, &command_peers,   &command_status,  &command_stop,   &command_verify,
+    &command_backup,   &command_recover, &command_export,  &command_import, &command_proof,
 };
 
 enum { COMMAND_COUNT = sizeof(commands) / sizeof(commands[0]) };

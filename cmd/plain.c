@@ -340,8 +340,14 @@ void plain_status(const struct view *view, struct text *ret_text)
     text_add(ret_text, "clock        ");
     plain_clock(view->names, gossip_clock(view->gossip), ret_text);
     text_print(ret_text, "\nwriting      %s\n",
-               stats.read_only ? "no: the disk is full; free some space and it goes on by itself"
-                               : "yes");
+               strcmp(view_standing(view, self.key), "evicted") == 0
+                   ? "no: the cluster has evicted this node's key"
+               : stats.read_only ? "no: the disk is full; free some space and it goes on by itself"
+                                 : "yes");
+    if (stats.poisonous > 0)
+        text_print(ret_text,
+                   "poisonous    %" PRIu64 " events that have ended the process, passed over\n",
+                   stats.poisonous);
     if (stats.reissued > 0)
         text_print(ret_text, "re-issued    %" PRIu64 " events of a fork, under the present epoch\n",
                    stats.reissued);

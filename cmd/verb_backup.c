@@ -39,7 +39,8 @@ static enum exit_code find_path(const char *file, struct text *ret_path)
     return EXIT_MEMORY;
 }
 
-/* Begins a backup of a running node and waits until it has ended. */
+/* Begins a backup of a running node and waits until it has ended. EXIT_NO_NODE, without a
+ * complaint, where no node runs, or none any more: then it is made of the stopped one. */
 static enum exit_code back_up_running(const char *directory, const char *path)
 {
     struct text answer = {0};
@@ -59,9 +60,6 @@ static enum exit_code back_up_running(const char *directory, const char *path)
         nanosleep(&(struct timespec){ms / 1000, ms % 1000 * 1000000L}, NULL);
         answer.size = 0;
         code = ask(&question, directory);
-        if (code == EXIT_NO_NODE)
-            complain("the node on %s ended before the backup was whole; run `gossip backup` again",
-                     directory);
     }
     text_clear(&answer);
     return code;

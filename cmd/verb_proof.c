@@ -42,28 +42,6 @@ static enum exit_code run_show(const struct command_line *line, const char *id,
 
 /* ---- A proof in a file, with no node and no network. ---- */
 
-static int digit_value(char digit)
-{
-    if (digit >= '0' && digit <= '9')
-        return digit - '0';
-    return digit >= 'a' && digit <= 'f' ? digit - 'a' + 10 : -1;
-}
-
-static bool read_key(const char *text, uint8_t ret_key[GOSSIP_KEY_SIZE])
-{
-    if (strlen(text) != (size_t)2 * GOSSIP_KEY_SIZE)
-        return false;
-    for (size_t i = 0; i < GOSSIP_KEY_SIZE; i++) {
-        int high = digit_value(text[2 * i]);
-        int low = digit_value(text[2 * i + 1]);
-
-        if (high < 0 || low < 0)
-            return false;
-        ret_key[i] = (uint8_t)(high << 4 | low);
-    }
-    return true;
-}
-
 /* The cluster's public key: as given, or that of the node whose directory is named. */
 static enum exit_code find_cluster(struct command_line *line, const char *text,
                                    uint8_t ret_cluster[GOSSIP_KEY_SIZE])
@@ -72,13 +50,8 @@ static enum exit_code find_cluster(struct command_line *line, const char *text,
     struct directory directory;
     enum exit_code code;
 
-    if (text) {
-        if (read_key(text, ret_cluster))
-            return EXIT_OK;
-        command_line_refuse(line, "--cluster is the cluster's public key, 64 digits of 0-9 a-f as "
-                                  "`gossip status` shows them");
-        return line->code;
-    }
+    if (text)
+        return command_line_read_key(line, "--cluster", text, ret_cluster) ? EXIT_OK : line->code;
     if (!command_line_check_directory(line))
         return line->code;
     code = directory_open(line->directory, EXIT_CONFIGURATION, &directory);

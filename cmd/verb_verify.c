@@ -160,8 +160,8 @@ static int note_forks(struct report *report, const struct files *files, uint64_t
     return GOSSIP_OK;
 }
 
-/* What stands beside the store is no part of it: where it is gone or damaged, the next start takes
- * that for evidence, and loses nothing. */
+/* What stands beside the store is no part of it: where it is damaged, the next start takes that for
+ * evidence, and loses nothing. */
 static int note_side(struct report *report, struct gossip_store *store)
 {
     struct gossip_side side;
@@ -170,13 +170,9 @@ static int note_side(struct report *report, struct gossip_store *store)
     if ((store->ops->abilities & GOSSIP_STORE_SIDE) == 0)
         return GOSSIP_OK;
     error = store->ops->read_side(store, &side);
-    if (error == GOSSIP_ERR_DAMAGED || error == GOSSIP_ERR_NOT_FOUND) {
-        report_note(report, error == GOSSIP_ERR_DAMAGED
-                                ? "the side file is damaged: the next start opens a new epoch"
-                                : "there is no side file: the next start opens a new epoch");
-        return GOSSIP_OK;
-    }
-    return error;
+    if (error == GOSSIP_ERR_DAMAGED)
+        report_note(report, "the side file is damaged: the next start opens a new epoch");
+    return error == GOSSIP_ERR_DAMAGED || error == GOSSIP_ERR_NOT_FOUND ? GOSSIP_OK : error;
 }
 
 /* Damage that was reported is no reason to stop. Where a check could not go on because of it, the

@@ -392,7 +392,7 @@ enum gossip_verdict cuts_take_introduction(struct gossip_node *node,
 
 static const char link_prefix[] = "link ";
 
-static void link_name(const uint8_t *id, char ret_name[CUT_LINK_NAME_SIZE])
+void cuts_link_name(const uint8_t id[GOSSIP_ID_SIZE], char ret_name[CUT_LINK_NAME_SIZE])
 {
     static const char digits[] = "0123456789abcdef";
     char *end = ret_name + sizeof(link_prefix) - 1;
@@ -412,7 +412,7 @@ int cuts_keep_link(struct gossip_node *node, struct author *author,
     char name[CUT_LINK_NAME_SIZE];
     uint8_t value[CUT_LINK_VALUE_SIZE];
 
-    link_name(author->stored.id, name);
+    cuts_link_name(author->stored.id, name);
     put_fixed(value, author->stored.cut, 8);
     memcpy(value + 8, link, WIRE_LINK_SIZE);
     record.as.meta.name =
@@ -436,7 +436,7 @@ int cuts_load_link(struct gossip_node *node, const struct gossip_meta_record *me
         struct author *author = node->authors.items[i];
         char name[CUT_LINK_NAME_SIZE];
 
-        link_name(author->stored.id, name);
+        cuts_link_name(author->stored.id, name);
         if (strcmp(meta->name, name) != 0)
             continue;
         if (meta->bytes == NULL || meta->size != CUT_LINK_VALUE_SIZE)

@@ -52,6 +52,7 @@ bool cuts_is_waited_for(const struct gossip_node *node, const uint8_t id[GOSSIP_
 /* The meta record in which such a link is kept: "link " and the author's id in hex; its value is
  * the cut (u64) and the link. */
 enum { CUT_LINK_NAME_SIZE = 5 + 2 * GOSSIP_ID_SIZE + 1, CUT_LINK_VALUE_SIZE = 8 + WIRE_LINK_SIZE };
+void cuts_link_name(const uint8_t id[GOSSIP_ID_SIZE], char ret_name[CUT_LINK_NAME_SIZE]);
 
 /* Of a start: what the store shows, and at the end whether authors and records fit. DAMAGED, IO,
  * NOMEM. */

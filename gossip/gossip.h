@@ -104,6 +104,9 @@ enum gossip_peer_choice {
     GOSSIP_CHOOSE_MOST_RELIABLE, /* Who answered the greatest share, one in four at random. */
 };
 
+/* For poison_crashes: no event is ever passed over. */
+#define GOSSIP_POISON_NEVER UINT32_MAX
+
 /* Zero in a field means its default. Pointers are lent for the life of the gossip, but for joins,
  * which is lent for the call. */
 struct gossip_options {
@@ -123,6 +126,9 @@ struct gossip_options {
     uint64_t after;          /* gossip_event_pop starts past this delivery number. */
     uint32_t alone_after_ms; /* How long publications wait at most, from the start on, to hear what
                                 peers know of this node's own events; default 10000. */
+
+    uint32_t poison_crashes; /* After how many ends of the process over one event it is passed over:
+                                see gossip_event_pop(); default 2. */
 };
 
 /*
@@ -229,7 +235,11 @@ struct gossip_event {
  * Events behind a cut are passed over too: what had been popped before the cut was known stays so.
  * The queue is the store: an application that keeps the delivery number of the last event it has
  * dealt with, and passes it as options.after, sees each event at least once, across any crash.
- * IO, DAMAGED, NOMEM.
+ *
+ * An event that ends the process again and again ends there too: over a store that keeps a marker,
+ * one over which the process has ended twice (by a crash or by a kill, after it was popped and
+ * before the next call of this, of gossip_run() or gossip_destroy()) counts as popped and is passed
+ * over, with a notice. It is in the log as ever. IO, DAMAGED, NOMEM.
  */
 int gossip_event_pop(struct gossip *gossip, struct gossip_event *ret_event);
 
@@ -396,6 +406,7 @@ struct gossip_stats {
     uint64_t boot;         /* How many times this node has started. */
     uint64_t contested;    /* Events delivered that now lie behind a cut. */
     uint64_t forks_proven; /* Proofs made or taken in. */
+    uint64_t poisonous;    /* Events that are passed over, since the process has ended over them. */
     uint64_t reissued;     /* Own events written again under a new epoch. */
     bool read_only;        /* The disk is full: no event is written, ours or others'. */
 };
@@ -457,6 +468,70 @@ int gossip_notice_pop(struct gossip *gossip, struct gossip_notice *ret_notice);
 typedef void gossip_verify_report(void *context, const char *line);
 int gossip_verify(struct gossip *gossip, gossip_verify_report *report, void *context,
                   uint64_t *ret_events);
+
+/* ---- Archives: events in a file, with all that is needed to verify them. ---- */
+
+/* Makes the next bytes of an archive of all that a node holds (of what was held when it was
+ * opened), or of the events of one author. It is closed before the gossip is destroyed. */
+struct gossip_export;
+enum { GOSSIP_ALL_AUTHORS = -1 };
+
+/* NOT_FOUND (no such author), NOMEM. */
+int gossip_export_open(struct gossip *gossip, int64_t author, struct gossip_export **ret_export);
+
+/* Shows the next bytes, lent until the next call: 1, or 0 at the end. IO, DAMAGED, NOMEM. */
+int gossip_export_next(struct gossip_export *archive, const uint8_t **ret_bytes, size_t *ret_size);
+void gossip_export_close(struct gossip_export *archive);
+
+/* Reads up to size bytes: how many, 0 at the end, or IO. */
+typedef int gossip_archive_read(void *context, void *buffer, size_t size);
+
+/* What was read of an archive. */
+struct gossip_archive {
+    uint8_t cluster[GOSSIP_KEY_SIZE]; /* Whose it is: the cluster's public key. */
+    uint64_t records;
+    uint64_t authors;
+    uint64_t events;
+    uint64_t offset; /* Where the block begins that was read last, ... */
+    char fault[160]; /* ... and what is wrong with it, after DAMAGED. */
+};
+
+/* Checks an archive with nothing but itself: that it is whole, each record's signature, and each
+ * author's chain from its first event, with its seals. Whoever wants to know that it is of a
+ * certain cluster compares that. DAMAGED, IO, NOMEM. */
+int gossip_archive_check(gossip_archive_read *read, void *context,
+                         struct gossip_archive *ret_archive);
+
+struct gossip_imported {
+    uint64_t events;  /* New here, delivered and durable. */
+    uint64_t waiting; /* Sound, and not taken in: what their contexts name is not here. */
+    uint64_t refused; /* Runs and records that were judged and not accepted. */
+};
+
+/* Takes in the records and events of an archive, which are judged as those of peers are, by a node
+ * without a transport. What is here already is passed over. Where events wait at the end although
+ * some were new, the same archive may bring more when it is read once more. FOREIGN (of another
+ * cluster), DAMAGED, FULL, IO, NOMEM; then what was committed before stays. */
+int gossip_import(struct gossip *gossip, gossip_archive_read *read, void *context,
+                  struct gossip_archive *ret_archive, struct gossip_imported *ret_imported);
+
+/* ---- Recovery: a new store of what is left of a damaged one. ---- */
+
+/* Shows meta, author, signed, peer and event records, events last and in order of delivery, as far
+ * as they can be read; nothing is believed of them. May be called several times. */
+typedef int gossip_salvage_source(void *context, gossip_record_visit *visit, void *visit_context);
+
+struct gossip_recovered {
+    uint64_t found;  /* Events that could be read. */
+    uint64_t events; /* Of those, taken in: verified from each author's first event on. */
+};
+
+/* Fills the store of a gossip that was just made, without a transport, with all that can be
+ * verified of what source shows. The store is then marked as a backup is, so that the next start
+ * asks peers for the rest, and opens a new epoch; gossip is to be destroyed. FULL, IO, DAMAGED,
+ * NOMEM, and what source returns. */
+int gossip_recover(struct gossip *gossip, gossip_salvage_source *source, void *context,
+                   struct gossip_recovered *ret_recovered);
 
 #ifdef __cplusplus
 }

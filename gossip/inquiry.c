@@ -73,7 +73,7 @@ int inquiry_begin(struct gossip_node *node, uint32_t number, uint32_t peer, uint
     struct inquiry *inquiry;
 
     assert(seq >= 1);
-    if (node->read_only || node->peers.items[peer]->state != GOSSIP_PEER_ALIVE ||
+    if (node->read_only || peer == NO_PEER || node->peers.items[peer]->state != GOSSIP_PEER_ALIVE ||
         author_is_contested(author, seq) || find(node, number) != NULL ||
         node->inquiry_count == INQUIRIES_MAX)
         return GOSSIP_OK;

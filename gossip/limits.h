@@ -109,5 +109,6 @@ enum gossip_limit {
 #define GOSSIP_DOMAIN_RECORDS     "gossip/records/1"
 #define GOSSIP_DOMAIN_ROOT        "gossip/root/1"
 #define GOSSIP_DOMAIN_HEAD        "gossip/head/1"
+#define GOSSIP_DOMAIN_ARCHIVE     "gossip/archive/1"
 
 #endif

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "gossip/archive.h"
 #include "gossip/bytes.h"
 #include "gossip/cuts.h"
 #include "gossip/inquiry.h"
@@ -64,19 +65,14 @@ int node_send(struct gossip_node *node, uint32_t number, enum message_kind kind,
 }
 
 /* A record that is whole, to whom it belongs. */
-static enum gossip_verdict take_record(struct gossip_node *node, uint32_t peer,
-                                       const struct wire_record_part *part, struct wire_bytes bytes,
-                                       int *ret_error)
+static enum gossip_verdict take_record_bytes(struct gossip_node *node, uint32_t peer,
+                                             struct wire_bytes bytes, int *ret_error)
 {
     struct wire_arena arena; /* The bytes may be lent from the node's own. */
     struct wire_bytes none = {0};
-    uint8_t id[GOSSIP_HASH_SIZE];
     struct proof proof;
     uint32_t member;
 
-    record_id(node->crypto, bytes.data, bytes.size, id);
-    if (memcmp(id, part->id, GOSSIP_ID_SIZE) != 0)
-        return GOSSIP_DATAGRAM_FORGED;
     switch (bytes.data[0]) {
     case GOSSIP_SIGNED_CERTIFICATE:
         return greet_admit(node, bytes, none, &member, ret_error);
@@ -91,6 +87,18 @@ static enum gossip_verdict take_record(struct gossip_node *node, uint32_t peer,
     default:
         return GOSSIP_DATAGRAM_UNSUPPORTED;
     }
+}
+
+static enum gossip_verdict take_record(struct gossip_node *node, uint32_t peer,
+                                       const struct wire_record_part *part, struct wire_bytes bytes,
+                                       int *ret_error)
+{
+    uint8_t id[GOSSIP_HASH_SIZE];
+
+    record_id(node->crypto, bytes.data, bytes.size, id);
+    if (memcmp(id, part->id, GOSSIP_ID_SIZE) != 0)
+        return GOSSIP_DATAGRAM_FORGED;
+    return take_record_bytes(node, peer, bytes, ret_error);
 }
 
 static enum gossip_verdict receive_record(struct gossip_node *node, uint32_t peer,
@@ -310,14 +318,76 @@ static int pass_time(struct gossip_node *node)
     return error;
 }
 
+/* What is done now belongs to a new batch, if the last one was taken. */
+static void begin_batch(struct gossip_node *node)
+{
+    if (!node->taken)
+        return;
+    batch_start(&node->batch, &node->authors);
+    node->taken = false;
+}
+
+static enum gossip_verdict import_run(struct gossip_node *node, const struct archive_run *run,
+                                      int *ret_error)
+{
+    struct wire_part part = {.run = {.present = true,
+                                     .first = run->first,
+                                     .last = run->last,
+                                     .size = (uint32_t)run->stream.size,
+                                     .previous = run->previous,
+                                     .data = run->stream,
+                                     .seal = run->seal,
+                                     .link = run->link}};
+    const struct certificate *certificate = greet_certificate(node, run->key);
+    uint8_t id[GOSSIP_ID_SIZE];
+
+    if (certificate == NULL)
+        return GOSSIP_DATAGRAM_UNKNOWN;
+    author_id(node->crypto, run->key, run->epoch, id);
+    part.run.author = id;
+    part.run.has_introduction = true;
+    part.run.introduction = (struct wire_introduction){
+        .key = run->key,
+        .epoch = run->epoch,
+        .certificate = {certificate->bytes, certificate->size},
+    };
+    return deliver_part(node, NO_PEER, &part, ret_error);
+}
+
+static enum gossip_verdict import_author(struct gossip_node *node, const struct archive_run *run,
+                                         int *ret_error)
+{
+    struct wire_introduction introduction = {.key = run->key, .epoch = run->epoch};
+
+    return cuts_take_introduction(node, &introduction, ret_error);
+}
+
+int gossip_node_import(struct gossip_node *node, const struct archive_block *block,
+                       enum gossip_verdict *ret_verdict)
+{
+    enum gossip_verdict verdict;
+    int error = GOSSIP_OK;
+
+    begin_batch(node);
+    node->has_stepped = true;
+    if (block->kind == ARCHIVE_RUN)
+        verdict = import_run(node, &block->run, &error);
+    else if (block->kind == ARCHIVE_AUTHOR)
+        verdict = import_author(node, &block->run, &error);
+    else
+        verdict = take_record_bytes(node, NO_PEER, block->record, &error);
+    if (error < 0)
+        return error;
+    node->stats.datagrams[verdict]++;
+    *ret_verdict = verdict;
+    return GOSSIP_OK;
+}
+
 int gossip_node_step(struct gossip_node *node, const struct gossip_input *input)
 {
     int error = GOSSIP_OK;
 
-    if (node->taken) {
-        batch_start(&node->batch, &node->authors);
-        node->taken = false;
-    }
+    begin_batch(node);
     assert(input->now_ms >= node->now_ms);
     node->has_stepped = true;
     node->now_ms = input->now_ms;

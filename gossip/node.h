@@ -73,6 +73,13 @@ void gossip_node_destroy(struct gossip_node *node);
  * which is the truth. */
 int gossip_node_step(struct gossip_node *node, const struct gossip_input *input);
 
+struct archive_block;
+
+/* Tells node what a block of an archive holds. Errors as of a step; what it is judged to be goes to
+ * *ret_verdict. */
+int gossip_node_import(struct gossip_node *node, const struct archive_block *block,
+                       enum gossip_verdict *ret_verdict);
+
 /* Whether the batch is large enough to be taken now. */
 bool gossip_node_batch_is_full(const struct gossip_node *node);
 

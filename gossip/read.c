@@ -8,6 +8,7 @@
 
 #include "gossip/hlc.h"
 #include "gossip/museum.h"
+#include "gossip/poison.h"
 #include "gossip/proof.h"
 
 int check_readable(const struct gossip *gossip)
@@ -90,6 +91,17 @@ static int take_one(void *context, const struct gossip_record *record)
     return error < 0 ? error : 1;
 }
 
+static void tell_poison(struct gossip *gossip, struct gossip_dot dot)
+{
+    struct gossip_notice notice = {.kind = GOSSIP_NOTICE_POISON, .dot = dot};
+    const struct certificate *certificate =
+        greet_certificate(gossip->node, gossip->node->authors.items[dot.author]->stored.key);
+
+    if (certificate != NULL)
+        memcpy(notice.name, certificate->name, sizeof(notice.name));
+    notice_push(gossip, &notice);
+}
+
 int gossip_event_pop(struct gossip *gossip, struct gossip_event *ret_event)
 {
     struct gossip_store *store = gossip->options.store;
@@ -101,7 +113,7 @@ int gossip_event_pop(struct gossip *gossip, struct gossip_event *ret_event)
         int found;
 
         if (gossip->after >= gossip->node->delivery)
-            return 0; /* Asked after every run, and mostly there is nothing new. */
+            return poison_take_back(gossip); /* Mostly there is nothing new. */
         found = store->ops->follow(store, gossip->after, take_one, &gossip->popped);
         if (found <= 0)
             return found;
@@ -109,8 +121,13 @@ int gossip_event_pop(struct gossip *gossip, struct gossip_event *ret_event)
         if (found < 0)
             return found;
         gossip->after = gossip->popped.record.delivery;
-        if (ret_event->kind != GOSSIP_EVENT_CONTEXT && !ret_event->contested)
-            return 1;
+        if (ret_event->kind == GOSSIP_EVENT_CONTEXT || ret_event->contested)
+            continue;
+        if (!poison_is(gossip, ret_event->hash)) {
+            error = poison_hand_out(gossip, ret_event->hash);
+            return error < 0 ? error : 1;
+        }
+        tell_poison(gossip, ret_event->dot);
     }
 }
 
@@ -405,6 +422,7 @@ void gossip_stats(const struct gossip *gossip, struct gossip_stats *ret_stats)
     stats.ahead_stamps += past->ahead_stamps;
     stats.held_events = node->held.count;
     stats.held_bytes = node->held.bytes;
+    stats.poisonous = gossip->poison_count;
     stats.runs_held = node->runs.count;
     stats.runs_bytes = node->runs.bytes;
     *ret_stats = stats;

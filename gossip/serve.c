@@ -111,10 +111,8 @@ static int collect(void *context, const struct gossip_record *record)
            offer->bytes >= GOSSIP_WINDOW_BYTES + GOSSIP_RUN_SIZE_MAX;
 }
 
-/* Whether what has made the cut of an author vouches for the last of its events that count;
- * *ret_link is set where it does so by way of the next one's link. 1, 0, or an error. */
-static int cut_closes(struct gossip_node *node, uint32_t number, bool *ret_links,
-                      uint8_t ret_link[WIRE_LINK_SIZE])
+int serve_cut_closes(struct gossip_node *node, uint32_t number, bool *ret_links,
+                     uint8_t ret_link[WIRE_LINK_SIZE])
 {
     const struct author *author = node->authors.items[number];
     uint8_t hash[GOSSIP_HASH_SIZE];
@@ -148,7 +146,7 @@ static int offer_close(struct gossip_node *node, struct offer *offer)
 
     if (last == NULL || last->is_sealed || last->seq + 1 != author->stored.cut)
         return GOSSIP_OK;
-    result = cut_closes(node, offer->author, &links, link);
+    result = serve_cut_closes(node, offer->author, &links, link);
     last->is_sealed = result > 0;
     return result < 0 ? result : GOSSIP_OK;
 }
@@ -413,7 +411,7 @@ static int stream_read(struct gossip_node *node, const struct slice *slice,
         error = GOSSIP_ERR_DAMAGED;
     if (error >= 0 && !stream.has_seal) {
         error = slice->last + 1 == node->authors.items[slice->author]->stored.cut
-                    ? cut_closes(node, slice->author, &stream.has_link, stream.link)
+                    ? serve_cut_closes(node, slice->author, &stream.has_link, stream.link)
                     : 0;
         if (error == 0)
             error = GOSSIP_ERR_DAMAGED;

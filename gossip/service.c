@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "gossip/museum.h"
+#include "gossip/poison.h"
 enum {
     RECEIVED_AT_ONCE = 64,
     /* Batches in one gossip_run(), so that the caller's loop comes round in a flood. */
@@ -20,6 +21,8 @@ enum {
     WAITING_BYTES_MAX = 64 << 20,
     PERIOD_MIN_MS = 10,
     PERIOD_MAX_MS = 60000,
+    /* Once may be chance: a kill, or the power. */
+    POISON_CRASHES = 2,
 };
 
 static uint64_t now_ms(struct gossip *gossip)
@@ -92,6 +95,8 @@ static int copy_options(struct gossip *gossip, const struct gossip_options *opti
     if (gossip->options.alone_after_ms == 0)
         gossip->options.alone_after_ms = GOSSIP_ALONE_AFTER_MS;
     gossip->after = options->after;
+    if (gossip->options.poison_crashes == 0)
+        gossip->options.poison_crashes = POISON_CRASHES;
     gossip->joins = calloc(options->join_count + 1, sizeof(*gossip->joins));
     if (gossip->joins == NULL)
         return GOSSIP_ERR_NOMEM;
@@ -99,15 +104,6 @@ static int copy_options(struct gossip *gossip, const struct gossip_options *opti
         memcpy(gossip->joins, options->joins, options->join_count * sizeof(*gossip->joins));
     gossip->options.joins = NULL;
     return GOSSIP_OK;
-}
-
-static void push_notice(struct gossip *gossip, const struct gossip_notice *notice)
-{
-    if (gossip->notice_count == NOTICES_MAX) {
-        gossip->notices_lost++;
-        return;
-    }
-    gossip->notices[(gossip->notice_start + gossip->notice_count++) % NOTICES_MAX] = *notice;
 }
 
 /*
@@ -164,7 +160,10 @@ int gossip_create(const struct gossip_options *options, struct gossip **ret_goss
     if (error >= 0 && (gossip->options.transport != NULL || effects.record_count > 0))
         error = write_side(gossip, true);
     for (size_t i = 0; error >= 0 && i < effects.notice_count; i++)
-        push_notice(gossip, &effects.notices[i]);
+        notice_push(gossip, &effects.notices[i]);
+
+    if (error >= 0)
+        error = poison_start(gossip);
     if (error < 0) {
         gossip_destroy(gossip);
         return error;
@@ -208,6 +207,8 @@ void gossip_destroy(struct gossip *gossip)
 {
     if (gossip == NULL)
         return;
+    poison_take_back(gossip); /* If that fails, the event counts as one more end. */
+    poison_clear(gossip);
     gossip_node_destroy(gossip->node);
     free_publications(gossip->first);
     free_publications(gossip->first_result);
@@ -287,9 +288,18 @@ int gossip_result_pop(struct gossip *gossip, struct gossip_result *ret_result)
     return 1;
 }
 
+void notice_push(struct gossip *gossip, const struct gossip_notice *notice)
+{
+    if (gossip->notice_count == NOTICES_MAX) {
+        gossip->notices_lost++;
+        return;
+    }
+    gossip->notices[(gossip->notice_start + gossip->notice_count++) % NOTICES_MAX] = *notice;
+}
+
 static void push_own_notice(struct gossip *gossip, enum gossip_notice_kind kind)
 {
-    push_notice(gossip, &(struct gossip_notice){.kind = kind});
+    notice_push(gossip, &(struct gossip_notice){.kind = kind});
 }
 
 int gossip_notice_pop(struct gossip *gossip, struct gossip_notice *ret_notice)
@@ -366,7 +376,7 @@ static void show(struct gossip *gossip, const struct gossip_effects *effects)
     if (transport != NULL && effects->datagram_count > 0)
         transport->ops->send(transport, effects->datagrams, effects->datagram_count);
     for (size_t i = 0; i < effects->notice_count; i++)
-        push_notice(gossip, &effects->notices[i]);
+        notice_push(gossip, &effects->notices[i]);
     for (size_t i = 0; i < effects->result_count; i++)
         finish_publication(gossip, &effects->results[i]);
     assert(gossip->first == gossip->next); /* Each publication has one result. */
@@ -492,7 +502,7 @@ static int run_batch(struct gossip *gossip, bool *ret_more)
     gossip->has_written = gossip_node_has_written(gossip->node);
     if (gossip_node_is_cloned(gossip->node)) {
         for (size_t i = 0; i < effects.notice_count; i++)
-            push_notice(gossip, &effects.notices[i]);
+            notice_push(gossip, &effects.notices[i]);
         return GOSSIP_ERR_CLONED;
     }
     gossip->deadline_ms = effects.deadline_ms;
@@ -523,7 +533,9 @@ int gossip_run(struct gossip *gossip)
 
     if (gossip->failed < 0)
         return gossip->failed;
-    error = gossip->is_stale ? make_again(gossip) : GOSSIP_OK;
+    error = poison_take_back(gossip);
+    if (error >= 0 && gossip->is_stale)
+        error = make_again(gossip);
     if (error >= 0)
         error = try_writing(gossip);
     if (error < 0)

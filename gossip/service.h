@@ -57,6 +57,11 @@ struct gossip {
     uint64_t retry_ms;
     uint64_t retry_after_ms;
 
+    struct gossip_marker suspect; /* Over which event the process has ended, as of the start. */
+    bool is_handing_out;          /* The marker names an event. */
+    uint8_t *poison;              /* Hashes of events that are passed over ... */
+    size_t poison_count;          /* ... and how many. */
+
     uint64_t after; /* Delivery number of the event popped last. */
     struct event_copy popped;
     struct event_copy shown;    /* For gossip_event_get(). */
@@ -68,6 +73,9 @@ struct gossip {
  * unknown, nor while the node is to be made again. Returns the error to give instead. */
 int check_readable(const struct gossip *gossip);
 
+/* Adds a notice to those that wait. */
+void notice_push(struct gossip *gossip, const struct gossip_notice *notice);
+
 /* Copies the record of an event. NOMEM. */
 int event_copy_take(struct event_copy *copy, const struct gossip_event_record *record);
 void event_copy_clear(struct event_copy *copy);
@@ -75,5 +83,14 @@ void event_copy_clear(struct event_copy *copy);
 /* Fills ret_event from a copy. Its clock is written to clock. Errors as context_of(). */
 int event_show(struct gossip *gossip, const struct event_copy *copy, struct gossip_vclock *clock,
                struct gossip_event *ret_event);
+
+struct archive_block;
+
+/* Hands a block to the node of a gossip without transport, and commits now and then. Counts what is
+ * not accepted. */
+int import_block(struct gossip *gossip, const struct archive_block *block, uint64_t *refused);
+
+/* Commits what the node has made of the blocks so far. */
+int import_commit(struct gossip *gossip);
 
 #endif

@@ -178,6 +178,12 @@ bool serve_may_answer(const struct gossip_node *node);
 int serve_record(struct gossip_node *node, uint32_t peer, const uint8_t *id, const uint8_t *bytes,
                  size_t size);
 
+/* Whether what has made the cut of an author vouches for the last of its events that count;
+ * *ret_links is set where it does so by way of the link of the event at the cut. 1, 0, or IO,
+ * DAMAGED, NOMEM. */
+int serve_cut_closes(struct gossip_node *node, uint32_t author, bool *ret_links,
+                     uint8_t ret_link[WIRE_LINK_SIZE]);
+
 /* Sends the record that has made an author's cut. */
 int serve_cut(struct gossip_node *node, uint32_t peer, uint32_t author);
 

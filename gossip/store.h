@@ -238,6 +238,21 @@ int gossip_store_remove(const char *path, char *ret_explanation, size_t size);
 typedef void gossip_sqlite_report(void *context, const char *line);
 int gossip_sqlite_check(struct gossip_store *store, gossip_sqlite_report *report, void *context);
 
+struct gossip_salvaged {
+    uint64_t records;    /* Rows that could be read, events included. */
+    uint64_t events;     /* Of those, events. */
+    uint64_t unreadable; /* Places where rows could not be read, and were passed over. */
+};
+
+/*
+ * Shows what can be read of the database of an SQLite store, however damaged it is: meta records,
+ * authors (number, key and epoch), signed records, peers, and events in order of
+ * delivery. Nothing is verified. SQLite may write to the file, and to its log: let it be a copy.
+ * NOMEM, and what visit returns where that is negative.
+ */
+int gossip_sqlite_salvage(const char *path, gossip_record_visit *visit, void *context,
+                          struct gossip_salvaged *ret_salvaged);
+
 /* A store that ends with the process. NOMEM. */
 int gossip_memory_open(struct gossip_store **ret_store);
 

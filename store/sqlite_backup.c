@@ -126,19 +126,24 @@ static int mark(struct sqlite_backup *backup, struct explanation *explanation)
 /* All of it is on the disk; now it gets its name. */
 static int name_copy(struct sqlite_backup *backup, struct explanation *explanation)
 {
+    static const char *const endings[] = {"-wal", "-journal"};
     struct file_system *files = backup->files;
-    char *wal = file_beside(backup->copying, "-wal");
-    int error = wal == NULL ? GOSSIP_ERR_NOMEM : check_free(backup, explanation);
+    int error = check_free(backup, explanation);
 
-    if (error == GOSSIP_OK)
-        error = files->ops->remove(files, wal, explanation); /* Truncated. */
+    /* A log that is truncated, and a journal that is not hot: held exclusively, a database keeps
+     * the file for its next transaction. */
+    for (size_t i = 0; i < sizeof(endings) / sizeof(endings[0]) && error == GOSSIP_OK; i++) {
+        char *beside = file_beside(backup->copying, endings[i]);
+
+        error = beside == NULL ? GOSSIP_ERR_NOMEM : files->ops->remove(files, beside, explanation);
+        free(beside);
+    }
     if (error == GOSSIP_OK)
         error = files->ops->rename(files, backup->copying, backup->path, explanation);
     if (error == GOSSIP_OK)
         backup->is_made = false;
     if (error == GOSSIP_OK)
         error = files->ops->sync_directory(files, backup->path, explanation);
-    free(wal);
     return error;
 }
 

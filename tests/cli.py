@@ -31,7 +31,7 @@ PATIENCE = 60
 OK, NO, USAGE, NO_NODE, TIMED_OUT = range(5)
 DAMAGED, INPUT_OUTPUT, LOCKED, PERMISSION, CONFIGURATION = 65, 74, 75, 77, 78
 
-VERBS = "init node publish log clock relation peers status stop verify backup proof".split()
+VERBS = "init node publish log clock relation peers status stop verify backup recover export import proof".split()
 
 
 VECTORS = os.path.join(os.path.dirname(os.path.abspath(__file__)), "vectors")
@@ -214,6 +214,9 @@ class CommandTest(unittest.TestCase):
             (["proof", "check", "/dev/null"], "--dir D or in GOSSIP_DIR"),
             (["proof", "check", "/dev/null", "--cluster", "12"], "64 digits"),
             (["proof", "check", "/dev/null", "--cluster", "G" * 64], "64 digits"),
+            (["import", *where], "an argument is missing"),
+            (["import", "/dev/null"], "--dir D or in GOSSIP_DIR"),
+            (["import", "--check", "/dev/null", "--cluster", "x"], "64 digits"),
             (["publish", *where], "an argument is missing"),
             (["publish", *where, "two", "words"], "too many"),
             (["publish", *where, "-5"], "-5"),
@@ -506,6 +509,392 @@ class CommandTest(unittest.TestCase):
         for result in results:
             self.check(result, OK, out=b"{}\n")
 
+    # ---- Backups. ----
+
+    def check_backup(self, path, events):
+        """A store of its own, marked, readable by its owner alone, with nothing beside it."""
+        self.assertEqual(stat.S_IMODE(os.stat(path).st_mode), 0o600)
+        self.assertEqual([name for name in os.listdir(os.path.dirname(path))
+                          if name.startswith(os.path.basename(path))], [os.path.basename(path)])
+        with contextlib.closing(sqlite3.connect("file:%s?mode=ro" % path, uri=True)) as store:
+            self.assertEqual(store.execute("PRAGMA integrity_check").fetchall(), [("ok",)])
+            self.assertEqual(store.execute("SELECT value FROM meta WHERE name = 'backup'").fetchall(),
+                             [(1,)])
+            self.assertGreaterEqual(store.execute("SELECT count(*) FROM events").fetchone()[0], events)
+
+    def test_backup(self):
+        directory = self.init()
+        stopped, running = self.path("stopped.db"), self.path("running.db")
+        self.check(gossip("backup", "--dir", directory, stopped, "--json"), OK,
+                   out=json.dumps({"backup": stopped, "done": True},
+                                  separators=(",", ":")).encode() + b"\n")
+        self.check_backup(stopped, 0)
+        self.start(directory)
+        for i in range(50):
+            self.check(gossip("publish", "--dir", directory, "-", stdin=os.urandom(50000)), OK)
+        # The node goes on meanwhile, and what it has acknowledged before is in the copy.
+        busy = threading.Event()
+        written = []
+
+        def write():
+            while not busy.is_set():
+                written.append(gossip("publish", "--dir", directory, "more"))
+
+        thread = threading.Thread(target=write)
+        thread.start()
+        try:
+            result = gossip("backup", "--dir", directory, "running.db", cwd=self.root)
+        finally:
+            busy.set()
+            thread.join()
+        self.check(result, OK)
+        self.assertIn(b"To restore it", result.out)
+        for one in written:
+            self.check(one, OK)
+        self.check_backup(running, 50)
+        before = self.tree(self.root)
+        self.check(gossip("backup", "--dir", directory, running), NO, err=[running, "exists"])
+        self.check(gossip("backup", "--dir", directory, self.path("no/file")), CONFIGURATION,
+                   err=self.path("no/file"))
+        self.assertEqual(self.tree(self.root), before)
+        # Nothing secret is in it.
+        with open(os.path.join(directory, "node.key"), "rb") as file:
+            secrets = re.findall(rb"(?m)^(?:seed|secret) ([0-9a-f]+)$", file.read())
+        self.assertEqual(len(secrets), 2)
+        with open(running, "rb") as file:
+            copy = file.read()
+        for secret in secrets:
+            self.assertNotIn(secret, copy)
+            self.assertNotIn(bytes.fromhex(secret.decode()), copy)
+
+    # ---- Recovery. ----
+
+    def recover(self, directory, *arguments):
+        """Recovers; returns what it says. What was there is there still, under other names."""
+        before = self.tree(directory)
+        result = gossip("recover", "--dir", directory, "--json", *arguments)
+        self.check(result, OK)
+        told = json.loads(result.out)
+        after = self.tree(directory)
+        for name, content in before.items():
+            if name.startswith("store.db") and name.count(".2") == 0 and told["kept"]:
+                self.assertEqual(after["store.db." + told["kept"] + name[len("store.db"):]], content)
+        self.assertEqual([name for name in after if "salvage" in name or "recover" in name], [])
+        self.check(gossip("verify", "--dir", directory), OK)
+        with contextlib.closing(sqlite3.connect(os.path.join(directory, "store.db"))) as store:
+            self.assertEqual(store.execute("SELECT value FROM meta WHERE name = 'backup'").fetchall(),
+                             [(1,)])
+        return told
+
+    def written(self, count=3, size=0):
+        """A stopped node that has written some events."""
+        directory = self.init()
+        node = self.start(directory)
+        for i in range(1, count + 1):
+            self.check(gossip("publish", "--dir", directory, "text %d %s" % (i, "x" * size)), OK)
+        node.end()
+        return directory
+
+    def payloads(self, directory):
+        result = gossip("log", "--dir", directory, "--json")
+        self.check(result, OK)
+        return [json.loads(line)["data"].strip() for line in result.out.splitlines()]
+
+    def test_recover(self):
+        directory = self.written()
+        self.assertEqual(self.recover(directory), {
+            "recovered": directory, "found": 3, "events": 3, "unreadable": 0,
+            "kept": self.kept(directory)})
+        self.assertEqual(self.payloads(directory), ["text 1", "text 2", "text 3"])
+        # What it had written is another author's now: of the same name, in the epoch before.
+        clock = json.loads(gossip("clock", "--dir", directory, "--json").out)
+        (author,) = clock["clock"]
+        self.assertRegex(author, r"^n1#[0-9a-f]{4,}$")
+        self.assertNotEqual(clock["node"], author)
+
+    def kept(self, directory):
+        (name,) = [name for name in os.listdir(directory)
+                   if re.fullmatch(r"store\.db\.\d{8}T\d{6}Z(-\d+)?", name)]
+        return name[len("store.db."):]
+
+    def test_recover_damaged(self):
+        """From the first event on, all that holds; what follows an altered one cannot be verified."""
+        directory = self.written()
+        with contextlib.closing(sqlite3.connect(os.path.join(directory, "store.db"))) as store:
+            store.execute("UPDATE events SET body = CAST(replace(body, 'text 2', 'TEXT 2') AS BLOB)"
+                          " WHERE seq = 2")
+            store.commit()
+        self.check(gossip("verify", "--dir", directory), DAMAGED)
+        told = self.recover(directory)
+        self.assertEqual((told["found"], told["events"]), (3, 1))
+        self.assertEqual(self.payloads(directory), ["text 1"])
+
+    def test_recover_from_peers(self):
+        """What could not be saved comes from the others; no dot is used twice."""
+        first = self.init("n1")
+        second = self.init("n2", cluster=os.path.join(first, "cluster.key"))
+        n1 = self.start(first)
+        n2 = self.start(second, "--join", n1.address)
+        for i in range(1, 4):
+            self.check(gossip("publish", "--dir", second, "text %d" % i), OK)
+        wait_until(lambda: gossip("clock", "--dir", first).out == b"{n2:3}\n", "n1 has them")
+        n2.end(signal.SIGKILL)
+        with open(os.path.join(second, "store.db"), "r+b") as file:
+            file.truncate(100)
+        for name in os.listdir(second):
+            if name.startswith("store.db-"):
+                os.unlink(os.path.join(second, name))
+        self.check(gossip("node", "--dir", second, "--listen", "127.0.0.1:0"), DAMAGED,
+                   err="gossip recover")
+        before = self.tree(second)
+        self.check(gossip("recover", "--dir", second), DAMAGED,
+                   err=["no event", "--empty", "lost", "peers"])
+        self.assertEqual(self.tree(second), before)
+        self.recover(second, "--empty")
+        self.start(second, "--join", n1.address)
+        wait_until(lambda: b"text 3" in gossip("log", "--dir", second).out, "they are back")
+        self.check(gossip("publish", "--dir", second, "text 4"), OK)
+        wait_until(lambda: b"text 4" in gossip("log", "--dir", first).out, "n1 has the new one")
+        lines = [json.loads(line) for line in gossip("log", "--dir", first, "--json").out.splitlines()]
+        self.assertEqual(len({line["dot"] for line in lines}), len(lines))
+        self.check(gossip("proof", "list", "--dir", first), OK, out=b"no forks are proven\n")
+
+    def test_recover_pages(self):
+        """Whatever page of the database is garbage: no crash, and what is kept holds and is a
+        beginning of what was written."""
+        directory = self.written(count=60, size=300)
+        with open(os.path.join(directory, "store.db"), "rb") as file:
+            sound = file.read()
+        kept = []
+        for page in range(len(sound) // 4096):
+            spoilt = self.path("p%d" % page)
+            os.mkdir(spoilt, 0o700)
+            shutil.copy(os.path.join(directory, "node.key"), spoilt)
+            with open(os.path.join(spoilt, "store.db"), "wb") as file:
+                file.write(sound[:4096 * page] + b"\xa5" * 4096 + sound[4096 * (page + 1):])
+            os.chmod(os.path.join(spoilt, "store.db"), 0o600)
+            result = gossip("recover", "--dir", spoilt, "--json")
+            if result.code != OK:
+                self.check(result, DAMAGED, err="--empty")
+                kept.append(None)
+                continue
+            told = json.loads(result.out)
+            self.check(gossip("verify", "--dir", spoilt), OK)
+            self.assertEqual([text.split()[1] for text in self.payloads(spoilt)],
+                             [str(i) for i in range(1, told["events"] + 1)])
+            kept.append(told["events"])
+        # Without its first page, the authors or the beginning of a chain nothing can be verified; a
+        # page of events costs those on it and after it; the rest costs nothing.
+        self.assertIsNone(kept[0])
+        self.assertIn(60, kept)
+        self.assertTrue([count for count in kept if count and count < 60], kept)
+
+    def test_recover_without_store(self):
+        directory = self.written()
+        for name in os.listdir(directory):
+            if name.startswith("store.db"):
+                os.unlink(os.path.join(directory, name))
+        self.refuse_node(directory, CONFIGURATION, ["no store.db", "gossip recover"])
+        result = gossip("recover", "--dir", directory)
+        self.check(result, OK)
+        self.assertIn(b"an empty store now: there was none", result.out)
+        self.check(gossip("clock", "--dir", directory), OK, out=b"{}\n")
+
+    def test_recover_new_key(self):
+        """A copy of a node becomes one of its own, and keeps the events as another's."""
+        directory = self.written()
+        copy = self.path("copy")
+        shutil.copytree(directory, copy)
+        os.unlink(os.path.join(copy, "cluster.key"))
+        cluster = os.path.join(directory, "cluster.key")
+        told = self.recover(copy, "--new-key", "--name", "n7", "--cluster", cluster)
+        self.assertEqual(told["events"], 3)
+        with open(os.path.join(directory, "node.key"), "rb") as file:
+            old = file.read()
+        self.assertEqual(self.tree(copy)["node.key." + told["kept"]], old)
+        self.assertNotEqual(self.tree(copy)["node.key"], old)
+        self.check(gossip("clock", "--dir", copy), OK, out=b"{n1:3}\n")
+        n7 = self.start(copy)
+        n1 = self.start(directory, "--join", n7.address)
+        self.check(gossip("publish", "--dir", copy, "of n7"), OK, out=b"n7:1\n")
+        wait_until(lambda: b"of n7" in gossip("log", "--dir", directory).out, "n1 has n7:1")
+        n1.end()
+
+    def test_recover_cut_off(self):
+        """Ended between moving the old files and the new ones: the next attempt goes on."""
+        directory = self.written()
+        done = self.path("done")
+        shutil.copytree(directory, done)
+        self.recover(done)
+        os.rename(os.path.join(directory, "store.db"), os.path.join(directory, "store.db.old"))
+        shutil.copy(os.path.join(done, "store.db"), os.path.join(directory, "store.db.recovered"))
+        self.refuse_node(directory, CONFIGURATION, ["no store.db", "gossip recover"])
+        result = gossip("recover", "--dir", directory)
+        self.check(result, OK)
+        self.assertIn(b"was cut off", result.out)
+        self.assertEqual(self.payloads(directory), ["text 1", "text 2", "text 3"])
+
+    def test_recover_killed(self):
+        """Killed at each of the calls that change names or make them durable, it is run again: the
+        events are there, and so are the bytes of the old store."""
+        if not shutil.which("strace"):
+            self.skipTest("strace is not installed")
+        directory = self.written()
+        with open(os.path.join(directory, "store.db"), "rb") as file:
+            old = file.read()
+        kills = 0
+        for call in "renameat2", "unlinkat", "fsync", "fdatasync":
+            for number in range(1, 200):
+                where = self.path("%s-%d" % (call, number))
+                shutil.copytree(directory, where)
+                done = subprocess.run(
+                    ["strace", "-f", "-o", "/dev/null", "-e", "trace=" + call, "-e",
+                     "inject=%s:signal=SIGKILL:when=%d" % (call, number), GOSSIP, "recover", "--dir",
+                     where], capture_output=True, timeout=PATIENCE,
+                    env=environment(ASAN_OPTIONS="detect_leaks=0"))
+                if done.returncode == OK:
+                    break
+                self.assertEqual(done.returncode, -signal.SIGKILL, done)
+                kills += 1
+                self.check(gossip("recover", "--dir", where), OK)
+                self.assertEqual(self.payloads(where), ["text 1", "text 2", "text 3"])
+                tree = self.tree(where)
+                self.assertIn(old, tree.values())
+                self.assertEqual([name for name in tree if "salvage" in name or ".recover" in name],
+                                 [])
+                self.check(gossip("verify", "--dir", where), OK)
+                shutil.rmtree(where)
+            else:
+                self.fail("%s is called without end" % call)
+        self.assertGreater(kills, 20)
+
+    def test_recover_refusals(self):
+        directory = self.init()
+        self.start(directory)
+        for arguments in [], ["--keep-key"], ["--empty"]:
+            self.check(gossip("recover", "--dir", directory, *arguments), LOCKED, err="in use")
+        where = ["recover", "--dir", directory]
+        for arguments, part in [(["--new-key"], "go together"), (["--name", "n9"], "go together"),
+                                (["--new-key", "--keep-key"], "a copy, or the original"),
+                                (["--keep-key", "--empty"], "does not go with it")]:
+            self.check(gossip(*where, *arguments), USAGE, out=b"", err=part)
+        os.mkdir(self.path("none"))
+        self.check(gossip("recover", "--dir", self.path("none")), CONFIGURATION, err="node.key")
+
+    # ---- Archives. ----
+
+    def archive(self, *arguments):
+        """Two nodes that have seen each other's events, stopped, and an archive of all of them."""
+        first = self.init("n1")
+        second = self.init("n2", cluster=os.path.join(first, "cluster.key"))
+        n1 = self.start(first)
+        self.start(second, "--join", n1.address)
+        for i in range(1, 71):  # More than one run.
+            self.check(gossip("publish", "--dir", first, "a%d" % i), OK)
+            if i % 7 == 0:
+                self.check(gossip("publish", "--dir", second, "b%d" % i), OK)
+        wait_until(lambda: gossip("clock", "--dir", first).out == b"{n1:70 n2:10}\n", "all are here")
+        path = self.path("all.events")
+        self.check(gossip("export", "--dir", first, path, *arguments), OK, out=b"")
+        return first, path
+
+    def test_export_and_import(self):
+        first, path = self.archive()
+        cluster = os.path.join(first, "cluster.key")
+        key = json.loads(gossip("status", "--dir", first, "--json").out)["cluster"]
+        log = gossip("log", "--dir", first, "--json").out
+        self.check(gossip("export", "--dir", first, path), NO, err=[path, "exists already"])
+        with open(path, "rb") as file:
+            self.check(gossip("export", "--dir", first), OK, out=file.read())
+        self.check(gossip("import", "--check", path, "--cluster", key), OK,
+                   out=b"80 events of 2 authors and 2 records, all sound; of the cluster %s\n"
+                   % key.encode())
+        self.check(gossip("import", "--check", path, "--cluster", key[::-1]), NO,
+                   err=[path, "another cluster"])
+        self.check(gossip("import", "--dir", first, path), LOCKED, err="stopped node")
+        third = self.init("n3", cluster=cluster)
+        for new in 80, 0:  # Once more, it is all there.
+            result = gossip("import", "--dir", third, "--json", path)
+            self.check(result, OK)
+            self.assertEqual(json.loads(result.out), {
+                "cluster": key, "authors": 2, "events": 80, "records": 2, "new": new, "waiting": 0,
+                "refused": 0})
+        self.check(gossip("verify", "--dir", third), OK,
+                   out=b"80 events checked, 0 faults found\n")
+        self.assertEqual(gossip("log", "--dir", third, "--json").out, log)
+        # What comes out of there is as good.
+        again = self.path("again.events")
+        self.check(gossip("export", "--dir", third, again), OK)
+        self.check(gossip("import", "--check", again), OK)
+        # Another cluster's node takes nothing.
+        other = self.init("o1")
+        self.check(gossip("import", "--dir", other, path), NO, err=[path, "another cluster"])
+        self.check(gossip("clock", "--dir", other), OK, out=b"{}\n")
+
+    def test_import_of_one_author(self):
+        """One author's events wait for what they name; when that is there, they are taken in."""
+        first, _ = self.archive()
+        one, two = self.path("n1.events"), self.path("n2.events")
+        self.check(gossip("export", "--dir", first, "--author", "n2", two), OK)
+        self.check(gossip("export", "--dir", first, "--author", "n1", one), OK)
+        self.check(gossip("export", "--dir", first, "--author", "n7", self.path("no")), NO,
+                   err="no author is called n7")
+        self.assertFalse(os.path.exists(self.path("no")))
+        third = self.init("n3", cluster=os.path.join(first, "cluster.key"))
+        result = gossip("import", "--dir", third, two)
+        self.check(result, NO, err=[two, "10 events were left out", "(n2:1) for"])
+        self.check(gossip("clock", "--dir", third), OK, out=b"{}\n")
+        gossip("import", "--dir", third, one)
+        gossip("import", "--dir", third, two)
+        gossip("import", "--dir", third, self.path("all.events"))
+        self.assertEqual(gossip("log", "--dir", third).out, gossip("log", "--dir", first).out)
+
+    def test_damaged_archives(self):
+        """Cut short anywhere, one byte altered anywhere, a block moved: refused, and nothing of it is
+        taken in."""
+        first, path = self.archive()
+        third = self.init("n3", cluster=os.path.join(first, "cluster.key"))
+        with open(path, "rb") as file:
+            sound = file.read()
+        blocks, offset = [], 40
+        while offset < len(sound):
+            size = 5 + int.from_bytes(sound[offset + 1:offset + 5], "big") + 32
+            blocks.append(sound[offset:offset + size])
+            offset += size
+        self.assertEqual([block[0] for block in blocks], [1, 1, 2, 2, 2, 4])
+        bad = self.path("bad.events")
+        cases = [sound[:size] for size in range(0, len(sound), 97)]
+        cases += [sound[:place] + bytes([sound[place] ^ 1 << place % 8]) + sound[place + 1:]
+                  for place in range(0, len(sound), 61)]
+        cases += [sound + b"\0",
+                  sound[:40] + b"".join(blocks[i] for i in (0, 1, 3, 2, 4, 5)),
+                  sound[:40] + b"".join(blocks[i] for i in (0, 1, 2, 3, 5)),
+                  sound[:40] + b"".join(blocks[i] for i in (0, 0, 1, 2, 3, 4, 5))]
+        for case in cases:
+            with open(bad, "wb") as file:
+                file.write(case)
+            result = gossip("import", "--check", bad)
+            self.check(result, DAMAGED, out=b"", err=[bad, "at byte "])
+        result = gossip("import", "--dir", third, bad)
+        self.check(result, DAMAGED, out=b"", err=[bad, "nothing was taken in"])
+        self.check(gossip("clock", "--dir", third), OK, out=b"{}\n")
+        self.check(gossip("import", "--check", self.path("none")), CONFIGURATION, err="No such file")
+        self.check(gossip("import", "--check", self.root), CONFIGURATION, err="is not a file")
+
+    def test_archive_of_a_fork(self):
+        """The proof goes along, and what lies behind the cut does not."""
+        first, _, n1 = self.fork()
+        n1.end()
+        path = self.path("all.events")
+        self.check(gossip("export", "--dir", first, path), OK)
+        third = self.init("n3", cluster=os.path.join(first, "cluster.key"))
+        self.check(gossip("import", "--dir", third, path), OK)
+        for verb in ["log", "--json"], ["clock"]:
+            self.assertEqual(gossip(*verb, "--dir", third).out, gossip(*verb, "--dir", first).out)
+        self.assertEqual(json.loads(gossip("proof", "list", "--dir", third, "--json").out)["cut"], 2)
+        self.check(gossip("log", "--contested", "--dir", third), OK, out=b"")
+        self.check(gossip("verify", "--dir", third), OK)
+
     # ---- Proofs. ----
 
     def test_proof_check(self):
@@ -617,7 +1006,10 @@ class CommandTest(unittest.TestCase):
         return first, second, n1
 
     def test_fork(self):
-        first, _, n1 = self.fork()
+        first, second, n1 = self.fork()
+        # Its own node learns of it too.
+        wait_until(lambda: json.loads(gossip("status", "--dir", second, "--json").out)["standing"]
+                   == "forked", "n2 knows that its key has forked")
         (line,) = gossip("proof", "list", "--dir", first, "--json").out.splitlines()
         proof = json.loads(line)
         status = json.loads(gossip("status", "--dir", first, "--json").out)

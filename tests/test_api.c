@@ -679,7 +679,7 @@ static void test_status_and_peers(void **state)
     static const char *const parts[] = {
         "{\"node\":\"n1\",\"version\":\"",
         "\"address\":\"127.0.0.1:7001\",\"boot\":1,\"clock\":{\"n1\":1,\"n2\":1}",
-        "\"read_only\":false,\"epochs\":[{\"author\":\"n1\",\"epoch\":\"",
+        "\"read_only\":false,\"standing\":\"member\",\"epochs\":[{\"author\":\"n1\",\"epoch\":\"",
         "\",\"have\":1,\"open\":true}],\"cuts\":[],\"held\":[],\"peers\":{\"known\":1,\"alive\":1,",
         "\"datagrams\":{\"accepted\":",
         "\"counters\":{\"published\":1,\"delivered\":1,",

@@ -107,6 +107,135 @@ static void print_all(struct stage *stage)
         story_print(stage->world, i);
 }
 
+/* An archive in memory. */
+struct bytes {
+    uint8_t *data;
+    size_t size;
+    size_t offset; /* Read so far. */
+};
+
+static int read_bytes_of(void *context, void *buffer, size_t size)
+{
+    struct bytes *bytes = context;
+    size_t left = bytes->size - bytes->offset;
+    size_t part = left < size ? left : size;
+
+    if (part > 0)
+        memcpy(buffer, bytes->data + bytes->offset, part);
+    bytes->offset += part;
+    return (int)part;
+}
+
+static void export_all(struct gossip *gossip, struct bytes *ret_bytes)
+{
+    struct gossip_export *archive;
+    struct bytes bytes = {0};
+    const uint8_t *part;
+    size_t size;
+    int result;
+
+    assert_int_equal(gossip_export_open(gossip, GOSSIP_ALL_AUTHORS, &archive), GOSSIP_OK);
+    while ((result = gossip_export_next(archive, &part, &size)) == 1) {
+        bytes.data = realloc(bytes.data, bytes.size + size);
+        assert_non_null(bytes.data);
+        memcpy(bytes.data + bytes.size, part, size);
+        bytes.size += size;
+    }
+    assert_int_equal(result, 0);
+    gossip_export_close(archive);
+    *ret_bytes = bytes;
+}
+
+/* What a node exports proves itself, the events below a cut included whose seals a record stands
+ * for; and a node that takes it in holds the same, cut at the same dots. */
+static void check_archive(struct stage *stage, unsigned number)
+{
+    struct gossip *from = world_gossip(stage->world, number);
+    struct gossip_imported imported;
+    struct gossip_archive archive;
+    struct gossip_archive again;
+    struct gossip_author author;
+    struct gossip_store *store;
+    struct gossip *gossip;
+    struct bytes bytes;
+    uint64_t events = 0;
+
+    export_all(from, &bytes);
+    if (gossip_archive_check(read_bytes_of, &bytes, &archive) != GOSSIP_OK)
+        fail_msg("the archive of n%u is not sound: %s", number + 1, archive.fault);
+    bytes.offset = 0;
+    assert_int_equal(gossip_memory_open(&store), GOSSIP_OK);
+    assert_int_equal(
+        gossip_create(&(struct gossip_options){.size = sizeof(struct gossip_options),
+                                               .store = store,
+                                               .time = gossip_system_time(),
+                                               .identity = world_identity(stage->world, number)},
+                      &gossip),
+        GOSSIP_OK);
+    assert_int_equal(gossip_import(gossip, read_bytes_of, &bytes, &again, &imported), GOSSIP_OK);
+    assert_int_equal(imported.waiting, 0);
+    assert_int_equal(imported.refused, 0);
+    for (uint32_t i = 0; gossip_author(from, i, &author) == GOSSIP_OK; i++) {
+        uint32_t there = authors_find(&gossip->node->authors, author.id);
+
+        events += author.have;
+        if (author.have == 0)
+            continue;
+        assert_int_not_equal(there, NO_AUTHOR);
+        assert_int_equal(gossip->node->authors.items[there]->stored.have, author.have);
+        assert_int_equal(gossip->node->authors.items[there]->stored.cut, author.cut);
+    }
+    assert_int_equal(archive.events, events);
+    assert_int_equal(imported.events, events);
+    assert_int_equal(gossip_verify(gossip, NULL, NULL, &events), GOSSIP_OK);
+    gossip_destroy(gossip);
+    store->ops->close(store);
+    free(bytes.data);
+}
+
+/* What is left of a store that is whole: all of it. */
+static int show_store(void *context, gossip_record_visit *visit, void *visit_context)
+{
+    struct gossip_store *store = context;
+    int result = store->ops->load(store, visit, visit_context);
+
+    return result < 0 ? result : store->ops->follow(store, 0, visit, visit_context);
+}
+
+/* A store built anew of a node's holds all that counts, cut at the same dots. */
+static void check_recovery(struct stage *stage, unsigned number)
+{
+    struct gossip *from = world_gossip(stage->world, number);
+    struct gossip_recovered recovered;
+    struct gossip_author author;
+    struct gossip_store *store;
+    struct gossip *gossip;
+
+    assert_int_equal(gossip_memory_open(&store), GOSSIP_OK);
+    assert_int_equal(
+        gossip_create(&(struct gossip_options){.size = sizeof(struct gossip_options),
+                                               .store = store,
+                                               .time = gossip_system_time(),
+                                               .identity = world_identity(stage->world, number)},
+                      &gossip),
+        GOSSIP_OK);
+    assert_int_equal(
+        gossip_recover(gossip, show_store, world_store(stage->world, number), &recovered),
+        GOSSIP_OK);
+    for (uint32_t i = 0; gossip_author(from, i, &author) == GOSSIP_OK; i++) {
+        uint32_t there = authors_find(&gossip->node->authors, author.id);
+
+        if (author.have == 0)
+            continue;
+        assert_int_not_equal(there, NO_AUTHOR);
+        assert_int_equal(gossip->node->authors.items[there]->stored.have, author.have);
+        assert_int_equal(gossip->node->authors.items[there]->stored.cut, author.cut);
+    }
+    assert_int_equal(gossip_verify(gossip, NULL, NULL, NULL), GOSSIP_OK);
+    gossip_destroy(gossip);
+    store->ops->close(store);
+}
+
 /* All agree within two minutes; the author is cut there at each, and what the store holds fits. */
 static void check_cut(struct stage *stage, const uint8_t *id, uint64_t cut)
 {
@@ -130,6 +259,8 @@ static void check_cut(struct stage *stage, const uint8_t *id, uint64_t cut)
             if (stage->published[j] > 0)
                 assert_int_equal(story_have(stage->world, i, j), stage->published[j]);
         }
+        check_archive(stage, i);
+        check_recovery(stage, i);
     }
 }
 

@@ -163,6 +163,7 @@ void world_start(struct world *world, unsigned number)
         .fanout = world->options.fanout,
         .choice = world->options.choice,
         .after = node->cursor,
+        .poison_crashes = GOSSIP_POISON_NEVER, /* Whatever ends here, no event is to blame. */
     };
     char explanation[NARRATION_MAX] = "";
     int error;

@@ -1,0 +1,411 @@
+/* A node whose store is damaged, gone, or a copy of another's: made fit to start again. */
+#include "cmd/command.h"
+
+#include <inttypes.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cmd/aside.h"
+#include "cmd/directory.h"
+#include "cmd/files.h"
+#include "cmd/json.h"
+#include "cmd/output.h"
+#include "cmd/text.h"
+#include "gossip/crypto.h"
+#include "store/lock.h"
+
+enum { EXPLANATION_SIZE = 1024 };
+
+struct recover_options {
+    bool new_key;
+    bool keep_key;
+    bool empty;
+    const char *name;
+    const char *cluster;
+};
+
+struct recovering {
+    struct directory directory;
+    struct gossip_identity *identity;
+    bool had_store;
+    struct gossip_salvaged salvaged;
+    struct gossip_recovered recovered;
+    char stamp[ASIDE_STAMP_SIZE];
+};
+
+/* ---- The new store. ---- */
+
+static int show_salvage(void *context, gossip_record_visit *visit, void *visit_context)
+{
+    struct recovering *recovering = context;
+    char *path;
+    int error;
+
+    recovering->salvaged = (struct gossip_salvaged){0};
+    if (!recovering->had_store)
+        return GOSSIP_OK;
+    path = directory_file(&recovering->directory, ASIDE_SALVAGE);
+    error = gossip_sqlite_salvage(path, visit, visit_context, &recovering->salvaged);
+    free(path);
+    return error;
+}
+
+static enum exit_code fill_store(struct recovering *recovering, struct gossip_store *store)
+{
+    struct gossip *gossip;
+    int error = gossip_create(&(struct gossip_options){.size = sizeof(struct gossip_options),
+                                                       .store = store,
+                                                       .time = gossip_system_time(),
+                                                       .identity = recovering->identity},
+                              &gossip);
+
+    if (error < 0)
+        return files_complain_of_start(&recovering->directory, store, error);
+    error = gossip_recover(gossip, show_salvage, recovering, &recovering->recovered);
+    gossip_destroy(gossip);
+    if (error == GOSSIP_OK)
+        return EXIT_OK;
+    complain("recover: cannot build the new store: %s: %s; the old one was left as it is",
+             gossip_strerror(error), store->ops->explain(store));
+    return exit_for(error);
+}
+
+static enum exit_code build_store(struct recovering *recovering)
+{
+    char explanation[EXPLANATION_SIZE];
+    char *path = directory_file(&recovering->directory, ASIDE_BUILDING);
+    struct gossip_store *store;
+    enum exit_code code;
+    int error =
+        gossip_sqlite_open(path, GOSSIP_SQLITE_CREATE, explanation, sizeof(explanation), &store);
+
+    free(path);
+    if (error < 0) {
+        complain("recover: %s", explanation);
+        return exit_for(error);
+    }
+    code = fill_store(recovering, store);
+    store->ops->close(store);
+    return code;
+}
+
+/* Nothing was saved of a store that held something, or may have. */
+static bool is_all_lost(const struct recovering *recovering)
+{
+    return recovering->had_store && recovering->recovered.events == 0 &&
+           (recovering->recovered.found > 0 || recovering->salvaged.unreadable > 0 ||
+            recovering->salvaged.records == 0);
+}
+
+static enum exit_code refuse_to_lose(const struct recovering *recovering)
+{
+    const char *path = recovering->directory.path;
+
+    complain(
+        "recover: no event of %s/%s can be verified, so nothing was changed; put a backup in its "
+        "place, or where there is none, `gossip recover --dir %s --empty` begins with an empty "
+        "store: then what only this node has held is lost, and the rest comes from its peers",
+        path, DIRECTORY_STORE, path);
+    return EXIT_DAMAGED;
+}
+
+/* ---- Keys. ---- */
+
+static enum exit_code make_key(struct command_line *line, const struct recover_options *options,
+                               struct recovering *recovering)
+{
+    struct gossip_cluster *cluster;
+    enum exit_code code = directory_cluster(options->cluster, &cluster);
+    int error;
+
+    if (code != EXIT_OK)
+        return code;
+    error = gossip_identity_create(cluster, options->name, 0, gossip_system_time(),
+                                   &recovering->identity);
+    gossip_cluster_destroy(cluster);
+    if (error == GOSSIP_ERR_INVALID) {
+        command_line_refuse(
+            line, "the name \"%s\" does not fit: 1 to 32 of A-Z a-z 0-9 . _ - are allowed",
+            options->name);
+        return line->code;
+    }
+    if (error < 0)
+        complain("recover: cannot make a key: %s; free some memory, or raise `ulimit -l`",
+                 gossip_strerror(error));
+    return exit_for(error);
+}
+
+/* The new key waits beside the old one until the new store takes the old one's place. */
+static enum exit_code write_key(const struct recovering *recovering)
+{
+    char *text = gossip_secret_alloc(GOSSIP_IDENTITY_TEXT_MAX);
+    enum exit_code code;
+
+    if (!text) {
+        complain("recover: no memory that could hold a secret; free some, or raise `ulimit -l`");
+        return EXIT_MEMORY;
+    }
+    gossip_identity_to_text(recovering->identity, text);
+    code = directory_write(&recovering->directory, ASIDE_KEY, text, strlen(text));
+    gossip_secret_free(text);
+    return code;
+}
+
+/* ---- What was done. ---- */
+
+static enum exit_code tell(const struct recovering *recovering, const char *state, bool json)
+{
+    const char *path = recovering->directory.path;
+    struct output output = {0};
+    struct text text = {0};
+    enum exit_code code;
+
+    if (json) {
+        json_recovered(path, recovering->recovered.found, recovering->recovered.events,
+                       recovering->salvaged.unreadable,
+                       recovering->stamp[0] ? recovering->stamp : NULL, &text);
+        text_add(&text, "\n");
+    } else {
+        text_add(&text, state);
+        if (recovering->stamp[0])
+            text_print(&text, "The files as they were are kept in %s, with .%s in their names.\n",
+                       path, recovering->stamp);
+        text_add(&text, "At its next start the node asks its peers for what they hold of it, and "
+                        "goes on in a new epoch.\n");
+    }
+    if (text.failed) {
+        complain("recover: it is done, but there is no memory to tell of it");
+        code = EXIT_MEMORY;
+    } else {
+        code = output_write(&output, text.data, text.size);
+    }
+    text_clear(&text);
+    return code;
+}
+
+static enum exit_code tell_recovered(const struct recovering *recovering, bool json)
+{
+    const struct gossip_recovered *recovered = &recovering->recovered;
+    struct text state = {0};
+    enum exit_code code;
+
+    if (!recovering->had_store)
+        text_print(&state, "%s has an empty store now: there was none.\n",
+                   recovering->directory.path);
+    else
+        text_print(&state,
+                   "%" PRIu64 " of %" PRIu64
+                   " events that could be read are verified and kept%s.\n",
+                   recovered->events, recovered->found,
+                   recovering->salvaged.unreadable > 0 ? "; others could not be read" : "");
+    code = tell(recovering, state.data && !state.failed ? state.data : "", json);
+    text_clear(&state);
+    return code;
+}
+
+/* ---- The ways to recover. ---- */
+
+/* Builds all that is new, beside the old, of which nothing has changed when this fails. */
+static enum exit_code build(struct command_line *line, const struct recover_options *options,
+                            struct recovering *recovering)
+{
+    const struct directory *directory = &recovering->directory;
+    enum exit_code code = aside_clean(directory);
+
+    if (code == EXIT_OK)
+        code = options->new_key ? make_key(line, options, recovering)
+                                : directory_key(directory, &recovering->identity);
+    if (code == EXIT_OK)
+        code = directory_has(directory, DIRECTORY_STORE, &recovering->had_store);
+    if (code == EXIT_OK && recovering->had_store)
+        code = aside_copy(directory);
+    if (code == EXIT_OK)
+        code = build_store(recovering);
+    if (code == EXIT_OK && is_all_lost(recovering) && !options->empty)
+        code = refuse_to_lose(recovering);
+    if (code == EXIT_OK && options->new_key)
+        code = write_key(recovering);
+    return code == EXIT_OK ? aside_finish_building(directory) : code;
+}
+
+static enum exit_code rebuild(struct command_line *line, const struct recover_options *options,
+                              struct recovering *recovering)
+{
+    const struct directory *directory = &recovering->directory;
+    enum exit_code code = build(line, options, recovering);
+
+    if (code != EXIT_OK) {
+        aside_clean(directory);
+        return code;
+    }
+    code = aside_switch(directory, recovering->stamp);
+    if (code == EXIT_OK)
+        code = aside_clean(directory);
+    return code == EXIT_OK ? tell_recovered(recovering, line->json) : code;
+}
+
+/* One that was cut off while it moved files. */
+static enum exit_code resume(const struct command_line *line, struct recovering *recovering)
+{
+    enum exit_code code = aside_switch(&recovering->directory, recovering->stamp);
+
+    if (code == EXIT_OK)
+        code = aside_clean(&recovering->directory);
+    return code == EXIT_OK
+               ? tell(recovering, "A recovery that was cut off has been ended.\n", line->json)
+               : code;
+}
+
+static enum exit_code recover_locked(struct command_line *line,
+                                     const struct recover_options *options,
+                                     struct recovering *recovering)
+{
+    bool pending = false;
+    enum exit_code code = aside_is_pending(&recovering->directory, &pending);
+
+    if (code != EXIT_OK)
+        return code;
+    return pending ? resume(line, recovering) : rebuild(line, options, recovering);
+}
+
+/* No node and no other verb opens the store while this lock is held. */
+static enum exit_code recover(struct command_line *line, const struct recover_options *options,
+                              struct recovering *recovering)
+{
+    char *lock_path = directory_file(&recovering->directory, DIRECTORY_STORE ".lock");
+    char *path = directory_file(&recovering->directory, DIRECTORY_STORE);
+    struct explanation explanation;
+    enum exit_code code;
+    int lock;
+    int error = lock_acquire(lock_path, path, &lock, &explanation);
+
+    free(lock_path);
+    free(path);
+    if (error < 0) {
+        complain("%s", explanation.text);
+        return exit_for(error);
+    }
+    code = recover_locked(line, options, recovering);
+    lock_release(lock);
+    return code;
+}
+
+/* A node that has stopped because another used its key, and is the one that shall go on. */
+static enum exit_code keep_key(const struct command_line *line, struct recovering *recovering)
+{
+    const struct gossip_record records[] = {
+        {.kind = GOSSIP_RECORD_META, .as.meta = {.name = "cloned", .number = 0}},
+        {.kind = GOSSIP_RECORD_META, .as.meta = {.name = "backup", .number = 1}},
+    };
+    struct gossip_store *store;
+    enum exit_code code = directory_store(&recovering->directory, &store);
+    int error;
+
+    if (code != EXIT_OK)
+        return code;
+    error = store->ops->save(store, records, 2);
+    if (error < 0) {
+        complain("recover: %s", store->ops->explain(store));
+        code = exit_for(error);
+    }
+    store->ops->close(store);
+    return code == EXIT_OK
+               ? tell(recovering, "This node keeps its key: see to it that no other uses it.\n",
+                      line->json)
+               : code;
+}
+
+/* ---- Options. ---- */
+
+static bool read_options(struct command_line *line, struct recover_options *ret_options)
+{
+    struct recover_options options = {0};
+    int option;
+
+    while ((option = command_line_next(line)) != -1) {
+        switch (option) {
+        case 'N':
+            options.new_key = true;
+            break;
+        case 'K':
+            options.keep_key = true;
+            break;
+        case 'E':
+            options.empty = true;
+            break;
+        case 'A':
+            options.name = optarg;
+            break;
+        default:
+            options.cluster = optarg;
+            break;
+        }
+    }
+    if (!command_line_check(line, 0, 0))
+        return false;
+    if (options.new_key && options.keep_key)
+        command_line_refuse(line, "either --new-key or --keep-key: a copy, or the original");
+    else if (options.keep_key && options.empty)
+        command_line_refuse(line, "--keep-key changes no event; --empty does not go with it");
+    else if (options.new_key != (options.name != NULL) ||
+             options.new_key != (options.cluster != NULL))
+        command_line_refuse(line,
+                            "--new-key, --name N and --cluster KEYFILE go together: the cluster "
+                            "admits a new node");
+    *ret_options = options;
+    return !line->ended;
+}
+
+static enum exit_code run(const struct command *command, int argc, char **argv)
+{
+    static const struct option known[] = {COMMAND_OPTIONS,
+                                          {"new-key", no_argument, NULL, 'N'},
+                                          {"keep-key", no_argument, NULL, 'K'},
+                                          {"empty", no_argument, NULL, 'E'},
+                                          {"name", required_argument, NULL, 'A'},
+                                          {"cluster", required_argument, NULL, 'C'},
+                                          {NULL, 0, NULL, 0}};
+    struct recover_options options;
+    struct recovering recovering = {0};
+    struct command_line line;
+    enum exit_code code;
+
+    command_line_start(&line, command, known, argc, argv);
+    if (!read_options(&line, &options))
+        return line.code;
+    code = directory_open(line.directory, EXIT_CONFIGURATION, &recovering.directory);
+    if (code != EXIT_OK)
+        return code;
+    code = options.keep_key ? keep_key(&line, &recovering) : recover(&line, &options, &recovering);
+    gossip_identity_destroy(recovering.identity);
+    directory_close(&recovering.directory);
+    return code;
+}
+
+const struct command command_recover = {
+    .name = "recover",
+    .summary = "mend a stopped node whose store is damaged, gone or a copy",
+    .usage = "[--dir D] [--empty] [--json]\n"
+             "                      | --new-key --name N --cluster KEYFILE | --keep-key",
+    .text =
+        "Builds a new store of all events of the old one that can be verified, even where pages\n"
+        "of it cannot be read. The old files are kept, under a dated name. At its next start the\n"
+        "node asks its peers for the rest, and goes on in a new epoch, so that no event's name\n"
+        "is used twice. Where there is a key and no store, it begins with an empty one.\n"
+        "\n"
+        "  --dir D            the node's directory (else GOSSIP_DIR)\n"
+        "  --empty            begin with an empty store where no event can be verified: what only\n"
+        "                     this node has held is lost\n"
+        "  --new-key          for a copy of another node: becomes a node of its own, called N;\n"
+        "                     the events stay, those of the old key as another's\n"
+        "  --name N           with --new-key: 1 to 32 of A-Z a-z 0-9 . _ -\n"
+        "  --cluster KEYFILE  with --new-key: the key of the cluster\n"
+        "  --keep-key         for a node that stopped because a copy of it ran: it is the "
+        "original\n"
+        "  --json             {\"recovered\":\"n1\",\"found\":12,\"events\":12,\"unreadable\":0,\n"
+        "                     \"kept\":\"20260102T030405Z\"}\n",
+    .examples = "  gossip recover --dir n1\n"
+                "  gossip recover --dir n1-copy --new-key --name n7 --cluster n1/cluster.key\n",
+    .run = run,
+};
