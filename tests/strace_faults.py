@@ -29,7 +29,7 @@ PATIENCE = 60
 SAMPLE = 12  # Of the calls of one kind in one life.
 SKIPPED = 77
 NO, NO_NODE, TIMED_OUT, DAMAGED, INPUT_OUTPUT = 1, 3, 4, 65, 74
-REFUSED, NOT_ASKED, UNKNOWN = "refused", "not asked", "unknown" # Instead of a number.
+REFUSED, NOT_ASKED, UNKNOWN = "refused", "not asked", "unknown"  # Instead of a number.
 
 CHANGES = ["pwrite64", "fdatasync", "fsync", "ftruncate", "unlink", "rename", "write"]
 TRACED = CHANGES + ["pread64", "sendmmsg", "sendmsg"]
