@@ -338,8 +338,10 @@ int gossip_verify(struct gossip *gossip, gossip_verify_report *report, void *con
                                         .report = report,
                                         .report_context = context,
                                         .author_count = gossip->node->authors.count};
-    int error;
+    int error = check_readable(gossip);
 
+    if (error < 0)
+        return error; /* A node that is ahead of its store would find fault with it. */
     verification.authors = calloc(verification.author_count + 1, sizeof(*verification.authors));
     if (verification.authors == NULL)
         return GOSSIP_ERR_NOMEM;

@@ -14,6 +14,7 @@
 #include "gossip/museum.h"
 #include "store/explanation.h"
 #include "store/files.h"
+#include "store/migration.h"
 #include "store/record.h"
 #include "store/schema.h"
 #include "store/side.h"
@@ -1252,7 +1253,7 @@ static int renew_log(struct sqlite_store *store)
 
 static int judge_version(struct sqlite_store *store, uint64_t version)
 {
-    if (version == SCHEMA_VERSION)
+    if (version == SCHEMA_VERSION || (version < SCHEMA_VERSION && migration_from((int)version)))
         return GOSSIP_OK;
     if (version > SCHEMA_VERSION) {
         explanation_set(&store->explanation,
@@ -1334,12 +1335,15 @@ static int examine(struct sqlite_store *store)
     return error;
 }
 
-static int check_version(struct sqlite_store *store)
+static int check_version(struct sqlite_store *store, uint64_t *ret_version)
 {
     char answer[32];
     int error = ask(store, "PRAGMA user_version", answer, sizeof(answer));
 
-    return error < 0 ? error : judge_version(store, strtoull(answer, NULL, 10));
+    if (error < 0)
+        return error;
+    *ret_version = strtoull(answer, NULL, 10);
+    return judge_version(store, *ret_version);
 }
 
 /* Judges one row of sqlite_schema. *seen counts those that are ours. */
@@ -1402,6 +1406,38 @@ static int check_schema(struct sqlite_store *store)
     return error;
 }
 
+/* Brings older tables up to date, and checks them, in one transaction: that of a file which is
+ * refused ends with its connection, unfinished. */
+static int migrate(struct sqlite_store *store, uint64_t version)
+{
+    char text[64];
+    int code = sqlite3_exec(store->db, "BEGIN IMMEDIATE", NULL, NULL, NULL);
+    int error;
+
+    while (code == SQLITE_OK && version < SCHEMA_VERSION) {
+        const struct migration *step = migration_from((int)version);
+
+        if (step == NULL) {
+            explanation_set(&store->explanation,
+                            "%s: nothing leads on from version %" PRIu64 "; %s", store->path,
+                            version, advice(OPENING, GOSSIP_ERR_DAMAGED));
+            return GOSSIP_ERR_DAMAGED;
+        }
+        code = sqlite3_exec(store->db, step->sql, NULL, NULL, NULL);
+        version++;
+    }
+    snprintf(text, sizeof(text), "PRAGMA user_version = %d", SCHEMA_VERSION);
+    if (code == SQLITE_OK)
+        code = sqlite3_exec(store->db, text, NULL, NULL, NULL);
+    if (code != SQLITE_OK)
+        return failed(store, OPENING, code);
+    error = check_schema(store);
+    if (error < 0)
+        return error;
+    code = sqlite3_exec(store->db, "COMMIT", NULL, NULL, NULL);
+    return code == SQLITE_OK ? GOSSIP_OK : failed(store, OPENING, code);
+}
+
 static int prepare_statements(struct sqlite_store *store)
 {
     for (size_t i = 0; i < STATEMENTS; i++) {
@@ -1432,6 +1468,7 @@ static int read_last_delivery(struct sqlite_store *store)
 
 static int open_database(struct sqlite_store *store)
 {
+    uint64_t version = SCHEMA_VERSION;
     int error = GOSSIP_OK;
     bool had_log = is_beside(store, "-wal", &error);
 
@@ -1440,9 +1477,9 @@ static int open_database(struct sqlite_store *store)
     if (error == GOSSIP_OK)
         error = connect(store, store->path);
     if (error == GOSSIP_OK)
-        error = check_version(store);
+        error = check_version(store, &version);
     if (error == GOSSIP_OK)
-        error = check_schema(store);
+        error = version == SCHEMA_VERSION ? check_schema(store) : migrate(store, version);
     if (error == GOSSIP_OK)
         error = use_wal(store);
     if (error == GOSSIP_OK)

@@ -312,13 +312,19 @@ static int check(struct crash_run *run, struct gossip_store *store)
     for (unsigned i = run->acked; i <= last; i++) {
         if (!is_same(&dump, &states[i]))
             continue;
+        run->ahead += i > run->acked;
         run->acked = i;
         run->in_flight = false;
         return GOSSIP_OK;
     }
-    for (unsigned i = 0; i <= CRASH_SAVES; i++)
-        crash_require(run, !is_same(&dump, &states[i]), "shows %u saves, not %u to %u", i,
+    for (unsigned i = 0; i <= CRASH_SAVES; i++) {
+        if (!is_same(&dump, &states[i]))
+            continue;
+        crash_require(run, run->may_lose && i < run->acked, "shows %u saves, not %u to %u", i,
                       run->acked, last);
+        run->lost = run->acked - i;
+        return GOSSIP_ERR_DAMAGED;
+    }
     crash_require(run, false, "shows what no save has left, past %u saves", run->acked);
     return GOSSIP_ERR_DAMAGED;
 }

@@ -28,6 +28,9 @@ struct crash_run {
     unsigned tight_at; /* until a call is refused. */
     uint64_t tight_room;
     unsigned log_starts; /* How often the log began anew after a checkpoint. */
+    unsigned ahead;      /* How often what was in flight had come through. */
+    bool may_lose;       /* That acknowledged saves are gone ends no test, but is counted: */
+    unsigned lost;       /* so many. */
 };
 
 void crash_begin(struct crash_run *run, const char *story, uint64_t seed);

@@ -1,0 +1,214 @@
+/*
+ * Tables of an earlier version, made up, become ours when a store is opened: wholly, or not at all,
+ * wherever the machine dies and whatever becomes of what it had not synced.
+ */
+#include <inttypes.h>
+#include <setjmp.h>
+#include <sqlite3.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <cmocka.h>
+
+#include "gossip/gossip.h"
+#include "store/migration.h"
+#include "store/schema.h"
+#include "store/virtual_operations.h"
+
+#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
+
+enum { METAS = 40 };
+
+/* Version 0 had no peers, and its meta table another name. */
+static const char to_version_0[] = "DROP TABLE peers; ALTER TABLE meta RENAME TO facts; "
+                                   "PRAGMA user_version = 0";
+static char to_version_1[8192];
+
+static const char *sql_of(const char *name)
+{
+    for (size_t i = 0; i < schema_object_count; i++)
+        if (strcmp(schema_objects[i].name, name) == 0)
+            return schema_objects[i].sql;
+    fail_msg("no object %s", name);
+    return NULL;
+}
+
+static const struct migration steps[] = {{0, to_version_1}};
+static const struct migration no_way[] = {{0, "DROP TABLE facts; DROP TABLE nothing"}};
+
+static void run_sql(struct virtual_disk *disk, const char *sql)
+{
+    sqlite3 *db;
+
+    assert_int_equal(
+        sqlite3_open_v2("node.db", &db, SQLITE_OPEN_READWRITE, virtual_vfs_name(disk->vfs)),
+        SQLITE_OK);
+    assert_int_equal(sqlite3_exec(db, "PRAGMA locking_mode = EXCLUSIVE", NULL, NULL, NULL),
+                     SQLITE_OK);
+    if (sqlite3_exec(db, sql, NULL, NULL, NULL) != SQLITE_OK)
+        fail_msg("%s: %s", sql, sqlite3_errmsg(db));
+    assert_int_equal(sqlite3_close(db), SQLITE_OK);
+}
+
+static int open_store(struct virtual_disk *disk, char ret_explanation[512],
+                      struct gossip_store **ret_store)
+{
+    return virtual_disk_open_store(disk, "node.db", GOSSIP_SQLITE_OPEN, ret_explanation, 512,
+                                   ret_store);
+}
+
+static int count_meta(void *context, const struct gossip_record *record)
+{
+    uint64_t *sum = context;
+
+    assert_int_equal(record->kind, GOSSIP_RECORD_META);
+    *sum += record->as.meta.number;
+    return 0;
+}
+
+/* A store of version 0 with something in it. */
+static struct virtual_disk_image *make_old(const char *more)
+{
+    struct virtual_disk *disk = virtual_disk_create(1);
+    struct virtual_disk_image *image;
+    struct gossip_store *store;
+
+    assert_non_null(disk);
+    assert_int_equal(
+        virtual_disk_open_store(disk, "node.db", GOSSIP_SQLITE_CREATE, NULL, 0, &store), GOSSIP_OK);
+    for (uint64_t i = 0; i < METAS; i++) {
+        char name[32];
+        struct gossip_record record = {.kind = GOSSIP_RECORD_META,
+                                       .as.meta = {.name = name, .number = i}};
+
+        snprintf(name, sizeof(name), "name %" PRIu64, i);
+        assert_int_equal(store->ops->save(store, &record, 1), GOSSIP_OK);
+    }
+    store->ops->close(store);
+    run_sql(disk, to_version_0);
+    if (more != NULL)
+        run_sql(disk, more);
+    image = virtual_disk_copy(disk, false);
+    assert_non_null(image);
+    virtual_disk_destroy(disk);
+    return image;
+}
+
+static struct virtual_disk *disk_with(const struct virtual_disk_image *image, uint64_t seed)
+{
+    struct virtual_disk *disk = virtual_disk_create(seed);
+
+    assert_non_null(disk);
+    assert_true(virtual_disk_restore(disk, image));
+    return disk;
+}
+
+static void require_whole(struct virtual_disk *disk, const char *story)
+{
+    struct gossip_store *store;
+    char explanation[512] = "";
+    uint64_t sum = 0;
+
+    if (open_store(disk, explanation, &store) != GOSSIP_OK)
+        fail_msg("%s: %s", story, explanation);
+    assert_int_equal(store->ops->load(store, count_meta, &sum), 0);
+    store->ops->close(store);
+    if (sum != METAS * (METAS - 1) / 2)
+        fail_msg("%s: something is missing", story);
+}
+
+static void test_crash_at_every_operation(void **state)
+{
+    static const enum virtual_damage damages[] = {VIRTUAL_DAMAGE_NONE, VIRTUAL_DAMAGE_LOST,
+                                                  VIRTUAL_DAMAGE_TORN, VIRTUAL_DAMAGE_SHUFFLED};
+    struct virtual_disk_image *image = make_old(NULL);
+    unsigned crashes = 0;
+    unsigned old = 0;
+    bool crashed = true;
+
+    (void)state;
+    migration_replace(steps, COUNT(steps));
+    for (uint64_t at = 1; crashed; at++) {
+        for (size_t i = 0; i < COUNT(damages); i++) {
+            struct virtual_disk *disk = disk_with(image, at);
+            struct gossip_store *store;
+            char explanation[512];
+            char story[64];
+
+            snprintf(story, sizeof(story), "crash at operation %" PRIu64, at);
+            virtual_disk_crash_at(disk, at);
+            if (open_store(disk, explanation, &store) == GOSSIP_OK)
+                store->ops->close(store);
+            crashed = virtual_disk_is_crashed(disk);
+            virtual_disk_crash_at(disk, 0);
+            if (crashed) {
+                virtual_disk_restart(disk, damages[i]);
+                crashes++;
+                /* A step that cannot be taken tells which of the two it is. */
+                migration_replace(no_way, COUNT(no_way));
+                if (open_store(disk, explanation, &store) == GOSSIP_OK) {
+                    store->ops->close(store);
+                } else {
+                    assert_non_null(strstr(explanation, "opening failed"));
+                    old++;
+                }
+                migration_replace(steps, COUNT(steps));
+            }
+            require_whole(disk, story);
+            virtual_disk_destroy(disk);
+        }
+    }
+    migration_replace(NULL, 0);
+    virtual_disk_image_destroy(image);
+    print_message("migration: %u crashes, %u left the old tables and %u the new\n", crashes, old,
+                  crashes - old);
+    assert_true(old > 0 && old < crashes);
+}
+
+/* What does not come to our tables is refused, and is as it was. */
+static void refuse(const char *more, const struct migration *way, size_t count, int expected,
+                   const char *part)
+{
+    struct virtual_disk_image *image = make_old(more);
+    struct virtual_disk *disk = disk_with(image, 1);
+    struct gossip_store *store;
+    char explanation[512] = "";
+
+    migration_replace(way, count);
+    assert_int_equal(open_store(disk, explanation, &store), expected);
+    if (strstr(explanation, part) == NULL)
+        fail_msg("\"%s\" does not say \"%s\"", explanation, part);
+    migration_replace(steps, COUNT(steps));
+    if (expected != GOSSIP_ERR_FOREIGN)
+        require_whole(disk, "after the refusal");
+    migration_replace(NULL, 0);
+    virtual_disk_destroy(disk);
+    virtual_disk_image_destroy(image);
+}
+
+static void test_refusals(void **state)
+{
+    static const struct migration too_little[] = {{0, "ALTER TABLE facts RENAME TO meta"}};
+
+    (void)state;
+    refuse(NULL, NULL, 0, GOSSIP_ERR_DAMAGED, "no version that ever was");
+    refuse(NULL, too_little, COUNT(too_little), GOSSIP_ERR_DAMAGED, "is not as it must be");
+    refuse(NULL, no_way, COUNT(no_way), GOSSIP_ERR_DAMAGED, "opening failed");
+    refuse("CREATE TABLE extra (x)", steps, COUNT(steps), GOSSIP_ERR_FOREIGN, "table extra");
+    refuse("PRAGMA user_version = 2", steps, COUNT(steps), GOSSIP_ERR_FOREIGN, "newer version");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_crash_at_every_operation),
+        cmocka_unit_test(test_refusals),
+    };
+
+    snprintf(to_version_1, sizeof(to_version_1),
+             "%s; INSERT INTO meta SELECT * FROM facts; DROP TABLE facts; %s", sql_of("meta"),
+             sql_of("peers"));
+    virtual_disk_install(1);
+    return cmocka_run_group_tests_name("migration", tests, NULL, NULL);
+}
