@@ -496,7 +496,7 @@ static int run_batch(struct gossip *gossip, bool *ret_more)
         /* That is committed: whether it may be shown is no longer a matter of trying again. */
         error = write_side(gossip, true);
         if (error < 0)
-            return error == GOSSIP_ERR_FULL ? GOSSIP_ERR_IO : error;
+            return error == GOSSIP_ERR_FULL || error == GOSSIP_ERR_NOMEM ? GOSSIP_ERR_IO : error;
     }
     gossip->has_waited = gossip_node_may_publish(gossip->node);
     gossip->has_written = gossip_node_has_written(gossip->node);
