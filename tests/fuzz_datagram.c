@@ -158,7 +158,9 @@ struct world {
     uint64_t now_ms;
     uint64_t starts;
     struct member members[MEMBERS];
-    struct gossip_vclock clock; /* As it was committed last. */
+    struct gossip_vclock clock;      /* As it was committed last. */
+    uint8_t waiting[OPERATIONS_MAX]; /* Sizes of publications that the node does not take yet. */
+    size_t waiting_count;
     uint64_t bytes_from_elsewhere;
     uint64_t bytes_to_elsewhere; /* But for hellos. */
 };
@@ -217,6 +219,7 @@ static void start(struct world *world)
         .period_ms = GOSSIP_PERIOD_MS,
         .payload_max = GOSSIP_PAYLOAD_DEFAULT,
         .fanout = 1,
+        .alone_after_ms = GOSSIP_ALONE_AFTER_MS,
         .joins = &join,
         .join_count = 1,
     };
@@ -628,14 +631,28 @@ static void run_pull(struct world *world)
                  wire_encode_pull(&pull, plain + 1, sizeof(plain) - 1));
 }
 
-static void run_publish(struct world *world)
+/* Like the driver: what the node does not take yet waits, over restarts too. */
+static void publish_waiting(struct world *world)
 {
     static const uint8_t payload[256];
-    struct gossip_input input = {.kind = GOSSIP_INPUT_PUBLISH, .ticket = 1, .payload = payload};
+    size_t done = 0;
 
-    input.payload_size = (size_t)read_fixed(&world->program, 1);
-    step(world, &input);
-    take(world);
+    while (done < world->waiting_count && gossip_node_may_publish(world->node)) {
+        struct gossip_input input = {.kind = GOSSIP_INPUT_PUBLISH,
+                                     .ticket = 1,
+                                     .payload = payload,
+                                     .payload_size = world->waiting[done++]};
+
+        step(world, &input);
+        take(world);
+    }
+    world->waiting_count -= done;
+    memmove(world->waiting, world->waiting + done, world->waiting_count);
+}
+
+static void run_publish(struct world *world)
+{
+    world->waiting[world->waiting_count++] = (uint8_t)read_fixed(&world->program, 1);
 }
 
 static void pass(struct world *world, uint64_t ms)
@@ -724,10 +741,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     for (unsigned i = 0; i < OPERATIONS_MAX && world.program.offset < size; i++) {
         world.program.failed = false;
         run(&world);
+        publish_waiting(&world);
         if (world.program.failed)
             break;
     }
     pass(&world, 20000);
+    assert(gossip_node_may_publish(world.node)); /* Nobody waits for ever. */
+    publish_waiting(&world);
     gossip_node_destroy(world.node);
     check_store(&world);
     gossip_vclock_clear(&world.clock);
