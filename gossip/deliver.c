@@ -350,10 +350,6 @@ static int judge_stranger(struct gossip_node *node, const struct run *run, uint3
         *ret_outcome = RUN_FORGED;
         return GOSSIP_OK;
     }
-    if (memcmp(run->previous, chain.hash, GOSSIP_HASH_SIZE) != 0) {
-        *ret_outcome = RUN_MALFORMED; /* Before the first event there is nothing. */
-        return GOSSIP_OK;
-    }
     if (run->first > 1) {
         *ret_outcome = RUN_EARLY;
         return GOSSIP_OK;
@@ -383,6 +379,7 @@ static int judge_stranger(struct gossip_node *node, const struct run *run, uint3
 static int judge_run(struct gossip_node *node, const struct run *run, uint32_t *ret_author,
                      enum run_outcome *ret_outcome)
 {
+    static const uint8_t nothing[GOSSIP_HASH_SIZE];
     uint32_t number = authors_find(&node->authors, run->author);
     struct author *author;
     struct chain chain;
@@ -390,6 +387,10 @@ static int judge_run(struct gossip_node *node, const struct run *run, uint32_t *
     int error;
 
     *ret_outcome = RUN_TAKEN;
+    if (run->first == 1 && memcmp(run->previous, nothing, GOSSIP_HASH_SIZE) != 0) {
+        *ret_outcome = RUN_MALFORMED; /* Before the first event there is nothing. */
+        return GOSSIP_OK;
+    }
     if (number == NO_AUTHOR) {
         error = judge_stranger(node, run, &number, ret_outcome);
         if (error < 0 || *ret_outcome != RUN_TAKEN)

@@ -360,13 +360,24 @@ static void runs_that_lie(void **state)
         assert_int_equal(have(stage, i, honest), 1);
         assert_int_equal(have(stage, i, author.id), 0);
     }
-    /* Before an author's first event there is nothing, also of an author that nobody knows. */
+    /* Before an author's first event there is nothing, also of an author that nobody knows, and of
+     * one that is known and has written nothing, as the nodes but the first themselves. */
     for (unsigned i = 0; i < NODES; i++) {
         uint64_t malformed = counted(stage, i, GOSSIP_DATAGRAM_MALFORMED);
 
         evil_push(stage->evil, i, &author, 1, 1, &(struct evil_lies){.previous = wrong});
         assert_int_equal(counted(stage, i, GOSSIP_DATAGRAM_MALFORMED), malformed + 1);
         assert_int_equal(have(stage, i, author.id), 0);
+    }
+    for (unsigned i = 1; i < NODES; i++) {
+        uint64_t malformed = counted(stage, i, GOSSIP_DATAGRAM_MALFORMED);
+        uint8_t own[GOSSIP_ID_SIZE];
+
+        evil_honest_id(stage->world, i, own);
+        assert_int_equal(have(stage, i, own), 0);
+        evil_push(stage->evil, i, &author, 1, 1,
+                  &(struct evil_lies){.author = own, .previous = wrong});
+        assert_int_equal(counted(stage, i, GOSSIP_DATAGRAM_MALFORMED), malformed + 1);
     }
     /* A required seal inside a run. */
     for (unsigned i = 0; i < NODES; i++) {
