@@ -3,7 +3,8 @@
  *
  * A store is a table of functions and whatever an implementation keeps behind it. Calls never
  * overlap. What goes into a call is lent for that call; what a visit shows is lent for that visit.
- * The built-in ones are SQLite and memory; tests/store_contract.c tests any other.
+ * The built-in ones are SQLite, memory and file; tests/store_contract.c tests any other. What each
+ * is for, how to write one's own, and what wraps them: docs/stores.md.
  */
 #ifndef GOSSIP_STORE_H
 #define GOSSIP_STORE_H
@@ -146,8 +147,8 @@ struct gossip_store_ops {
      * saved again, without its seal too, which it keeps (else EXISTS, also where its dot or its
      * delivery number is another's). An event whose delivery number is not past the last one
      * stored, and that is not already there, is INVALID, as are numbers past 2^63 - 1, a seq,
-     * delivery or index of 0 and a meta record without a name. FULL: no room; nothing has changed
-     * and the store is usable. */
+     * delivery or index of 0, a meta record without a name, and any event for a store that keeps
+     * none. FULL: no room; nothing has changed and the store is usable. */
     int (*save)(struct gossip_store *store, const struct gossip_record *records, size_t count);
 
     /* Shows the events of author from seq first to seq last, both included, ascending, as far as
@@ -224,11 +225,31 @@ enum gossip_sqlite_mode {
 int gossip_sqlite_open(const char *path, enum gossip_sqlite_mode mode, char *ret_explanation,
                        size_t size, struct gossip_store **ret_store);
 
+enum gossip_file_mode {
+    GOSSIP_FILE_CREATE, /* The file must not exist; it is made, mode 0600. EXISTS. */
+    GOSSIP_FILE_OPEN,   /* The file must exist and be a gossip file store. NOT_FOUND. */
+};
+
 /*
- * Removes the SQLite store in the file path and all that belongs to it: log, side file, marker; the
- * lock file stays. The database goes first, so that a removal which was cut off leaves nothing that
- * could be opened. LOCKED (a process has it open: nothing is removed), NOT_FOUND, FOREIGN (not a
- * store of ours) and DAMAGED (an empty file): nothing is removed; PERMISSION, IO, NOMEM.
+ * Opens the file store in the file path: for observers, which follow the clock and keep no events,
+ * publish none and serve none. The file is that clock as one JSON object and a newline,
+ * {"n1":42,"n2":15}, named as certificates name (n1#EPOCH where two authors share a name, ?ID where
+ * there is no certificate yet), for anybody to read: it is replaced as a whole at each save. All
+ * else is in path + ".state", with a check of both, and path + ".lock" is the lock, as the SQLite
+ * store's. Each save writes all that the store holds. NOT_FOUND (nothing there), EXISTS, LOCKED,
+ * PERMISSION, FOREIGN (not a gossip file store, or made by a newer version), DAMAGED (also where
+ * one of the files is missing, or not of the same moment as the other), FULL, IO, NOMEM; then
+ * ret_explanation as for gossip_sqlite_open().
+ */
+int gossip_file_open(const char *path, enum gossip_file_mode mode, char *ret_explanation,
+                     size_t size, struct gossip_store **ret_store);
+
+/*
+ * Removes the SQLite or file store in the file path and all that belongs to it: log, side file,
+ * marker, state; the lock file stays. The file itself goes first, so that a removal which was cut
+ * off leaves nothing that could be opened. LOCKED (a process has it open: nothing is removed),
+ * NOT_FOUND, FOREIGN (not a store of ours) and DAMAGED (an empty file): nothing is removed;
+ * PERMISSION, IO, NOMEM.
  */
 int gossip_store_remove(const char *path, char *ret_explanation, size_t size);
 

@@ -217,6 +217,13 @@ static int write_file(const char *path, int flags, const uint8_t *bytes, size_t 
     return error;
 }
 
+static int real_write(struct file_system *files, const char *path, const uint8_t *bytes,
+                      size_t size, struct explanation *explanation)
+{
+    (void)files;
+    return write_file(path, O_TRUNC, bytes, size, true, explanation);
+}
+
 static int real_replace(struct file_system *files, const char *path, const uint8_t *bytes,
                         size_t size, struct explanation *explanation)
 {
@@ -268,6 +275,7 @@ struct file_system *file_system_real(void)
         .sync_directory = real_sync_directory,
         .identify = real_identify,
         .read = real_read,
+        .write = real_write,
         .replace = real_replace,
         .overwrite = real_overwrite,
         .lock = real_lock,

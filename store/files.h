@@ -61,6 +61,11 @@ struct file_system_ops {
     int (*read)(struct file_system *files, const char *path, uint8_t *buffer, size_t capacity,
                 size_t *ret_size, struct explanation *explanation);
 
+    /* Writes a small file whole, or makes it, mode 0600, and makes its content durable; not its
+     * name, where it is new. PERMISSION, FULL, IO. */
+    int (*write)(struct file_system *files, const char *path, const uint8_t *bytes, size_t size,
+                 struct explanation *explanation);
+
     /* Replaces a small file, or makes it, mode 0600: when it returns, and after any crash on the
      * way, there is all of it or what was there before. PERMISSION, FULL, NOMEM, IO. */
     int (*replace)(struct file_system *files, const char *path, const uint8_t *bytes, size_t size,

@@ -355,9 +355,9 @@ static int put(struct memory_store *store, const struct gossip_record *record,
     return GOSSIP_OK;
 }
 
-static int memory_save(struct gossip_store *base, const struct gossip_record *records, size_t count)
+static int save_all(struct memory_store *store, const struct gossip_record *records, size_t count,
+                    memory_store_commit *commit, void *context)
 {
-    struct memory_store *store = (struct memory_store *)base;
     struct changes changes = {NULL, 0};
     int error = GOSSIP_OK;
 
@@ -371,6 +371,8 @@ static int memory_save(struct gossip_store *base, const struct gossip_record *re
         error = GOSSIP_ERR_NOMEM;
     for (size_t i = 0; i < count && error == GOSSIP_OK; i++)
         error = put(store, &records[i], &changes);
+    if (error == GOSSIP_OK && commit != NULL)
+        error = commit(context);
     if (error == GOSSIP_OK)
         keep(store, &changes);
     else
@@ -379,6 +381,11 @@ static int memory_save(struct gossip_store *base, const struct gossip_record *re
         explanation_set(&store->explanation, "out of memory: nothing was stored");
     free(changes.items);
     return error;
+}
+
+static int memory_save(struct gossip_store *base, const struct gossip_record *records, size_t count)
+{
+    return save_all((struct memory_store *)base, records, count, NULL, NULL);
 }
 
 static int show(struct memory_store *store, const struct table *table, size_t index,
@@ -497,6 +504,13 @@ void memory_store_limit_allocations(struct gossip_store *store, size_t count)
 {
     assert(store->ops == &memory_ops);
     ((struct memory_store *)store)->allocations_left = count;
+}
+
+int memory_store_save(struct gossip_store *store, const struct gossip_record *records, size_t count,
+                      memory_store_commit *commit, void *context)
+{
+    assert(store->ops == &memory_ops);
+    return save_all((struct memory_store *)store, records, count, commit, context);
 }
 
 int gossip_memory_open(struct gossip_store **ret_store)

@@ -1726,11 +1726,6 @@ int sqlite_store_remove(struct file_system *files, const char *path, char *ret_e
     return error;
 }
 
-int gossip_store_remove(const char *path, char *ret_explanation, size_t size)
-{
-    return sqlite_store_remove(file_system_real(), path, ret_explanation, size);
-}
-
 int gossip_sqlite_check(struct gossip_store *base, gossip_sqlite_report *report, void *context)
 {
     struct sqlite_store *store = (struct sqlite_store *)base;

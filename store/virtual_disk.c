@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "gossip/gossip.h"
+#include "store/file.h"
 #include "store/sqlite.h"
 #include "store/virtual_operations.h"
 
@@ -62,6 +63,19 @@ int virtual_disk_open_store(struct virtual_disk *disk, const char *name,
 {
     assert(strlen(name) <= VIRTUAL_STORE_NAME_MAX);
     return sqlite_store_open(&disk->system, name, mode, ret_explanation, size, ret_store);
+}
+
+int virtual_disk_open_file(struct virtual_disk *disk, const char *name, enum gossip_file_mode mode,
+                           char *ret_explanation, size_t size, struct gossip_store **ret_store)
+{
+    assert(strlen(name) <= VIRTUAL_STORE_NAME_MAX);
+    return file_store_open(&disk->system, name, mode, ret_explanation, size, ret_store);
+}
+
+int virtual_disk_remove_file(struct virtual_disk *disk, const char *name, char *ret_explanation,
+                             size_t size)
+{
+    return file_store_remove(&disk->system, name, ret_explanation, size);
 }
 
 /* ---- Faults. ---- */

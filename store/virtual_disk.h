@@ -69,6 +69,12 @@ int virtual_disk_open_store(struct virtual_disk *disk, const char *name,
                             enum gossip_sqlite_mode mode, char *ret_explanation, size_t size,
                             struct gossip_store **ret_store);
 
+/* As gossip_file_open() and, of a file store, gossip_store_remove(), of the file name on disk. */
+int virtual_disk_open_file(struct virtual_disk *disk, const char *name, enum gossip_file_mode mode,
+                           char *ret_explanation, size_t size, struct gossip_store **ret_store);
+int virtual_disk_remove_file(struct virtual_disk *disk, const char *name, char *ret_explanation,
+                             size_t size);
+
 /* The machine dies. From the next operation on everything fails with IO until
  * virtual_disk_restart(); nothing more reaches the disk. */
 void virtual_disk_crash(struct virtual_disk *disk);

@@ -319,6 +319,13 @@ static int write_file(struct virtual_disk *disk, const char *path, const uint8_t
     return number;
 }
 
+static int table_write(struct file_system *system, const char *path, const uint8_t *bytes,
+                       size_t size, struct explanation *explanation)
+{
+    return explained(write_file(disk_of(system), path, bytes, size, true), explanation, path,
+                     "write it");
+}
+
 static int table_replace(struct file_system *system, const char *path, const uint8_t *bytes,
                          size_t size, struct explanation *explanation)
 {
@@ -384,6 +391,7 @@ const struct file_system_ops virtual_operations = {
     .sync_directory = table_sync_directory,
     .identify = table_identify,
     .read = table_read,
+    .write = table_write,
     .replace = table_replace,
     .overwrite = table_overwrite,
     .lock = table_lock,

@@ -40,15 +40,64 @@ static int reopen_sqlite(void *context, struct gossip_store **ret_store)
     return gossip_sqlite_open(place->path, GOSSIP_SQLITE_OPEN, NULL, 0, ret_store);
 }
 
-static void discard_sqlite(void *context)
+/* A removal leaves the lock, and nothing else. */
+static void discard(void *context)
 {
     struct place *place = context;
     char lock[160];
 
     snprintf(lock, sizeof(lock), "%s.lock", place->path);
-    assert_int_equal(unlink(place->path), 0);
+    assert_int_equal(gossip_store_remove(place->path, NULL, 0), GOSSIP_OK);
     assert_int_equal(unlink(lock), 0);
-    assert_int_equal(rmdir(place->directory), 0); /* Nothing else is left. */
+    assert_int_equal(rmdir(place->directory), 0);
+}
+
+static int create_file(void *context, struct gossip_store **ret_store)
+{
+    struct place *place = context;
+    char explanation[512];
+    int error;
+
+    assert_true(scratch_directory("store", place->directory, sizeof(place->directory)));
+    snprintf(place->path, sizeof(place->path), "%s/clock.json", place->directory);
+    error = gossip_file_open(place->path, GOSSIP_FILE_CREATE, explanation, sizeof(explanation),
+                             ret_store);
+    if (error < 0)
+        print_message("%s\n", explanation);
+    return error;
+}
+
+static int reopen_file(void *context, struct gossip_store **ret_store)
+{
+    struct place *place = context;
+
+    return gossip_file_open(place->path, GOSSIP_FILE_OPEN, NULL, 0, ret_store);
+}
+
+static int create_virtual_file(void *context, struct gossip_store **ret_store)
+{
+    struct virtual_disk **disk = context;
+
+    virtual_disk_install(1);
+    *disk = virtual_disk_create(1);
+    assert_non_null(*disk);
+    return virtual_disk_open_file(*disk, "clock.json", GOSSIP_FILE_CREATE, NULL, 0, ret_store);
+}
+
+static int reopen_virtual_file(void *context, struct gossip_store **ret_store)
+{
+    struct virtual_disk **disk = context;
+
+    return virtual_disk_open_file(*disk, "clock.json", GOSSIP_FILE_OPEN, NULL, 0, ret_store);
+}
+
+static void discard_virtual_file(void *context)
+{
+    struct virtual_disk **disk = context;
+
+    assert_int_equal(virtual_disk_used(*disk), virtual_disk_size(*disk, "clock.json") +
+                                                   virtual_disk_size(*disk, "clock.json.state"));
+    virtual_disk_destroy(*disk);
 }
 
 static int create_virtual(void *context, struct gossip_store **ret_store)
@@ -72,7 +121,9 @@ static void discard_virtual(void *context)
 {
     struct virtual_disk **disk = context;
 
-    assert_int_equal(virtual_disk_used(*disk), virtual_disk_size(*disk, "node.db"));
+    assert_int_equal(virtual_disk_used(*disk), virtual_disk_size(*disk, "node.db") +
+                                                   virtual_disk_size(*disk, "node.db.side") +
+                                                   virtual_disk_size(*disk, "node.db.marker"));
     virtual_disk_destroy(*disk);
 }
 
@@ -146,11 +197,15 @@ int main(void)
 {
     static struct place place;
     static const struct store_factory memory = {"memory", create_memory, NULL, NULL, NULL};
-    static const struct store_factory sqlite = {"sqlite", create_sqlite, reopen_sqlite,
-                                                discard_sqlite, &place};
+    static const struct store_factory sqlite = {"sqlite", create_sqlite, reopen_sqlite, discard,
+                                                &place};
     static struct virtual_disk *disk;
     static const struct store_factory on_disk = {"sqlite on a virtual disk", create_virtual,
                                                  reopen_virtual, discard_virtual, &disk};
+    static const struct store_factory file = {"file", create_file, reopen_file, discard, &place};
+    static const struct store_factory file_on_disk = {"file on a virtual disk", create_virtual_file,
+                                                      reopen_virtual_file, discard_virtual_file,
+                                                      &disk};
     const struct CMUnitTest memory_tests[] = {
         cmocka_unit_test(test_no_memory),
     };
@@ -158,6 +213,8 @@ int main(void)
 
     /* In this order: that virtual disks were installed does nothing to real ones. */
     failures += store_contract_run(&on_disk);
+    failures += store_contract_run(&file_on_disk);
+    failures += store_contract_run(&file);
     failures += store_contract_run(&sqlite);
     failures += cmocka_run_group_tests_name("memory alone", memory_tests, NULL, NULL);
     return failures;
