@@ -90,7 +90,7 @@ int deliver_event(struct gossip_node *node, uint32_t number, const struct chain 
     author->leaf_fits = false;
     node->trie_fits = false;
     node->delivery++;
-    return GOSSIP_OK;
+    return reissue_note(node, number, frame);
 }
 
 enum context_state {

@@ -200,6 +200,9 @@ static int compare_entry(struct gossip_node *node, uint32_t peer, const uint8_t 
     uint64_t have = author == NULL ? 0 : author_have(author);
     uint8_t head[GOSSIP_SHORT_HASH_SIZE];
 
+    /* Its own branch may go on, at a peer that does not know of the cut. */
+    if (author != NULL && author->stored.cut != 0 && entry->have >= author->stored.cut)
+        reissue_shown(node, peer, number, entry->have);
     if (MUSEUM(MERGE_DIGEST) && author != NULL && entry->have > have)
         return gossip_vclock_raise(&node->have, number, entry->have);
     /* Of two cuts the lesser counts: whoever has the greater, or none, asks. */
@@ -359,6 +362,24 @@ static int answer(struct gossip_node *node, uint32_t number, const struct wire_d
     return send_digest(node, number, &digest);
 }
 
+/* Whether a list says all that its writer holds, and none of it would be of ours and is not here.
+ * Whose an author is that we do not know only events tell. */
+static bool lacks_none_of_ours(const struct gossip_node *node, const struct wire_digest *digest,
+                               const struct comparison *comparison)
+{
+    if (!digest->authors.present || digest->authors.first != NULL || digest->authors.last != NULL ||
+        comparison->need_count == NEEDS_MAX)
+        return false;
+    for (size_t i = 0; i < comparison->need_count; i++) {
+        uint32_t number = authors_find(&node->authors, comparison->needs[i].author);
+
+        if (number == NO_AUTHOR || memcmp(node->authors.items[number]->stored.key,
+                                          node->identity->key, GOSSIP_KEY_SIZE) == 0)
+            return false;
+    }
+    return true;
+}
+
 static int close_exchange(struct gossip_node *node, uint32_t number,
                           const struct wire_digest *answer, struct comparison *comparison)
 {
@@ -414,6 +435,7 @@ enum gossip_verdict exchange_receive(struct gossip_node *node, uint32_t number,
         roots(node, digest->exchange, &own);
         peer->in_step = memcmp(own.root, digest->root, sizeof(own.root)) == 0;
         if (peer->in_step) {
+            peer->has_shown = true;
             node->stats.in_step++;
             slow_down(node);
             return GOSSIP_DATAGRAM_ACCEPTED;
@@ -429,6 +451,8 @@ enum gossip_verdict exchange_receive(struct gossip_node *node, uint32_t number,
     result = compare(node, number, digest, &comparison);
     if (result == 0)
         return GOSSIP_DATAGRAM_MALFORMED;
+    if (result > 0 && digest->step == STEP_ANSWER && lacks_none_of_ours(node, digest, &comparison))
+        peer->has_shown = true;
     if (result > 0 && digest->step == STEP_ANSWER)
         result = close_exchange(node, number, digest, &comparison);
     if (result >= 0)

@@ -351,6 +351,8 @@ int greet_proven(struct gossip_node *node, uint32_t number, const struct gossip_
     if (!is_new)
         return GOSSIP_OK;
     peer->in_step = false;
+    peer->has_shown = false;
+    reissue_met(node);
     error = save_address(node, peer);
     if (error < 0)
         return error;

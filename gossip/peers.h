@@ -92,7 +92,8 @@ struct peer {
     bool answered;   /* We have answered an exchange of its, which it may close. */
     uint8_t answered_exchange[GOSSIP_NONCE_SIZE];
     bool in_step;
-    bool wanted; /* An exchange with it is due at once. */
+    bool has_shown; /* Since our last cut, that it knows of no event of ours that is not here. */
+    bool wanted;    /* An exchange with it is due at once. */
     uint64_t exchanges;
     uint64_t answers;
 

@@ -13,6 +13,9 @@ enum {
     ATTEMPTS_MAX = 10,
     WRITTEN_AT_ONCE = 64,
     FETCH_WINDOW = 262144,
+    SEEK_AGAIN_MS = 60000,
+    /* Longer than this no peer keeps us from writing by what it says that it holds. */
+    LEARN_MS = 30000,
 };
 
 void reissue_clear(struct reissue *reissue)
@@ -21,12 +24,22 @@ void reissue_clear(struct reissue *reissue)
         free(reissue->waiting[i].payload);
     free(reissue->waiting);
     free(reissue->issued);
+    free(reissue->fetches);
     memset(reissue, 0, sizeof(*reissue));
 }
 
 void reissue_stir(struct gossip_node *node)
 {
     node->reissue.is_due = true;
+    node->reissue.seeks = true;
+    node->reissue.learn_ms = 0;
+    for (size_t i = 0; i < node->peers.count; i++)
+        node->peers.items[i]->has_shown = false;
+}
+
+void reissue_met(struct gossip_node *node)
+{
+    node->reissue.seeks = true;
 }
 
 /* Whether an author is ours and has forked: its key was not evicted, which is no accident. */
@@ -81,8 +94,9 @@ static int note_issued(struct reissue *reissue, const uint8_t *hash)
         reissue->issued = wider;
         reissue->issued_capacity = capacity;
     }
-    memmove(reissue->issued + place + 1, reissue->issued + place,
-            (reissue->issued_count - place) * GOSSIP_HASH_SIZE);
+    if (place < reissue->issued_count)
+        memmove(reissue->issued + place + 1, reissue->issued + place,
+                (reissue->issued_count - place) * GOSSIP_HASH_SIZE);
     memcpy(reissue->issued[place], hash, GOSSIP_HASH_SIZE);
     reissue->issued_count++;
     return GOSSIP_OK;
@@ -99,9 +113,23 @@ static int find_issued(void *context, const struct gossip_record *record)
     return supersedes_find(&frame, &hash) ? note_issued(&node->reissue, hash) : GOSSIP_OK;
 }
 
+int reissue_note(struct gossip_node *node, uint32_t number, const struct frame *frame)
+{
+    const uint8_t *hash;
+
+    /* Until the first search it is found there. */
+    if (!node->reissue.has_issued ||
+        memcmp(node->authors.items[number]->stored.key, node->identity->key, GOSSIP_KEY_SIZE) !=
+            0 ||
+        !supersedes_find(frame, &hash))
+        return GOSSIP_OK;
+    return note_issued(&node->reissue, hash);
+}
+
 /* Reads all of our own events that count. Only a node that has forked ever does. */
 static int find_all_issued(struct gossip_node *node)
 {
+    node->reissue.issued_count = 0;
     for (uint32_t i = 0; i < node->authors.count; i++) {
         const struct author *author = node->authors.items[i];
         int error;
@@ -168,8 +196,9 @@ static int note_original(struct gossip_node *node, const uint8_t *hash, const st
         return GOSSIP_ERR_NOMEM;
     memcpy(original.hash, hash, GOSSIP_HASH_SIZE);
     memcpy(original.payload, payload, size);
-    memmove(reissue->waiting + place + 1, reissue->waiting + place,
-            (reissue->waiting_count - place) * sizeof(*reissue->waiting));
+    if (place < reissue->waiting_count)
+        memmove(reissue->waiting + place + 1, reissue->waiting + place,
+                (reissue->waiting_count - place) * sizeof(*reissue->waiting));
     reissue->waiting[place] = original;
     reissue->waiting_count++;
     reissue->waiting_bytes += size;
@@ -245,6 +274,29 @@ static int ask(struct gossip_node *node, struct branch_fetch *fetch)
     }
 }
 
+/* Finds or makes the fetch of an author's branch from a peer. NOMEM. */
+static int add_fetch(struct reissue *reissue, uint32_t author, uint32_t peer,
+                     struct branch_fetch **ret_fetch)
+{
+    struct branch_fetch *fetch = find_fetch(reissue, author, peer);
+
+    if (fetch == NULL && reissue->fetch_count == reissue->fetch_capacity) {
+        size_t capacity = reissue->fetch_capacity == 0 ? 16 : reissue->fetch_capacity * 2;
+        void *wider = realloc(reissue->fetches, capacity * sizeof(*fetch));
+
+        if (wider == NULL)
+            return GOSSIP_ERR_NOMEM;
+        reissue->fetches = wider;
+        reissue->fetch_capacity = capacity;
+    }
+    if (fetch == NULL) {
+        fetch = &reissue->fetches[reissue->fetch_count++];
+        *fetch = (struct branch_fetch){.is_done = true};
+    }
+    *ret_fetch = fetch;
+    return GOSSIP_OK;
+}
+
 static int begin_fetch(struct gossip_node *node, uint32_t number, uint32_t peer)
 {
     struct reissue *reissue = &node->reissue;
@@ -255,13 +307,16 @@ static int begin_fetch(struct gossip_node *node, uint32_t number, uint32_t peer)
 
     if (fetch != NULL && fetch->cut == author->stored.cut)
         return GOSSIP_OK;
-    if (fetch == NULL && reissue->fetch_count == REISSUE_FETCHES_MAX)
+    if (reissue->fetching == REISSUE_FETCHES_MAX && (fetch == NULL || fetch->is_done)) {
+        reissue->seeks = true; /* When one of those is done. */
         return GOSSIP_OK;
+    }
     error = branch_chain(node, number, author->stored.cut - 1, &chain);
+    if (error >= 0)
+        error = add_fetch(reissue, number, peer, &fetch);
     if (error < 0)
         return error;
-    if (fetch == NULL)
-        fetch = &reissue->fetches[reissue->fetch_count++];
+    reissue->fetching += fetch->is_done;
     *fetch = (struct branch_fetch){
         .author = number, .peer = peer, .cut = author->stored.cut, .chain = chain};
     return ask(node, fetch);
@@ -269,11 +324,16 @@ static int begin_fetch(struct gossip_node *node, uint32_t number, uint32_t peer)
 
 static int begin_fetches(struct gossip_node *node)
 {
+    node->reissue.seeks = false;
     for (uint32_t i = 0; i < node->authors.count; i++) {
         const struct author *author = node->authors.items[i];
 
-        if (!is_forked_own(node, author) || author_have(author) + 1 != author->stored.cut)
-            continue; /* What comes before the cut comes first. */
+        if (!is_forked_own(node, author))
+            continue;
+        if (author_have(author) + 1 != author->stored.cut) {
+            node->reissue.seeks = true; /* What comes before the cut comes first. */
+            continue;
+        }
         for (uint32_t j = 0; j < node->peers.count; j++) {
             int error = node->peers.items[j]->state == GOSSIP_PEER_ALIVE ? begin_fetch(node, i, j)
                                                                          : GOSSIP_OK;
@@ -283,6 +343,25 @@ static int begin_fetches(struct gossip_node *node)
         }
     }
     return GOSSIP_OK;
+}
+
+static void end_fetch(struct reissue *reissue, struct branch_fetch *fetch)
+{
+    fetch->is_done = true;
+    reissue->fetching--;
+}
+
+void reissue_shown(struct gossip_node *node, uint32_t peer, uint32_t author, uint64_t have)
+{
+    struct branch_fetch *fetch;
+
+    if (!is_forked_own(node, node->authors.items[author]))
+        return;
+    fetch = find_fetch(&node->reissue, author, peer);
+    node->reissue.seeks = true;
+    /* It has grown, at a peer that does not know of the cut. */
+    if (fetch != NULL && fetch->is_done && have > fetch->chain.seq)
+        fetch->cut = 0;
 }
 
 bool reissue_receive(struct gossip_node *node, uint32_t peer, uint32_t author, uint64_t have)
@@ -295,7 +374,8 @@ bool reissue_receive(struct gossip_node *node, uint32_t peer, uint32_t author, u
     fetch->have = have;
     fetch->attempts = 0;
     fetch->due_ms = node->now_ms;
-    fetch->is_done = have <= fetch->chain.seq;
+    if (have <= fetch->chain.seq)
+        end_fetch(&node->reissue, fetch);
     return true;
 }
 
@@ -366,30 +446,31 @@ int reissue_take_run(struct gossip_node *node, uint32_t number, const struct run
     fetch->chain = chain;
     fetch->attempts = 0;
     fetch->due_ms = node->now_ms;
-    fetch->is_done = chain.seq >= fetch->have;
+    if (chain.seq >= fetch->have)
+        end_fetch(&node->reissue, fetch);
     *ret_verdict = GOSSIP_DATAGRAM_ACCEPTED;
     return GOSSIP_OK;
 }
 
-static int go_on_fetching(struct gossip_node *node, bool *ret_is_busy)
+static int go_on_fetching(struct gossip_node *node)
 {
     struct reissue *reissue = &node->reissue;
 
-    *ret_is_busy = false;
     for (size_t i = 0; i < reissue->fetch_count; i++) {
         struct branch_fetch *fetch = &reissue->fetches[i];
+        bool is_alive = node->peers.items[fetch->peer]->state == GOSSIP_PEER_ALIVE;
         int error;
 
-        if (fetch->is_done)
+        if (fetch->is_done || (is_alive && fetch->due_ms > node->now_ms))
             continue;
-        if (fetch->attempts >= ATTEMPTS_MAX ||
-            node->peers.items[fetch->peer]->state != GOSSIP_PEER_ALIVE) {
+        if (!is_alive || fetch->attempts >= ATTEMPTS_MAX) {
+            /* It is begun anew when the peer is met again, or else after a while. */
+            if (is_alive && reissue->seek_ms == 0)
+                reissue->seek_ms = node->now_ms + SEEK_AGAIN_MS;
+            end_fetch(reissue, fetch);
             reissue->fetches[i--] = reissue->fetches[--reissue->fetch_count];
-            continue; /* It is begun anew when the peer is there again. */
-        }
-        *ret_is_busy = true;
-        if (fetch->due_ms > node->now_ms)
             continue;
+        }
         error = ask(node, fetch);
         if (error < 0)
             return error;
@@ -397,50 +478,123 @@ static int go_on_fetching(struct gossip_node *node, bool *ret_is_busy)
     return GOSSIP_OK;
 }
 
+/* ---- What we did and have forgotten. ---- */
+
+/*
+ * A node that was set back may have written these events again before, and its peers know it: in a
+ * list of what it holds each has shown that all of ours is here, or the wait is over. Where nobody
+ * is there nobody can be asked, nor read what would be written. What remains is what none of those
+ * knows that are met: then there are two, and both tell of which event they are.
+ */
+static bool has_learnt(const struct gossip_node *node, bool *ret_is_alone)
+{
+    *ret_is_alone = true;
+    for (size_t i = 0; i < node->peers.count; i++) {
+        const struct peer *peer = node->peers.items[i];
+
+        if (peer->state != GOSSIP_PEER_ALIVE)
+            continue;
+        *ret_is_alone = false;
+        if (!peer->has_shown)
+            return node->reissue.learn_ms != 0 && node->reissue.learn_ms <= node->now_ms;
+    }
+    return !*ret_is_alone;
+}
+
+/* When a peer may be asked what it holds, which is at most once a period. */
+static uint64_t ask_list_ms(const struct gossip_node *node, const struct peer *peer)
+{
+    if (peer->state != GOSSIP_PEER_ALIVE || peer->has_shown || peer->asking || peer->wanted)
+        return UINT64_MAX;
+    return peer->exchanges == 0 ? 0 : peer->asked_ms + node->period_ms;
+}
+
+/* Has peers tell what they hold. */
+static void learn(struct gossip_node *node, bool is_alone)
+{
+    if (is_alone) {
+        node->reissue.learn_ms = 0;
+        return;
+    }
+    if (node->reissue.learn_ms == 0)
+        node->reissue.learn_ms = node->now_ms + LEARN_MS;
+    for (size_t i = 0; i < node->peers.count; i++) {
+        struct peer *peer = node->peers.items[i];
+
+        if (ask_list_ms(node, peer) > node->now_ms)
+            continue;
+        peer->wanted = true;
+        peers_stir(&node->peers);
+    }
+}
+
 /* ---- Writing. ---- */
+
+static int write_again(struct gossip_node *node, const struct original *original)
+{
+    int error = publish_fields(node, &(struct publication_fields){.supersedes = original->hash,
+                                                                  .payload = original->payload,
+                                                                  .payload_size = original->size});
+
+    if (error >= 0)
+        error = note_issued(&node->reissue, original->hash);
+    if (error < 0)
+        return error;
+    node->stats.reissued++;
+    return node_notice(
+        node, GOSSIP_NOTICE_REISSUED, NO_PEER,
+        (struct gossip_dot){node->self, node->authors.items[node->self]->stored.have}, 0);
+}
 
 static int write_waiting(struct gossip_node *node)
 {
     struct reissue *reissue = &node->reissue;
-    size_t written = 0;
+    size_t done = 0;
     int error = GOSSIP_OK;
 
-    while (written < reissue->waiting_count && written < WRITTEN_AT_ONCE && error >= 0 &&
+    while (done < reissue->waiting_count && done < WRITTEN_AT_ONCE && error >= 0 &&
            !gossip_node_batch_is_full(node)) {
-        struct original *original = &reissue->waiting[written];
+        struct original *original = &reissue->waiting[done];
 
-        error = publish_fields(node, &(struct publication_fields){.supersedes = original->hash,
-                                                                  .payload = original->payload,
-                                                                  .payload_size = original->size});
-        if (error < 0)
-            break;
-        error = note_issued(reissue, original->hash);
+        /* It has come from a peer meanwhile where it was. */
+        if (!is_issued(reissue, original->hash)) {
+            error = write_again(node, original);
+            if (error < 0)
+                break;
+        }
         reissue->waiting_bytes -= original->size;
         free(original->payload);
         original->payload = NULL;
-        written++;
-        node->stats.reissued++;
-        if (error >= 0)
-            error = node_notice(
-                node, GOSSIP_NOTICE_REISSUED, NO_PEER,
-                (struct gossip_dot){node->self, node->authors.items[node->self]->stored.have}, 0);
+        done++;
     }
-    reissue->waiting_count -= written;
-    memmove(reissue->waiting, reissue->waiting + written,
-            reissue->waiting_count * sizeof(*reissue->waiting));
+    reissue->waiting_count -= done;
+    if (done > 0 && reissue->waiting_count > 0)
+        memmove(reissue->waiting, reissue->waiting + done,
+                reissue->waiting_count * sizeof(*reissue->waiting));
+    if (reissue->waiting_count == 0)
+        reissue->learn_ms = 0;
     return error;
+}
+
+static bool may_write(const struct gossip_node *node)
+{
+    return !node->read_only && amnesia_may_write(node) &&
+           !cuts_key_is_evicted(node, node->identity->key);
 }
 
 int reissue_time(struct gossip_node *node)
 {
     struct reissue *reissue = &node->reissue;
-    bool is_busy = false;
+    bool is_alone;
     int error = GOSSIP_OK;
 
-    if (!reissue->is_due && reissue->waiting_count == 0 && reissue->fetch_count == 0)
-        return GOSSIP_OK;
-    if (node->read_only || !amnesia_may_write(node) ||
-        cuts_key_is_evicted(node, node->identity->key))
+    if (reissue->seek_ms != 0 && reissue->seek_ms <= node->now_ms) {
+        reissue->seek_ms = 0;
+        reissue->seeks = true;
+    }
+    if ((!reissue->is_due && reissue->waiting_count == 0 && !reissue->seeks &&
+         reissue->fetching == 0) ||
+        !may_write(node))
         return GOSSIP_OK;
     if (!reissue->has_issued)
         error = find_all_issued(node);
@@ -448,33 +602,48 @@ int reissue_time(struct gossip_node *node)
         reissue->is_due = false;
         error = find_held(node);
     }
-    if (error >= 0)
+    if (error >= 0 && reissue->seeks)
         error = begin_fetches(node);
     if (error >= 0)
-        error = go_on_fetching(node, &is_busy);
+        error = go_on_fetching(node);
     /* All that can be had is put in order first. */
-    if (error >= 0 && !is_busy)
-        error = write_waiting(node);
-    return error;
+    if (error < 0 || reissue->fetching > 0 || reissue->waiting_count == 0)
+        return error;
+    if (has_learnt(node, &is_alone))
+        return write_waiting(node);
+    learn(node, is_alone);
+    return GOSSIP_OK;
 }
 
 uint64_t reissue_deadline(const struct gossip_node *node)
 {
     const struct reissue *reissue = &node->reissue;
     uint64_t deadline = UINT64_MAX;
-    bool is_busy = false;
+    bool is_alone;
 
-    if (node->read_only || !amnesia_may_write(node) ||
-        cuts_key_is_evicted(node, node->identity->key))
+    if (!may_write(node))
         return UINT64_MAX;
-    for (size_t i = 0; i < reissue->fetch_count; i++) {
+    if (reissue->is_due)
+        return node->now_ms;
+    if (reissue->seek_ms != 0)
+        deadline = reissue->seek_ms;
+    for (size_t i = 0; i < reissue->fetch_count && reissue->fetching > 0; i++) {
         const struct branch_fetch *fetch = &reissue->fetches[i];
 
-        if (fetch->is_done)
-            continue;
-        is_busy = true;
-        if (fetch->due_ms < deadline)
+        if (!fetch->is_done && fetch->due_ms < deadline)
             deadline = fetch->due_ms;
     }
-    return !is_busy && (reissue->waiting_count > 0 || reissue->is_due) ? node->now_ms : deadline;
+    if (reissue->fetching > 0 || reissue->waiting_count == 0)
+        return deadline;
+    if (has_learnt(node, &is_alone))
+        return node->now_ms;
+    if (reissue->learn_ms != 0 && reissue->learn_ms < deadline && !is_alone)
+        deadline = reissue->learn_ms;
+    for (size_t i = 0; i < node->peers.count; i++) {
+        uint64_t due = ask_list_ms(node, node->peers.items[i]);
+
+        if (due < deadline)
+            deadline = due;
+    }
+    return deadline;
 }

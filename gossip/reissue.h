@@ -15,7 +15,7 @@
 enum {
     REISSUES_MAX = 4096,         /* Events that wait to be written again, */
     REISSUE_BYTES_MAX = 8 << 20, /* and bytes of their payloads. */
-    REISSUE_FETCHES_MAX = 64,    /* Pairs of own author and peer. */
+    REISSUE_FETCHES_MAX = 16,    /* Branches that are being fetched at a time. */
 };
 
 /* An event to be written again. */
@@ -26,7 +26,7 @@ struct original {
     uint8_t *payload;
 };
 
-/* A peer's branch of one of our authors. */
+/* A peer's branch of one of our authors. It is kept when it is done, so that it is fetched once. */
 struct branch_fetch {
     uint32_t author;
     uint32_t peer;
@@ -49,8 +49,13 @@ struct reissue {
     size_t waiting_count;
     size_t waiting_capacity;
     size_t waiting_bytes;
-    struct branch_fetch fetches[REISSUE_FETCHES_MAX];
+    bool seeks;        /* There may be a branch that was not asked for yet. */
+    uint64_t seek_ms;  /* When those that gave no answer are asked again; 0: there are none. */
+    uint64_t learn_ms; /* Until then it waits to be told what it did itself; 0: not begun. */
+    struct branch_fetch *fetches;
     size_t fetch_count;
+    size_t fetch_capacity;
+    size_t fetching; /* How many of them are not done. */
 };
 
 struct gossip_node;
@@ -59,6 +64,14 @@ void reissue_clear(struct reissue *reissue);
 
 /* An own author was cut, or loaded so. */
 void reissue_stir(struct gossip_node *node);
+
+/* A peer can be asked again, or shows events of an own author behind its cut, up to have. */
+void reissue_met(struct gossip_node *node);
+void reissue_shown(struct gossip_node *node, uint32_t peer, uint32_t author, uint64_t have);
+
+/* An event of this author was delivered: where it is an own one that was written again, that need
+ * not be done once more. NOMEM. */
+int reissue_note(struct gossip_node *node, uint32_t author, const struct frame *frame);
 
 /* Whether runs of this own author from this peer are wanted though they lie behind its cut. */
 bool reissue_wants(const struct gossip_node *node, uint32_t author, uint32_t peer, uint64_t first);

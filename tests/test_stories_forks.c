@@ -1,0 +1,260 @@
+/*
+ * What an owner does about a fork of its own: a node that was set back where nothing could tell it
+ * has given seqs two contents. All that it wrote on either branch is written again, once, whoever
+ * holds it and whenever they turn up.
+ */
+#include "tests/story.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+#include <cmocka.h>
+
+/* How often word stands in what node shows. */
+static unsigned count_of(struct world *world, unsigned node, const char *word)
+{
+    const char *log = story_log(world, node);
+    unsigned count = 0;
+
+    for (const char *found = strstr(log, word); found != NULL; found = strstr(found + 1, word))
+        count++;
+    return count;
+}
+
+static unsigned all_once; /* Of how many nodes, from the first, the next is asked. */
+static const char *const *all_words;
+
+static bool all_are_there(struct world *world)
+{
+    for (unsigned i = 0; i < all_once; i++) {
+        for (const char *const *word = all_words; *word != NULL; word++) {
+            if (world_state(world, i) == WORLD_UP && count_of(world, i, *word) == 0)
+                return false;
+        }
+    }
+    return story_in_step(world);
+}
+
+/* Each of the words, which ends with NULL, comes to be shown once by each of the first nodes. */
+static void come_once(struct world *world, unsigned nodes, const char *const *words)
+{
+    all_once = nodes;
+    all_words = words;
+    if (!world_run_until(world, all_are_there, 3 * STORY_MINUTE_MS)) {
+        for (unsigned i = 0; i < nodes; i++) {
+            if (world_state(world, i) == WORLD_UP)
+                print_message("n%u: %s\n", i + 1, story_log(world, i));
+        }
+        fail_msg("not all of it is everywhere");
+    }
+    /* Nor does it come a second time. */
+    world_run(world, STORY_MINUTE_MS);
+    for (unsigned i = 0; i < nodes; i++) {
+        for (const char *const *word = words; *word != NULL; word++) {
+            if (world_state(world, i) == WORLD_UP && count_of(world, i, *word) != 1)
+                fail_msg("n%u shows %s", i + 1, story_log(world, i));
+        }
+    }
+}
+
+/* Node 0 has written "trunk", of which there is a backup, and is set back to that. */
+static void begin_at_trunk(struct world *world)
+{
+    story_tells(world, 0, "trunk");
+    story_meet(world);
+    world_stop(world, 0);
+    world_backup(world, 0);
+    world_start(world, 0);
+    story_meet(world);
+}
+
+/* It is set back as a whole machine, and writes before it can ask anybody. */
+static void go_back_and_fork(struct world *world, const char *text)
+{
+    world_kill(world, 0, VIRTUAL_DAMAGE_NONE);
+    story_part_all(world);
+    assert_true(world_restore(world, 0));
+    world_start(world, 0);
+    story_tells(world, 0, text);
+}
+
+/* B7, T11: a peer that alone holds some of a branch comes when the fork is long since repaired. The
+ * owner has started again meanwhile, alone, and knows of nothing that would be left to do. */
+static void holder_comes_late(struct story *story)
+{
+    static const char *const soon[] = {"trunk", "first", "mine", NULL};
+    static const char *const all[] = {"trunk", "first", "second", "third", "mine", NULL};
+    struct world *world = story_begin(story, 3);
+
+    begin_at_trunk(world);
+    story_tells(world, 0, "first");
+    story_meet(world);
+    story_unlink(world, 0, 1);
+    story_unlink(world, 1, 2);
+    story_tells(world, 0, "second");
+    story_tells(world, 0, "third");
+    story_await(world, 2, 0, 4);
+    go_back_and_fork(world, "mine");
+    world_stop(world, 2);
+    world_heal(world);
+    come_once(world, 2, soon);
+    world_stop(world, 0);
+    world_stop(world, 1);
+    world_start(world, 0);
+    world_run(world, STORY_MINUTE_MS);
+    world_start(world, 2);
+    world_start(world, 1);
+    come_once(world, 3, all);
+    story_end(story);
+}
+
+/* The same, and the owner has never been away. */
+static void holder_comes_late_to_a_running_owner(struct story *story)
+{
+    static const char *const soon[] = {"trunk", "first", "mine", NULL};
+    static const char *const all[] = {"trunk", "first", "second", "third", "mine", NULL};
+    struct world *world = story_begin(story, 3);
+
+    begin_at_trunk(world);
+    story_tells(world, 0, "first");
+    story_meet(world);
+    story_unlink(world, 0, 1);
+    story_unlink(world, 1, 2);
+    story_tells(world, 0, "second");
+    story_tells(world, 0, "third");
+    story_await(world, 2, 0, 4);
+    go_back_and_fork(world, "mine");
+    world_stop(world, 2);
+    world_heal(world);
+    come_once(world, 2, soon);
+    world_stop(world, 1); /* Nobody is left whom it could ask. */
+    world_run(world, STORY_MINUTE_MS);
+    world_start(world, 2);
+    world_start(world, 1);
+    come_once(world, 3, all);
+    story_end(story);
+}
+
+/* D13: an owner has written its branches again, and is set back once more, to when it had not. What
+ * it did it hears of from its peers before it would do it a second time. */
+static void forgets(struct story *story, unsigned events)
+{
+    static const char *const all[] = {"trunk", "theirs", "mine", NULL};
+    struct world *world = story_begin(story, 3);
+
+    begin_at_trunk(world);
+    story_tells(world, 0, "theirs");
+    for (unsigned i = 1; i < events; i++)
+        story_tells(world, 0, "other");
+    story_meet(world);
+    go_back_and_fork(world, "mine");
+    world_stop(world, 0);
+    world_backup(world, 0);
+    world_start(world, 0);
+    world_heal(world);
+    come_once(world, 3, all);
+    assert_int_equal(story_stats(world, 0).reissued, events + 1);
+    world_kill(world, 0, VIRTUAL_DAMAGE_NONE);
+    assert_true(story->seed % 2 == 0 ? world_restore(world, 0) : world_copy_back(world, 0));
+    world_start(world, 0);
+    come_once(world, 3, all);
+    assert_int_equal(story_stats(world, 0).reissued, 0);
+    for (unsigned i = 0; i < 3; i++)
+        assert_int_equal(count_of(world, i, "other"), events - 1);
+    story_end(story);
+}
+
+static void owner_forgets_it(struct story *story)
+{
+    forgets(story, 1);
+}
+
+static void owner_forgets_much(struct story *story)
+{
+    forgets(story, 400);
+}
+
+/* The same where it knows of its fork, but not of what it did about it, and starts alone. */
+static void owner_forgets_it_alone(struct story *story)
+{
+    static const char *const all[] = {"trunk", "theirs", "mine", NULL};
+    struct world *world = story_begin(story, 3);
+
+    begin_at_trunk(world);
+    story_tells(world, 0, "theirs");
+    story_meet(world);
+    go_back_and_fork(world, "mine");
+    story_link(world, 0, 1);
+    while (story_stats(world, 0).forks_proven == 0 && world_is_sound(world))
+        world_run(world, 1);
+    world_kill(world, 0, VIRTUAL_DAMAGE_NONE);
+    world_backup(world, 0);
+    world_start(world, 0);
+    world_heal(world);
+    come_once(world, 3, all);
+    world_kill(world, 0, VIRTUAL_DAMAGE_NONE);
+    story_part_all(world);
+    assert_true(world_restore(world, 0));
+    world_start(world, 0);
+    world_run(world, 2 * STORY_MINUTE_MS);
+    world_heal(world);
+    come_once(world, 3, all);
+    story_end(story);
+}
+
+/* The same; and the owner has lost all that it ever wrote, also what came before the fork. */
+static void owner_lost_the_trunk(struct story *story)
+{
+    static const char *const soon[] = {"trunk", "first", "mine", NULL};
+    static const char *const all[] = {"trunk", "first", "second", "third", "mine", NULL};
+    struct world_options options = {.unchecked = true}; /* It knows nothing of this copy. */
+    struct world *world = story_begin_with(story, 3, &options);
+    struct virtual_disk_image *image;
+
+    assert_true(world_run_until(world, story_in_step, STORY_MINUTE_MS));
+    world_stop(world, 0);
+    image = virtual_disk_copy(world_disk(world, 0), false);
+    assert_non_null(image);
+    world_start(world, 0);
+    begin_at_trunk(world);
+    story_tells(world, 0, "first");
+    story_meet(world);
+    story_unlink(world, 0, 1);
+    story_unlink(world, 1, 2);
+    story_tells(world, 0, "second");
+    story_tells(world, 0, "third");
+    story_await(world, 2, 0, 4);
+    go_back_and_fork(world, "mine");
+    world_stop(world, 2);
+    world_heal(world);
+    come_once(world, 2, soon);
+    world_kill(world, 0, VIRTUAL_DAMAGE_NONE);
+    assert_true(virtual_disk_copy_back(world_disk(world, 0), image));
+    virtual_disk_image_destroy(image);
+    world_start(world, 0);
+    world_start(world, 2);
+    come_once(world, 3, all);
+    story_end(story);
+}
+
+STORY_OF_DISKS(holder_comes_late)
+STORY_OF_DISKS(holder_comes_late_to_a_running_owner)
+STORY_OF_DISKS(owner_lost_the_trunk)
+STORY_OF_DISKS(owner_forgets_it)
+STORY_OF_DISKS(owner_forgets_much)
+STORY_OF_DISKS(owner_forgets_it_alone)
+
+int main(int argc, char **argv)
+{
+    const struct CMUnitTest tests[] = {
+        STORY_TEST(holder_comes_late),    STORY_TEST(holder_comes_late_to_a_running_owner),
+        STORY_TEST(owner_lost_the_trunk), STORY_TEST(owner_forgets_it),
+        STORY_TEST(owner_forgets_much),   STORY_TEST(owner_forgets_it_alone),
+    };
+
+    if (argc > 1)
+        cmocka_set_test_filter(argv[1]); /* One story: its name, with * and ?. */
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
