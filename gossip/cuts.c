@@ -12,6 +12,7 @@
 #include "gossip/branch.h"
 #include "gossip/bytes.h"
 #include "gossip/eviction.h"
+#include "gossip/museum.h"
 
 /* ---- What records tell. ---- */
 
@@ -237,6 +238,8 @@ int cuts_review(struct gossip_node *node, uint32_t number)
     struct author *author = node->authors.items[number];
     uint64_t cut = cuts_of_key(node, author->stored.key, author->stored.epoch);
 
+    if (MUSEUM(FIRST_COMES) && author->stored.cut != 0)
+        return GOSSIP_OK;
     /* An eviction that says the same stands for the proof: it is in everybody's set. */
     if (cut == 0 ||
         (author->stored.cut != 0 &&
@@ -308,6 +311,12 @@ enum gossip_verdict cuts_take_proof(struct gossip_node *node, const struct proof
     author = node->authors.items[number];
     if (author->stored.cut != 0 && author->stored.cut <= cut)
         return GOSSIP_DATAGRAM_DUPLICATE; /* Its key is evicted. */
+    if (MUSEUM(STAND_STILL)) {
+        author->refused = author->tail.seq + 1;
+        return GOSSIP_DATAGRAM_ACCEPTED;
+    }
+    if (MUSEUM(FIRST_COMES) && author->stored.cut != 0)
+        return GOSSIP_DATAGRAM_DUPLICATE;
     record = copy_record(proof->bytes, proof->size, GOSSIP_SIGNED_PROOF, proof->id);
     if (record == NULL) {
         *ret_error = GOSSIP_ERR_NOMEM;

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "gossip/bytes.h"
+#include "gossip/museum.h"
 
 bool digest_shows(const struct author *author)
 {
@@ -11,6 +12,7 @@ bool digest_shows(const struct author *author)
 
 static const uint8_t *leaf_of(struct author *author, const struct gossip_crypto *crypto)
 {
+    static const uint8_t no_head[GOSSIP_HASH_SIZE];
     uint8_t have[8];
     uint8_t cut[8];
 
@@ -18,11 +20,12 @@ static const uint8_t *leaf_of(struct author *author, const struct gossip_crypto 
         put_fixed(have, author_have(author), sizeof(have));
         put_fixed(cut, author->stored.cut, sizeof(cut));
         crypto->hash(author->leaf,
-                     (const struct gossip_piece[]){{GOSSIP_DOMAIN_LEAF, sizeof(GOSSIP_DOMAIN_LEAF)},
-                                                   {author->stored.id, GOSSIP_ID_SIZE},
-                                                   {have, sizeof(have)},
-                                                   {author_head(author), GOSSIP_HASH_SIZE},
-                                                   {cut, sizeof(cut)}},
+                     (const struct gossip_piece[]){
+                         {GOSSIP_DOMAIN_LEAF, sizeof(GOSSIP_DOMAIN_LEAF)},
+                         {author->stored.id, GOSSIP_ID_SIZE},
+                         {have, sizeof(have)},
+                         {MUSEUM(NO_HEADS) ? no_head : author_head(author), GOSSIP_HASH_SIZE},
+                         {cut, sizeof(cut)}},
                      5);
         author->leaf_fits = true;
     }

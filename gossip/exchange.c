@@ -229,7 +229,7 @@ static int compare_entry(struct gossip_node *node, uint32_t peer, const uint8_t 
     if (entry->have < have || have == 0)
         return GOSSIP_OK;
     digest_head(node->crypto, exchange, author, head);
-    if (memcmp(head, entry->head, sizeof(head)) == 0)
+    if (MUSEUM(NO_HEADS) || memcmp(head, entry->head, sizeof(head)) == 0)
         return GOSSIP_OK;
     return deliver_disagreement(node, number, peer, have);
 }

@@ -28,7 +28,7 @@ enum museum_exhibit {
     MUSEUM_UNBOUNDED_HOLD, /* The hold-back has no bound. */
     MUSEUM_IGNORE_SIDE,    /* The side file is not looked at. */
     MUSEUM_EPOCH_OF_TIME,  /* Epochs are made of the wall clock's seconds. */
-    MUSEUM_NO_HEADS,       /* Head hashes in digests are not compared. */
+    MUSEUM_NO_HEADS,       /* Head hashes are no part of digests. */
     MUSEUM_OLD_EPOCH,      /* After a store was set back, the old epoch goes on. */
     MUSEUM_STAND_STILL,    /* A forked author ends where each node stands, without a cut. */
     MUSEUM_FIRST_COMES,    /* The first cut that is heard of is the one that counts. */

@@ -19,6 +19,7 @@
 #include "cmd/lab/campaign.h"
 #include "gossip/museum.h"
 #include "tests/museum/plans.h"
+#include "tests/museum/scenes.h"
 
 enum {
     SEEDS = 200,    /* Within so many campaigns each mistake is found ... */
@@ -28,21 +29,28 @@ enum {
 struct exhibit {
     enum museum_exhibit mistake;
     enum invariant invariant; /* Which must name it. */
-    plan_drawer *draw;
-    uint64_t found; /* The first seed that did. */
+    plan_drawer *draw;        /* The campaigns that find it, */
+    scene_player *scene;      /* or, where draw is NULL, the scenes. */
+    uint64_t found;           /* The first seed that did. */
 };
 
 static struct exhibit exhibits[] = {
-    {MUSEUM_SEND_EARLY, INVARIANT_DURABLE, plan_draw_usual, 0},
-    {MUSEUM_MERGE_DIGEST, INVARIANT_DURABLE, plan_draw_usual, 0},
-    {MUSEUM_CLOCK_APART, INVARIANT_DURABLE, plan_draw_usual, 0},
-    {MUSEUM_REUSE_COUNTER, INVARIANT_NO_REUSE, plan_draw_usual, 0},
-    {MUSEUM_DELIVER_EARLY, INVARIANT_CLOSED, plan_draw_usual, 0},
-    {MUSEUM_TICK_ON_MERGE, INVARIANT_CAUSAL, plan_draw_usual, 0},
-    {MUSEUM_RESERIALISE, INVARIANT_BYTES, plan_draw_empty, 0},
-    {MUSEUM_GO_ON, INVARIANT_DURABLE, plan_draw_usual, 0},
-    {MUSEUM_SYNC_NORMAL, INVARIANT_DURABLE, plan_draw_usual, 0},
-    {MUSEUM_UNBOUNDED_HOLD, INVARIANT_BOUNDS, plan_draw_flood, 0},
+    {MUSEUM_SEND_EARLY, INVARIANT_DURABLE, plan_draw_usual, NULL, 0},
+    {MUSEUM_MERGE_DIGEST, INVARIANT_DURABLE, plan_draw_usual, NULL, 0},
+    {MUSEUM_CLOCK_APART, INVARIANT_DURABLE, plan_draw_usual, NULL, 0},
+    {MUSEUM_REUSE_COUNTER, INVARIANT_NO_REUSE, plan_draw_usual, NULL, 0},
+    {MUSEUM_DELIVER_EARLY, INVARIANT_CLOSED, plan_draw_usual, NULL, 0},
+    {MUSEUM_TICK_ON_MERGE, INVARIANT_CAUSAL, plan_draw_usual, NULL, 0},
+    {MUSEUM_RESERIALISE, INVARIANT_BYTES, plan_draw_empty, NULL, 0},
+    {MUSEUM_GO_ON, INVARIANT_DURABLE, plan_draw_usual, NULL, 0},
+    {MUSEUM_SYNC_NORMAL, INVARIANT_DURABLE, plan_draw_usual, NULL, 0},
+    {MUSEUM_UNBOUNDED_HOLD, INVARIANT_BOUNDS, plan_draw_flood, NULL, 0},
+    {MUSEUM_IGNORE_SIDE, INVARIANT_NO_REUSE, NULL, scene_side_file, 0},
+    {MUSEUM_EPOCH_OF_TIME, INVARIANT_NO_REUSE, NULL, scene_dead_battery, 0},
+    {MUSEUM_NO_HEADS, INVARIANT_AGREEMENT, NULL, scene_even_fork, 0},
+    {MUSEUM_OLD_EPOCH, INVARIANT_NO_REUSE, NULL, scene_copied_back, 0},
+    {MUSEUM_STAND_STILL, INVARIANT_AGREEMENT, NULL, scene_uneven_fork, 0},
+    {MUSEUM_FIRST_COMES, INVARIANT_ORDER, NULL, scene_three_branches, 0},
 };
 
 enum { EXHIBITS = sizeof(exhibits) / sizeof(exhibits[0]) };
@@ -51,15 +59,20 @@ _Static_assert(EXHIBITS == MUSEUM_EXHIBITS - 1, "Each mistake is an exhibit.");
 
 static const char *page_path;
 
-static void run(enum museum_exhibit mistake, plan_drawer *draw, uint64_t seed,
+/* The campaign or scene that exhibit is shown by, with that mistake or without. */
+static void run(const struct exhibit *exhibit, enum museum_exhibit mistake, uint64_t seed,
                 world_narrator *narrator, struct campaign_result *ret_result)
 {
     struct plan plan;
 
     museum_exhibit = mistake;
-    draw(&plan, seed);
-    campaign_run(&plan, narrator, NULL, ret_result);
-    plan_clear(&plan);
+    if (exhibit->draw == NULL) {
+        exhibit->scene(seed, narrator, ret_result);
+    } else {
+        exhibit->draw(&plan, seed);
+        campaign_run(&plan, narrator, NULL, ret_result);
+        plan_clear(&plan);
+    }
     museum_exhibit = MUSEUM_NONE;
 }
 
@@ -82,7 +95,7 @@ static void test_mistake_is_named(void **state)
     for (; seed <= SEEDS_MIN || (seed <= SEEDS && exhibit->found == 0); seed++) {
         struct campaign_result result;
 
-        run(exhibit->mistake, exhibit->draw, seed, NULL, &result);
+        run(exhibit, exhibit->mistake, seed, NULL, &result);
         if (result.violation.invariant == INVARIANT_NONE)
             continue;
         times++;
@@ -98,26 +111,34 @@ static void test_mistake_is_named(void **state)
     assert_true(exhibit->found > 0);
 }
 
-/* What caught them was the mistakes, not the campaigns. */
+static bool are_shown_alike(const struct exhibit *exhibit, const struct exhibit *other)
+{
+    return exhibit->draw == other->draw && exhibit->scene == other->scene;
+}
+
+/* What caught them was the mistakes, not the campaigns and scenes. */
 static void test_intact_node_passes(void **state)
 {
-    static plan_drawer *const drawers[] = {plan_draw_usual, plan_draw_empty, plan_draw_flood};
-
     (void)state;
-    for (size_t i = 0; i < sizeof(drawers) / sizeof(drawers[0]); i++) {
+    for (size_t i = 0; i < EXHIBITS; i++) {
         uint64_t last = SEEDS_MIN;
+        bool is_first = true;
 
         for (size_t j = 0; j < EXHIBITS; j++) {
-            if (exhibits[j].draw == drawers[i] && exhibits[j].found > last)
+            if (!are_shown_alike(&exhibits[i], &exhibits[j]))
+                continue;
+            is_first = is_first && j >= i;
+            if (exhibits[j].found > last)
                 last = exhibits[j].found;
         }
-        for (uint64_t seed = 1; seed <= last; seed++) {
+        for (uint64_t seed = 1; is_first && seed <= last; seed++) {
             struct campaign_result result;
 
-            run(MUSEUM_NONE, drawers[i], seed, NULL, &result);
+            run(&exhibits[i], MUSEUM_NONE, seed, NULL, &result);
             if (result.violation.invariant != INVARIANT_NONE) {
                 print_violation("the intact node", seed, &result.violation);
-                fail();
+                fail_msg("see it with --exhibit %s %" PRIu64 " intact",
+                         museum_name(exhibits[i].mistake), seed);
             }
         }
     }
@@ -157,8 +178,7 @@ static void test_page_is_true(void **state)
         snprintf(story, sizeof(story), "\n## %s\n", name);
         found = strstr(page, row);
         if (found != NULL)
-            run(exhibit->mistake, exhibit->draw, strtoull(found + strlen(row), NULL, 10), NULL,
-                &result);
+            run(exhibit, exhibit->mistake, strtoull(found + strlen(row), NULL, 10), NULL, &result);
         if (result.violation.invariant == exhibit->invariant && strstr(page, story) != NULL)
             continue;
         printf("%s has to have a part \"## %s\" and the row%s%" PRIu64 " |\n", page_path, name, row,
@@ -177,22 +197,19 @@ static void narrate(void *context, uint64_t time_ms, const char *line)
 
 static int tell(const char *name, uint64_t seed, bool is_intact)
 {
-    plan_drawer *draw = plan_draw_usual;
     enum museum_exhibit mistake = museum_find(name);
     struct campaign_result result;
 
-    if (mistake == MUSEUM_EXHIBITS) {
-        fprintf(stderr, "there is no exhibit %s\n", name);
-        return 2;
-    }
     for (size_t i = 0; i < EXHIBITS; i++) {
-        if (exhibits[i].mistake == mistake)
-            draw = exhibits[i].draw;
+        if (exhibits[i].mistake != mistake)
+            continue;
+        run(&exhibits[i], is_intact ? MUSEUM_NONE : mistake, seed, narrate, &result);
+        if (result.violation.invariant != INVARIANT_NONE)
+            print_violation(name, seed, &result.violation);
+        return result.violation.invariant != INVARIANT_NONE;
     }
-    run(is_intact ? MUSEUM_NONE : mistake, draw, seed, narrate, &result);
-    if (result.violation.invariant != INVARIANT_NONE)
-        print_violation(name, seed, &result.violation);
-    return result.violation.invariant != INVARIANT_NONE;
+    fprintf(stderr, "there is no exhibit %s\n", name);
+    return 2;
 }
 
 int main(int argc, char **argv)
