@@ -483,6 +483,23 @@ static void handle_status(struct api *api, const struct view *view,
     answer(response, request->plain);
 }
 
+/* What keeps the node from writing, told at once: who publishes may wonder. */
+static void handle_start(struct api *api, const struct view *view,
+                         const struct api_request *request, struct api_response *response)
+{
+    struct gossip_start start;
+
+    (void)view;
+    gossip_start_state(api->options.gossip, &start);
+    if (request->plain) {
+        plain_start(&start, &response->body);
+        text_add(&response->body, "\n");
+    } else {
+        json_start(&start, &response->body);
+    }
+    answer(response, request->plain);
+}
+
 static void handle_stop(struct api *api, const struct view *view, const struct api_request *request,
                         struct api_response *response)
 {
@@ -781,19 +798,13 @@ static const struct {
     const char *path;
     view_handler *handle; /* NULL: publishing, which needs no view. */
 } routes[] = {
-    {"POST", "/v1/events", NULL},
-    {"GET", "/v1/log", handle_log},
-    {"GET", "/v1/clock", handle_clock},
-    {"GET", "/v1/relation", handle_relation},
-    {"GET", "/v1/peers", handle_peers},
-    {"GET", "/v1/status", handle_status},
-    {"GET", "/v1/proofs", handle_proofs},
-    {"GET", "/v1/proof", handle_proof},
-    {"GET", "/v1/proof/record", handle_proof_record},
-    {"GET", "/v1/export", handle_export},
-    {"POST", "/v1/backup", handle_backup_begin},
-    {"GET", "/v1/backup", handle_backup},
-    {"POST", "/v1/stop", handle_stop},
+    {"POST", "/v1/events", NULL},         {"GET", "/v1/log", handle_log},
+    {"GET", "/v1/clock", handle_clock},   {"GET", "/v1/relation", handle_relation},
+    {"GET", "/v1/peers", handle_peers},   {"GET", "/v1/status", handle_status},
+    {"GET", "/v1/start", handle_start},   {"GET", "/v1/proofs", handle_proofs},
+    {"GET", "/v1/proof", handle_proof},   {"GET", "/v1/proof/record", handle_proof_record},
+    {"GET", "/v1/export", handle_export}, {"POST", "/v1/backup", handle_backup_begin},
+    {"GET", "/v1/backup", handle_backup}, {"POST", "/v1/stop", handle_stop},
 };
 
 static void handle_view(struct api *api, view_handler *handle, const struct api_request *request,

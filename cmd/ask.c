@@ -19,6 +19,8 @@ enum {
     /* A node that starts or ends holds the store, but does not listen. */
     LOCKED_TRIES = 100,
     LOCKED_WAIT_MS = 50,
+    /* Who waits for an answer longer than this wonders why. */
+    WONDER_MS = 1000,
 };
 
 static const char *find_argument(void *context, const char *name)
@@ -137,6 +139,49 @@ static enum exit_code read_error(const struct ask *ask, struct client *client, c
     return head->exit_code > 0 ? (enum exit_code)head->exit_code : EXIT_NO;
 }
 
+/* What the node waits for before it writes; false where it waits for nothing, or does not tell. */
+static bool read_wait(const struct directory *directory, struct text *ret_text)
+{
+    struct client client;
+    struct http_head head;
+    char block[512];
+    int count;
+
+    if (client_connect(directory, &client) != EXIT_OK)
+        return false;
+    client_send(&client, "GET", "/v1/start", true, NULL, 0);
+    if (client_head(&client, &head) == 0 && head.status == 200)
+        while ((count = client_body(&client, block, sizeof(block))) > 0)
+            text_add_bytes(ret_text, block, (size_t)count);
+    client_close(&client);
+    if (ret_text->failed || ret_text->size == 0)
+        return false;
+    ret_text->data[--ret_text->size] = '\0'; /* The end of its line. */
+    return strncmp(ret_text->data, "ready", 5) != 0;
+}
+
+/* Where the answer does not come at once, says what the node waits for: once for each thing. */
+static void tell_wait(struct client *client, const struct directory *directory)
+{
+    size_t told_size = 0;
+    char told[16] = "";
+
+    while (!client_answers_within(client, WONDER_MS)) {
+        struct text wait = {0};
+        bool waits = read_wait(directory, &wait);
+
+        if (waits && (told_size == 0 || strncmp(wait.data, told, told_size) != 0)) {
+            complain("the event waits: %s", wait.data);
+            told_size = strcspn(wait.data, ":");
+            told_size = told_size < sizeof(told) ? told_size : sizeof(told);
+            memcpy(told, wait.data, told_size);
+        }
+        text_clear(&wait);
+        if (!waits)
+            return;
+    }
+}
+
 static enum exit_code ask_node(const struct ask *ask, struct client *client,
                                const struct directory *directory)
 {
@@ -153,6 +198,8 @@ static enum exit_code ask_node(const struct ask *ask, struct client *client,
     /* What could not be sent may have been answered: the answer tells. */
     client_send(client, ask->method, target.data, ask->plain, ask->body, ask->size);
     text_clear(&target);
+    if (ask->writes)
+        tell_wait(client, directory);
     error = client_head(client, &head);
     if (error < 0)
         return complain_of_silence(ask, client, directory->path, error, false);

@@ -123,6 +123,13 @@ bool client_send(struct client *client, const char *method, const char *target, 
     return sent;
 }
 
+bool client_answers_within(struct client *client, int ms)
+{
+    struct pollfd ready = {.fd = client->socket, .events = POLLIN};
+
+    return poll(&ready, 1, ms) != 0;
+}
+
 int client_head(struct client *client, struct http_head *ret_head)
 {
     return http_reader_head(&client->reader, ret_head);

@@ -26,6 +26,9 @@ void client_close(struct client *client);
 bool client_send(struct client *client, const char *method, const char *target, bool plain,
                  const void *body, size_t size);
 
+/* Whether the answer has begun, or the connection has ended, within ms milliseconds. */
+bool client_answers_within(struct client *client, int ms);
+
 /* Reads the answer: as http_reader.h. */
 int client_head(struct client *client, struct http_head *ret_head);
 int client_body(struct client *client, void *buffer, size_t capacity);

@@ -1,6 +1,7 @@
 #include "cmd/command.h"
 
 #include <stdarg.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -104,6 +105,55 @@ bool command_line_check(struct command_line *line, int minimum, int maximum)
 {
     return command_line_check_arguments(line, minimum, maximum) &&
            command_line_check_directory(line);
+}
+
+/* A whole number and what it counts; without a word, seconds. */
+static bool read_duration(const char *text, uint64_t *ret_ms)
+{
+    static const struct {
+        const char *word;
+        uint64_t ms;
+    } units[] = {{"ms", 1}, {"s", 1000}, {"", 1000}, {"m", 60000}, {"h", 3600000}};
+    uint64_t number = 0;
+    const char *digit = text;
+
+    for (; *digit >= '0' && *digit <= '9' && number <= UINT32_MAX; digit++)
+        number = number * 10 + (uint64_t)(*digit - '0');
+    for (size_t i = 0; i < sizeof(units) / sizeof(units[0]) && digit != text; i++) {
+        if (strcmp(digit, units[i].word) == 0) {
+            *ret_ms = number * units[i].ms;
+            return true;
+        }
+    }
+    return false;
+}
+
+static void print_duration(uint32_t ms, char ret_text[16])
+{
+    if (ms % 3600000 == 0)
+        snprintf(ret_text, 16, "%" PRIu32 "h", ms / 3600000);
+    else if (ms % 1000 == 0)
+        snprintf(ret_text, 16, "%" PRIu32 "s", ms / 1000);
+    else
+        snprintf(ret_text, 16, "%" PRIu32 "ms", ms);
+}
+
+bool command_line_read_duration(struct command_line *line, const char *option, uint32_t minimum_ms,
+                                uint32_t maximum_ms, uint32_t *ret_ms)
+{
+    char minimum[16];
+    char maximum[16];
+    uint64_t ms;
+
+    if (read_duration(optarg, &ms) && ms >= minimum_ms && ms <= maximum_ms) {
+        *ret_ms = (uint32_t)ms;
+        return true;
+    }
+    print_duration(minimum_ms, minimum);
+    print_duration(maximum_ms, maximum);
+    command_line_refuse(line, "%s is a time from %s to %s, such as 10s or 500ms, not \"%s\"",
+                        option, minimum, maximum, optarg);
+    return false;
 }
 
 static int digit_value(char digit)

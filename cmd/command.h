@@ -79,6 +79,11 @@ void command_line_refuse(struct command_line *line, const char *format, ...)
 bool command_line_read_key(struct command_line *line, const char *option, const char *text,
                            uint8_t ret_key[GOSSIP_KEY_SIZE]);
 
+/* Reads a time such as 500ms, 10s, 10, 2m or 1h, of minimum_ms to maximum_ms milliseconds; false,
+ * and line has ended, where optarg is none. */
+bool command_line_read_duration(struct command_line *line, const char *option, uint32_t minimum_ms,
+                                uint32_t maximum_ms, uint32_t *ret_ms);
+
 /* Prints the help of a verb. */
 void command_help(const struct command *command);
 

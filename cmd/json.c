@@ -258,6 +258,27 @@ static json_t *epochs_value(const struct view *view)
     return array;
 }
 
+static json_t *start_value(const struct gossip_start *start)
+{
+    json_t *object = json_object();
+    json_t *array = json_array();
+
+    for (size_t i = 0; view_evidence(i); i++)
+        if ((start->evidence & 1U << i) != 0)
+            append(&array, json_string(view_evidence(i)));
+    set(&object, "state", json_string(view_start_state(start->state)));
+    set(&object, "evidence", array);
+    set(&object, "asked", number(start->asked));
+    set(&object, "answered", number(start->answered));
+    set(&object, "left_ms", number(start->left_ms));
+    return object;
+}
+
+void json_start(const struct gossip_start *start, struct text *ret_text)
+{
+    finish(start_value(start), ret_text);
+}
+
 static json_t *peers_value(const struct view *view)
 {
     json_t *object = json_object();
@@ -336,8 +357,10 @@ void json_status(const struct view *view, struct text *ret_text)
     json_t *object = json_object();
     struct gossip_author self;
     struct gossip_stats stats;
+    struct gossip_start start;
 
     gossip_stats(view->gossip, &stats);
+    gossip_start_state(view->gossip, &start);
     if (gossip_author(view->gossip, gossip_self(view->gossip), &self) < 0) {
         json_decref(object);
         ret_text->failed = true;
@@ -361,6 +384,7 @@ void json_status(const struct view *view, struct text *ret_text)
     set(&object, "boot", number(stats.boot));
     set(&object, "clock", clock_value(view->names, gossip_clock(view->gossip)));
     set(&object, "read_only", json_boolean(stats.read_only));
+    set(&object, "start", start_value(&start));
     set(&object, "standing", json_string(view_standing(view, self.key)));
     set(&object, "epochs", epochs_value(view));
     set(&object, "cuts", cuts_value(view));

@@ -15,6 +15,7 @@ void json_clock(const struct view *view, struct text *ret_text);
 void json_relation(const struct view *view, const struct relation_view *relation,
                    struct text *ret_text);
 void json_peer(const struct view *view, const struct gossip_peer *peer, struct text *ret_text);
+void json_start(const struct gossip_start *start, struct text *ret_text);
 void json_status(const struct view *view, struct text *ret_text);
 /* view is NULL where a proof is looked at without a node. */
 void json_proof(const struct view *view, const struct proof_view *proof, struct text *ret_text);

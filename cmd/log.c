@@ -12,6 +12,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "cmd/view.h"
+
 enum {
     /* A flood of notices, which strangers can cause, shall not fill a disk. Errors always pass. */
     LINES_PER_SECOND = 100,
@@ -194,6 +196,19 @@ static enum log_level notice_level(enum gossip_notice_kind kind)
     }
 }
 
+/* What tells that the store was set back: "moved,side". */
+static void add_evidence(struct log *log, uint64_t evidence)
+{
+    struct text names = {0};
+
+    for (size_t i = 0; view_evidence(i); i++)
+        if ((evidence & (uint64_t)1 << i) != 0)
+            text_print(&names, "%s%s", names.size > 0 ? "," : "", view_evidence(i));
+    if (names.size > 0 && !names.failed)
+        log_add(log, "evidence", names.data);
+    text_clear(&names);
+}
+
 void log_notice(struct log *log, const struct gossip_notice *notice, const char *author)
 {
     log_begin(log, notice_level(notice->kind), gossip_notice_name(notice->kind));
@@ -209,10 +224,21 @@ void log_notice(struct log *log, const struct gossip_notice *notice, const char 
             log_add(log, "dot", dot.data);
         text_clear(&dot);
     }
-    if (notice->kind == GOSSIP_NOTICE_FUTURE)
+    switch (notice->kind) {
+    case GOSSIP_NOTICE_FUTURE:
         log_add_number(log, "ahead_ms", notice->number);
-    else if (notice->number != 0)
-        log_add_number(log, "count", notice->number);
+        break;
+    case GOSSIP_NOTICE_CUT:
+        log_add(log, "by", notice->number != 0 ? "fork" : "eviction");
+        break;
+    case GOSSIP_NOTICE_EVIDENCE:
+        add_evidence(log, notice->number);
+        break;
+    default:
+        if (notice->number != 0)
+            log_add_number(log, "count", notice->number);
+        break;
+    }
     if (notice->kind == GOSSIP_NOTICE_DISK_FULL)
         log_add(log, "next", "free some space; the node then goes on by itself");
     log_end(log);

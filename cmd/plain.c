@@ -309,6 +309,79 @@ static void add_datagrams(const struct gossip_stats *stats, struct text *ret_tex
                        gossip_verdict_name((enum gossip_verdict)i));
 }
 
+void plain_start(const struct gossip_start *start, struct text *ret_text)
+{
+    uint64_t seconds = (start->left_ms + 999) / 1000;
+
+    text_add(ret_text, view_start_state(start->state));
+    switch (start->state) {
+    case GOSSIP_START_READY:
+        break;
+    case GOSSIP_START_ASKING:
+        if (start->asked == 0)
+            text_print(ret_text,
+                       ": no other node is reached yet that could tell what it holds of this "
+                       "one's events; in %" PRIu64 " s this one goes on without",
+                       seconds);
+        else
+            text_print(ret_text,
+                       ": %u of %u nodes have told what they hold of this one's events; in "
+                       "%" PRIu64 " s it goes on without the others",
+                       start->answered, start->asked, seconds);
+        break;
+    case GOSSIP_START_FETCHING:
+        text_print(ret_text,
+                   ": events of this node that its store has lost are on their way from others; in "
+                   "%" PRIu64 " s it goes on without the rest",
+                   seconds);
+        break;
+    }
+}
+
+/* What an operator should know of: nothing where the store is as it was left. */
+static void add_evidence(const struct gossip_start *start, struct text *ret_text)
+{
+    static const char *const texts[] = {"it is a copy that a backup has made",
+                                        "its file was copied, restored or moved",
+                                        "the side file knows of more, or is missing or damaged",
+                                        "another node holds more of this one's events",
+                                        "another node has heard of a later start of this one"};
+    const char *separator = "the store was set back (";
+
+    if (start->evidence == 0)
+        return;
+    text_add(ret_text, "evidence     ");
+    for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+        if ((start->evidence & 1U << i) == 0)
+            continue;
+        text_print(ret_text, "%s%s", separator, texts[i]);
+        separator = "; ";
+    }
+    text_add(ret_text, "): the next event opens a new epoch\n");
+}
+
+/* Whether this node can write, and if not, why. */
+static void add_writing(const struct view *view, const struct gossip_author *self,
+                        const struct gossip_stats *stats, struct text *ret_text)
+{
+    struct gossip_start start;
+
+    gossip_start_state(view->gossip, &start);
+    text_add(ret_text, "writing      ");
+    if (strcmp(view_standing(view, self->key), "evicted") == 0) {
+        text_add(ret_text, "no: the cluster has evicted this node's key");
+    } else if (stats->read_only) {
+        text_add(ret_text, "no: the disk is full; free some space and it goes on by itself");
+    } else if (start.state != GOSSIP_START_READY) {
+        text_add(ret_text, "not yet; ");
+        plain_start(&start, ret_text);
+    } else {
+        text_add(ret_text, "yes");
+    }
+    text_add(ret_text, "\n");
+    add_evidence(&start, ret_text);
+}
+
 void plain_status(const struct view *view, struct text *ret_text)
 {
     char address[GOSSIP_ADDRESS_TEXT_MAX] = "none: not running";
@@ -339,11 +412,8 @@ void plain_status(const struct view *view, struct text *ret_text)
     text_print(ret_text, "boot         %" PRIu64 "\n", stats.boot);
     text_add(ret_text, "clock        ");
     plain_clock(view->names, gossip_clock(view->gossip), ret_text);
-    text_print(ret_text, "\nwriting      %s\n",
-               strcmp(view_standing(view, self.key), "evicted") == 0
-                   ? "no: the cluster has evicted this node's key"
-               : stats.read_only ? "no: the disk is full; free some space and it goes on by itself"
-                                 : "yes");
+    text_add(ret_text, "\n");
+    add_writing(view, &self, &stats, ret_text);
     if (stats.poisonous > 0)
         text_print(ret_text,
                    "poisonous    %" PRIu64 " events that have ended the process, passed over\n",

@@ -27,6 +27,8 @@ void plain_relation(const struct view *view, const struct relation_view *relatio
 void plain_peers(const struct view *view, struct text *ret_text);
 /* view is NULL where a proof is looked at without a node. */
 void plain_proof(const struct view *view, const struct proof_view *proof, struct text *ret_text);
+/* What a node waits for before it writes, or "ready"; without an end of line. */
+void plain_start(const struct gossip_start *start, struct text *ret_text);
 void plain_status(const struct view *view, struct text *ret_text);
 
 #endif

@@ -27,6 +27,8 @@ enum {
     JOIN_ADDRESSES_MAX = 16, /* Of one name. */
     PERIOD_MIN_MS = 10,
     PERIOD_LAST_MS = 60000,
+    ALONE_AFTER_MIN_MS = 1,
+    ALONE_AFTER_LAST_MS = 3600 * 1000,
     DRAIN_MS = 1000, /* For last answers to be read, before the node ends. */
     EXPLANATION_SIZE = 1024,
     /* A verb that looks into the files of a stopped node holds the store for a moment. */
@@ -41,6 +43,7 @@ struct node_options {
     uint32_t period_ms;
     uint32_t fanout;
     uint32_t payload_max;
+    uint32_t alone_after_ms;
     enum gossip_peer_choice choice;
 };
 
@@ -121,6 +124,10 @@ static void read_option(struct command_line *line, int option, struct node_optio
     case 'M':
         read_number(line, "--payload-max", 1, GOSSIP_PAYLOAD_MAX, &options->payload_max);
         break;
+    case 'A':
+        command_line_read_duration(line, "--alone-after", ALONE_AFTER_MIN_MS, ALONE_AFTER_LAST_MS,
+                                   &options->alone_after_ms);
+        break;
     default:
         read_choice(line, &options->choice);
         break;
@@ -132,6 +139,7 @@ static bool read_options(struct command_line *line, struct node_options *ret_opt
     struct node_options options = {.period_ms = GOSSIP_PERIOD_MS,
                                    .fanout = 1,
                                    .payload_max = GOSSIP_PAYLOAD_DEFAULT,
+                                   .alone_after_ms = GOSSIP_ALONE_AFTER_MS,
                                    .choice = GOSSIP_CHOOSE_RANDOM};
     int option;
 
@@ -249,6 +257,7 @@ static enum exit_code open_gossip(struct node *node, const struct node_options *
                                                        .period_ms = options->period_ms,
                                                        .payload_max = options->payload_max,
                                                        .fanout = options->fanout,
+                                                       .alone_after_ms = options->alone_after_ms,
                                                        .choice = options->choice},
                               &node->gossip);
 
@@ -465,6 +474,10 @@ static enum exit_code finish_node(struct node *node, int error)
         api_fail(node->api, error);
     if (error == GOSSIP_ERR_DAMAGED)
         log_failure(node, error, "run gossip verify");
+    else if (error == GOSSIP_ERR_CLONED)
+        log_failure(node, error,
+                    "run gossip recover: with --new-key on the copy; or end the copy, and with "
+                    "--keep-key on the original");
     else if (error < 0)
         log_failure(node, error, "look at the disk and the memory, and start the node again");
     drain(node);
@@ -483,6 +496,7 @@ static enum exit_code run(const struct command *command, int argc, char **argv)
                                           {"fanout", required_argument, NULL, 'F'},
                                           {"payload-max", required_argument, NULL, 'M'},
                                           {"choice", required_argument, NULL, 'C'},
+                                          {"alone-after", required_argument, NULL, 'A'},
                                           {NULL, 0, NULL, 0}};
     struct node *node;
     struct node_options options;
@@ -517,7 +531,7 @@ const struct command command_node = {
     .name = "node",
     .summary = "run a node in the foreground",
     .usage = "--dir D --listen ADDR:PORT [--join ADDR:PORT]... [--period MS] [--fanout N]\n"
-             "                   [--payload-max BYTES] [--choice HOW]",
+             "                   [--payload-max BYTES] [--choice HOW] [--alone-after TIME]",
     .text =
         "Runs the node of the directory D until SIGTERM, SIGINT, SIGHUP or `gossip stop`. Its\n"
         "log goes to standard error, one line of key=value for each thing; the first, with\n"
@@ -531,7 +545,9 @@ const struct command command_node = {
         "  --fanout N           nodes asked in a period, 1 to 3 (1)\n"
         "  --payload-max BYTES  the largest event to publish, 1 to 1000000 (65536)\n"
         "  --choice HOW         whom to ask: random, round-robin, least-recent or\n"
-        "                       most-reliable (random)\n",
+        "                       most-reliable (random)\n"
+        "  --alone-after TIME   how long the first event after a start waits at most to hear what\n"
+        "                       other nodes hold of this one, 1ms to 1h (10s)\n",
     .examples = "  gossip node --dir n1 --listen 127.0.0.1:7001\n"
                 "  gossip node --dir n2 --listen [::1]:7002 --join localhost:7001\n",
     .run = run,

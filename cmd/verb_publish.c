@@ -52,6 +52,7 @@ static enum exit_code run_publish(const struct command *command, int argc, char 
     char *input = NULL;
     struct ask question = {.method = "POST",
                            .path = "/v1/events",
+                           .writes = true,
                            .unsure = "whether the event was written is not known: look with "
                                      "`gossip log` before publishing it again"};
     enum exit_code code = EXIT_OK;
@@ -83,6 +84,9 @@ const struct command command_publish = {
         "\n"
         "  --dir D    the node's directory (else GOSSIP_DIR)\n"
         "  --json     {\"dot\":\"n1:3\"}\n"
+        "\n"
+        "After a start the first event may wait until another node has told what it holds of this\n"
+        "one; then what is waited for is told on standard error (see node, --alone-after).\n"
         "\n"
         "When no answer comes (exit code 74 or 4), whether the event was written is not known.\n",
     .examples = "  gossip publish --dir n1 'add Book'\n"

@@ -29,6 +29,7 @@ struct recovering {
     struct directory directory;
     struct gossip_identity *identity;
     bool had_store;
+    bool has_new_key;
     struct gossip_salvaged salvaged;
     struct gossip_recovered recovered;
     char stamp[ASIDE_STAMP_SIZE];
@@ -64,6 +65,11 @@ static enum exit_code fill_store(struct recovering *recovering, struct gossip_st
         return files_complain_of_start(&recovering->directory, store, error);
     error = gossip_recover(gossip, show_salvage, recovering, &recovering->recovered);
     gossip_destroy(gossip);
+    /* A key made just now has written nothing that could be lost. */
+    if (error == GOSSIP_OK && recovering->has_new_key)
+        error = store->ops->save(
+            store,
+            &(struct gossip_record){.kind = GOSSIP_RECORD_META, .as.meta = {.name = "backup"}}, 1);
     if (error == GOSSIP_OK)
         return EXIT_OK;
     complain("recover: cannot build the new store: %s: %s; the old one was left as it is",
@@ -171,8 +177,10 @@ static enum exit_code tell(const struct recovering *recovering, const char *stat
         if (recovering->stamp[0])
             text_print(&text, "The files as they were are kept in %s, with .%s in their names.\n",
                        path, recovering->stamp);
-        text_add(&text, "At its next start the node asks its peers for what they hold of it, and "
-                        "goes on in a new epoch.\n");
+        text_add(&text, recovering->has_new_key
+                            ? "It is a node of its own now, and begins with its first event.\n"
+                            : "At its next start the node asks its peers for what they hold of it, "
+                              "and goes on in a new epoch.\n");
     }
     if (text.failed) {
         complain("recover: it is done, but there is no memory to tell of it");
@@ -377,6 +385,7 @@ static enum exit_code run(const struct command *command, int argc, char **argv)
     code = directory_open(line.directory, EXIT_CONFIGURATION, &recovering.directory);
     if (code != EXIT_OK)
         return code;
+    recovering.has_new_key = options.new_key;
     code = options.keep_key ? keep_key(&line, &recovering) : recover(&line, &options, &recovering);
     gossip_identity_destroy(recovering.identity);
     directory_close(&recovering.directory);

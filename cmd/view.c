@@ -98,3 +98,23 @@ void view_add_author(const struct view *view, const uint8_t id[GOSSIP_ID_SIZE], 
     text_add(text, "?");
     text_add_hex(text, id, 4);
 }
+
+const char *view_start_state(enum gossip_start_state state)
+{
+    switch (state) {
+    case GOSSIP_START_READY:
+        return "ready";
+    case GOSSIP_START_ASKING:
+        return "asking";
+    case GOSSIP_START_FETCHING:
+        return "fetching";
+    }
+    return "unknown";
+}
+
+const char *view_evidence(size_t index)
+{
+    static const char *const names[] = {"backup", "moved", "side", "events", "boot"};
+
+    return index < sizeof(names) / sizeof(names[0]) ? names[index] : NULL;
+}

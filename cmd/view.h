@@ -49,6 +49,12 @@ const char *view_cut_cause(const struct gossip_author *author);
 /* "application", "context" or "epoch-open"; NULL for a kind of a later version. */
 const char *view_event_kind(uint64_t kind);
 
+/* "ready", "asking" or "fetching". */
+const char *view_start_state(enum gossip_start_state state);
+
+/* What each bit of enum gossip_evidence is called, from the lowest on; NULL past the last. */
+const char *view_evidence(size_t index);
+
 /* The name of the author with id, or ? and its first digits where it is not known. */
 void view_add_author(const struct view *view, const uint8_t id[GOSSIP_ID_SIZE], struct text *text);
 

@@ -231,6 +231,12 @@ class CommandTest(unittest.TestCase):
             (["node", *where, "--listen", "127.0.0.1:0", "--period", ""], "10 to 60000"),
             (["node", *where, "--listen", "127.0.0.1:0", "--fanout", "4"], "1 to 3"),
             (["node", *where, "--listen", "127.0.0.1:0", "--payload-max", "0"], "1 to 1000000"),
+            (["node", *where, "--listen", "127.0.0.1:0", "--alone-after", "0"], "1ms to 1h"),
+            (["node", *where, "--listen", "127.0.0.1:0", "--alone-after", "61m"], "1ms to 1h"),
+            (["node", *where, "--listen", "127.0.0.1:0", "--alone-after", "soon"], '"soon"'),
+            (["node", *where, "--listen", "127.0.0.1:0", "--alone-after", "1 s"], '"1 s"'),
+            (["node", *where, "--listen", "127.0.0.1:0", "--alone-after", ""], "10s or 500ms"),
+            (["node", *where, "--listen", "127.0.0.1:0", "--alone-after", "9" * 30 + "ms"], "1h"),
             (["node", *where, "--listen", "127.0.0.1:0", "--choice", "best"], "round-robin"),
             (["node", *where, "--listen", "127.0.0.1:0", "--choice", "\x1b"], "\\x1b"),
         ]
@@ -583,7 +589,7 @@ class CommandTest(unittest.TestCase):
         self.check(gossip("verify", "--dir", directory), OK)
         with contextlib.closing(sqlite3.connect(os.path.join(directory, "store.db"))) as store:
             self.assertEqual(store.execute("SELECT value FROM meta WHERE name = 'backup'").fetchall(),
-                             [(1,)])
+                             [(0 if "--new-key" in arguments else 1,)])
         return told
 
     def written(self, count=3, size=0):
@@ -996,7 +1002,7 @@ class CommandTest(unittest.TestCase):
         n2.end()
         n1.end()
         self.set_back(second, files)
-        n2 = self.start(second)
+        n2 = self.start(second, "--alone-after", "1ms")
         self.check(gossip("publish", "--dir", second, "two"), OK, out=b"n2:2\n")
         n2.end()
         n1 = self.start(first)
@@ -1010,6 +1016,17 @@ class CommandTest(unittest.TestCase):
         # Its own node learns of it too.
         wait_until(lambda: json.loads(gossip("status", "--dir", second, "--json").out)["standing"]
                    == "forked", "n2 knows that its key has forked")
+        # It writes both again, under a new epoch.
+        again = {}
+
+        def reissued():
+            for line in gossip("log", "--dir", first, "--json").out.splitlines():
+                event = json.loads(line)
+                if "supersedes" in event:
+                    again[event["data"]] = event
+            return len(again) == 2
+
+        wait_until(reissued, "n1 has what n2 has written again")
         (line,) = gossip("proof", "list", "--dir", first, "--json").out.splitlines()
         proof = json.loads(line)
         status = json.loads(gossip("status", "--dir", first, "--json").out)
@@ -1023,7 +1040,14 @@ class CommandTest(unittest.TestCase):
         self.assertEqual(status["cuts"], [{"author": author, "from": 2, "by": "fork",
                                            "contested": 1}])
         self.assertEqual(peer["standing"], "forked")
-        self.assertNotIn(b"one", gossip("log", "--dir", first).out)
+        events = [json.loads(line) for line in gossip("log", "--dir", first,
+                                                      "--json").out.splitlines()]
+        self.assertEqual([event["seq"] for event in events if event["author"] == author], [1])
+        self.assertEqual(again["one"]["supersedes"], contested["hash"])
+        self.assertEqual({again["two"]["supersedes"], contested["hash"]},
+                         {proof["a"], proof["b"]})
+        self.assertEqual({event["author"] for event in again.values()} - {author},
+                         {again["one"]["author"]})
         self.assertIn(b"one", gossip("log", "--dir", first, "--contested").out)
         self.assertRegex(gossip("status", "--dir", first).out.decode(),
                          r"(?m)^cuts +%s: nothing counts from 2 on, by a fork; 1 of" % author)
@@ -1048,6 +1072,76 @@ class CommandTest(unittest.TestCase):
                                                      "--json").out.splitlines()]
         self.assertEqual((list(lines[0]), lines[1]["forks"]), (["note"], 1))
         self.check(gossip("proof", "list", "--dir", first, "--json"), OK, out=line + b"\n")
+
+    # ---- Starts. ----
+
+    def test_publish_waits(self):
+        """After a start the first event waits for what other nodes hold, and says so; --alone-after
+        ends the wait."""
+        first = self.init("n1")
+        second = self.init("n2", cluster=os.path.join(first, "cluster.key"))
+        n1 = self.start(first)
+        n2 = self.start(second, "--join", n1.address)
+        self.check(gossip("publish", "--dir", second, "one"), OK, out=b"n2:1\n")
+        self.assertRegex(gossip("status", "--dir", second).out.decode(), r"(?m)^writing +yes$")
+        wait_until(lambda: b"n2:1" in gossip("clock", "--dir", first).out, "n1 has n2:1")
+        n1.end()
+        n2.end()
+        n2 = self.start(second, "--alone-after", "30s")
+        start = json.loads(gossip("status", "--dir", second, "--json").out)["start"]
+        self.assertTrue(0 < start.pop("left_ms") <= 30000)
+        self.assertEqual(start, {"state": "asking", "evidence": [], "asked": 0, "answered": 0})
+        self.assertRegex(gossip("status", "--dir", second).out.decode(),
+                         r"(?m)^writing +not yet; asking: no other node is reached yet .* \d+ s ")
+        with subprocess.Popen([GOSSIP, "publish", "--dir", second, "two"], stdout=subprocess.PIPE,
+                              stderr=subprocess.PIPE, env=environment()) as publish:
+            said = publish.stderr.readline().decode()
+            self.assertRegex(said, r"^gossip: the event waits: asking: .* goes on without\n$")
+            # Meanwhile all else goes on; and the first answer ends the wait.
+            self.assertIn(b"one", gossip("log", "--dir", second).out)
+            n1 = self.start(first, "--join", n2.address, "--alone-after", "1ms")
+            self.check(gossip("publish", "--dir", first, "of n1"), OK, out=b"n1:1\n")
+            out, err = publish.communicate(timeout=PATIENCE)
+            self.assertEqual((publish.returncode, out, err), (OK, b"n2:2\n", b""))
+        start = json.loads(gossip("status", "--dir", second, "--json").out)["start"]
+        self.assertEqual((start["state"], start["evidence"], start["left_ms"]), ("ready", [], 0))
+        # Alone, the wait ends by the clock.
+        n1.end()
+        n2.end()
+        n2 = self.start(second, "--alone-after", "1500ms")
+        result = gossip("publish", "--dir", second, "three")
+        self.assertEqual((result.code, result.out), (OK, b"n2:3\n"), result)
+        self.assertIn("the event waits: asking", result.err)
+
+    def test_evidence_is_shown(self):
+        """A store whose file was copied is told at once, and the next event opens an epoch."""
+        directory = self.init()
+        node = self.start(directory)
+        self.check(gossip("publish", "--dir", directory, "one"), OK, out=b"n1:1\n")
+        node.end()
+        for name in "store.db", "store.db-wal":
+            path = os.path.join(directory, name)
+            if os.path.exists(path):
+                shutil.copy(path, path + ".copy")
+                os.rename(path + ".copy", path)
+        node = self.start(directory)
+        self.assertIn(" evidence=moved", node.wait_line("event=store-set-back"))
+        status = json.loads(gossip("status", "--dir", directory, "--json").out)
+        self.assertEqual(status["start"], {"state": "ready", "evidence": ["moved"], "asked": 0,
+                                           "answered": 0, "left_ms": 0})
+        self.assertRegex(gossip("status", "--dir", directory).out.decode(),
+                         r"(?m)^evidence +the store was set back \(its file was copied, restored or "
+                         r"moved\): the next event opens a new epoch$")
+        result = gossip("publish", "--dir", directory, "two")
+        self.check(result, OK)
+        self.assertRegex(result.out.decode(), r"^n1#[0-9a-f]{4}:2\n$")
+        node.wait_line("event=new-epoch")
+        status = json.loads(gossip("status", "--dir", directory, "--json").out)
+        self.assertEqual(status["start"]["evidence"], [])
+        self.assertEqual([(epoch["have"], epoch["open"]) for epoch in status["epochs"]],
+                         [(1, False), (2, True)])
+        node.end()
+        self.check(gossip("verify", "--dir", directory), OK)
 
     # ---- Events. ----
 

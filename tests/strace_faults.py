@@ -179,7 +179,8 @@ def check(life):
     """What must hold of a directory whatever has happened to it."""
     verified = gossip("verify", "--dir", life.directory)
     expect(verified.returncode == 0, "does not verify:", verified.stdout, verified.stderr)
-    node = Node(life.directory)
+    # Its peer has gone, and would be waited for before the next event.
+    node = Node(life.directory, "--alone-after", "1ms")
     expect(node.start(), "does not start again:", node.lines)
     log = gossip("log", "--dir", life.directory, "--all", "--json")
     expect(log.returncode == 0, "has no log:", log.stderr)

@@ -679,7 +679,9 @@ static void test_status_and_peers(void **state)
     static const char *const parts[] = {
         "{\"node\":\"n1\",\"version\":\"",
         "\"address\":\"127.0.0.1:7001\",\"boot\":1,\"clock\":{\"n1\":1,\"n2\":1}",
-        "\"read_only\":false,\"standing\":\"member\",\"epochs\":[{\"author\":\"n1\",\"epoch\":\"",
+        "\"read_only\":false,\"start\":{\"state\":\"ready\",\"evidence\":[],\"asked\":0,"
+        "\"answered\":0,"
+        "\"left_ms\":0},\"standing\":\"member\",\"epochs\":[{\"author\":\"n1\",\"epoch\":\"",
         "\",\"have\":1,\"open\":true}],\"cuts\":[],\"held\":[],\"peers\":{\"known\":1,\"alive\":1,",
         "\"datagrams\":{\"accepted\":",
         "\"counters\":{\"published\":1,\"delivered\":1,",
@@ -700,6 +702,10 @@ static void test_status_and_peers(void **state)
     response = request(node, "GET", "/v1/status", none, PLAIN);
     assert_non_null(strstr(response.body.data, "clock        {n1:1 n2:1}\n"));
     api_response_clear(&response);
+    assert_answer(
+        request(node, "GET", "/v1/start", none, JSON), 200, EXIT_OK,
+        "{\"state\":\"ready\",\"evidence\":[],\"asked\":0,\"answered\":0,\"left_ms\":0}\n");
+    assert_answer(request(node, "GET", "/v1/start", none, PLAIN), 200, EXIT_OK, "ready\n");
     response = request(node, "GET", "/v1/peers", none, JSON);
     assert_memory_equal(response.body.data, "{\"name\":\"n2\",\"key\":\"", 20);
     assert_non_null(
