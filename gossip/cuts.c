@@ -267,6 +267,45 @@ int cuts_add_author(struct gossip_node *node, const uint8_t key[GOSSIP_KEY_SIZE]
     return cuts_review(node, record.number);
 }
 
+/* Whether all of an author that counts is here, held back or delivered. */
+static bool is_complete(const struct author *author)
+{
+    return author->tail.seq + 1 >= author->stored.cut;
+}
+
+/* The cut that a proof tells of, if it proves anything: as proof_verify(). */
+static uint64_t cut_told(const struct proof *proof)
+{
+    return memcmp(proof->a.previous, proof->b.previous, GOSSIP_HASH_SIZE) == 0 ? proof->seq
+                                                                               : proof->seq - 1;
+}
+
+/* Whether a proof of the cut that there is already could stand for a seal that ours cannot: ours
+ * shows other branches than the one whose last event that counts is still to come. One that shows
+ * the hash of that event itself is as good as any. */
+static bool may_vouch_better(const struct gossip_node *node, const struct author *author,
+                             const struct proof *proof)
+{
+    struct proof kept;
+
+    return author->proof != NULL && author->stored.cut == cut_told(proof) && !is_complete(author) &&
+           memcmp(author->proof->id, proof->id, GOSSIP_HASH_SIZE) != 0 &&
+           read_proof(node, author->proof, &kept) && kept.seq != author->stored.cut;
+}
+
+/* Keeps another proof of the same cut. Which two branches it shows is nobody's affair. */
+static int exchange_proof(struct gossip_node *node, struct author *author,
+                          struct signed_record *proof)
+{
+    int error = forget_record(node, author->proof);
+
+    free(author->proof);
+    author->proof = proof;
+    author->has_cut_link = false;
+    author->asked_until = 0;
+    return error < 0 ? error : save_record(node, proof);
+}
+
 static struct signed_record *copy_record(const uint8_t *bytes, size_t size, uint8_t type,
                                          const uint8_t *id)
 {
@@ -289,18 +328,18 @@ enum gossip_verdict cuts_take_proof(struct gossip_node *node, const struct proof
     uint8_t id[GOSSIP_ID_SIZE];
     uint32_t number;
     uint64_t cut;
+    bool is_better;
 
     author_id(node->crypto, proof->key, proof->epoch, id);
     number = authors_find(&node->authors, id);
-    /* Cheaper than two signatures; and what proves less than is known is of no use. */
-    if (number != NO_AUTHOR && node->authors.items[number]->stored.cut != 0 &&
-        node->authors.items[number]->stored.cut < proof->seq)
+    author = number == NO_AUTHOR ? NULL : node->authors.items[number];
+    is_better = author != NULL && may_vouch_better(node, author, proof);
+    /* Cheaper than two signatures; and what proves no more than is known is of no use. */
+    if (author != NULL && author->stored.cut != 0 && author->stored.cut <= cut_told(proof) &&
+        !is_better)
         return GOSSIP_DATAGRAM_DUPLICATE;
     if (!proof_verify(node->crypto, node->identity->cluster, proof, &cut))
         return GOSSIP_DATAGRAM_FORGED;
-    if (number != NO_AUTHOR && node->authors.items[number]->stored.cut != 0 &&
-        node->authors.items[number]->stored.cut <= cut)
-        return GOSSIP_DATAGRAM_DUPLICATE;
     if (node->read_only || greet_certificate(node, proof->key) == NULL)
         return GOSSIP_DATAGRAM_NO_ROOM; /* Asked for again; certificates come by themselves. */
     if (number == NO_AUTHOR) {
@@ -309,7 +348,7 @@ enum gossip_verdict cuts_take_proof(struct gossip_node *node, const struct proof
             return GOSSIP_DATAGRAM_NO_ROOM;
     }
     author = node->authors.items[number];
-    if (author->stored.cut != 0 && author->stored.cut <= cut)
+    if (author->stored.cut != 0 && author->stored.cut <= cut && !is_better)
         return GOSSIP_DATAGRAM_DUPLICATE; /* Its key is evicted. */
     if (MUSEUM(STAND_STILL)) {
         author->refused = author->tail.seq + 1;
@@ -321,6 +360,10 @@ enum gossip_verdict cuts_take_proof(struct gossip_node *node, const struct proof
     if (record == NULL) {
         *ret_error = GOSSIP_ERR_NOMEM;
         return GOSSIP_DATAGRAM_NO_ROOM;
+    }
+    if (is_better) {
+        *ret_error = exchange_proof(node, author, record);
+        return GOSSIP_DATAGRAM_ACCEPTED;
     }
     node->stats.forks_proven++;
     runs_remove_until(&node->runs, author->stored.id, UINT64_MAX);

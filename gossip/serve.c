@@ -135,9 +135,43 @@ int serve_cut_closes(struct gossip_node *node, uint32_t number, bool *ret_links,
     return cuts_vouch(node, author, hash, ret_link);
 }
 
-/* Below a cut its record stands for a seal that is missing. */
-static int offer_close(struct gossip_node *node, struct offer *offer)
+static int add_slice(struct window *window, const struct slice *slice)
 {
+    if (window->slice_count == window->slice_capacity) {
+        size_t capacity = window->slice_capacity == 0 ? 64 : window->slice_capacity * 2;
+        struct slice *slices = realloc(window->slices, capacity * sizeof(*slices));
+
+        if (slices == NULL)
+            return GOSSIP_ERR_NOMEM;
+        window->slices = slices;
+        window->slice_capacity = capacity;
+    }
+    window->slices[window->slice_count++] = *slice;
+    return GOSSIP_OK;
+}
+
+static int cut_record(struct window *window, const struct signed_record *record)
+{
+    for (uint32_t offset = 0; offset < record->size;) {
+        uint32_t left = (uint32_t)record->size - offset;
+        struct slice slice = {.record = record,
+                              .size = (uint32_t)record->size,
+                              .offset = offset,
+                              .data_size = left < RECORD_ROOM ? left : RECORD_ROOM};
+        int error = add_slice(window, &slice);
+
+        if (error < 0)
+            return error;
+        offset += slice.data_size;
+    }
+    return GOSSIP_OK;
+}
+
+/* Below a cut its record stands for a seal that is missing. A proof goes along: the asker may have
+ * another of the same cut, which does not vouch for the branch that is here. */
+static int offer_close(struct window *window, struct offer *offer)
+{
+    struct gossip_node *node = window->node;
     const struct author *author = node->authors.items[offer->author];
     struct event_facts *last = offer->count == 0 ? NULL : &offer->facts[offer->count - 1];
     uint8_t link[WIRE_LINK_SIZE];
@@ -147,14 +181,21 @@ static int offer_close(struct gossip_node *node, struct offer *offer)
     if (last == NULL || last->is_sealed || last->seq + 1 != author->stored.cut)
         return GOSSIP_OK;
     result = serve_cut_closes(node, offer->author, &links, link);
-    last->is_sealed = result > 0;
-    return result < 0 ? result : GOSSIP_OK;
+    if (result <= 0)
+        return result;
+    last->is_sealed = true;
+    /* Evictions are in everybody's set; whoever asks for more gets the proof anyway. */
+    if (author->proof == NULL || author_is_contested(author, offer->want->last) ||
+        offer->want->gap_count > 0)
+        return GOSSIP_OK;
+    return cut_record(window, author->proof);
 }
 
 /* Collects what is held of a want. Which seals are required can be told from the last multiple of
  * 64 on. */
-static int offer_collect(struct gossip_node *node, struct offer *offer)
+static int offer_collect(struct window *window, struct offer *offer)
 {
+    struct gossip_node *node = window->node;
     const struct author *author = node->authors.items[offer->author];
     uint64_t last = offer->shows_all ? author->stored.have : author_have(author);
     uint64_t start;
@@ -167,7 +208,7 @@ static int offer_collect(struct gossip_node *node, struct offer *offer)
     start = offer->want->first - 1;
     start -= start % GOSSIP_SEAL_EVERY;
     error = events_read(&node->contexts, offer->author, start + 1, last, collect, offer);
-    return error < 0 ? error : offer_close(node, offer);
+    return error < 0 ? error : offer_close(window, offer);
 }
 
 /* At least one run, however large it is: the one that was delivered first. */
@@ -230,21 +271,6 @@ static size_t choose_events(struct window *window, uint32_t events_max, uint32_t
     if (!any)
         choose_one_run(window);
     return bytes;
-}
-
-static int add_slice(struct window *window, const struct slice *slice)
-{
-    if (window->slice_count == window->slice_capacity) {
-        size_t capacity = window->slice_capacity == 0 ? 64 : window->slice_capacity * 2;
-        struct slice *slices = realloc(window->slices, capacity * sizeof(*slices));
-
-        if (slices == NULL)
-            return GOSSIP_ERR_NOMEM;
-        window->slices = slices;
-        window->slice_capacity = capacity;
-    }
-    window->slices[window->slice_count++] = *slice;
-    return GOSSIP_OK;
 }
 
 static const struct certificate *issuer_of(const struct gossip_node *node,
@@ -518,23 +544,6 @@ static int send_slices(struct gossip_node *node, const struct window *window, ui
     return error;
 }
 
-static int cut_record(struct window *window, const struct signed_record *record)
-{
-    for (uint32_t offset = 0; offset < record->size;) {
-        uint32_t left = (uint32_t)record->size - offset;
-        struct slice slice = {.record = record,
-                              .size = (uint32_t)record->size,
-                              .offset = offset,
-                              .data_size = left < RECORD_ROOM ? left : RECORD_ROOM};
-        int error = add_slice(window, &slice);
-
-        if (error < 0)
-            return error;
-        offset += slice.data_size;
-    }
-    return GOSSIP_OK;
-}
-
 static int cut_records(struct window *window, const struct wire_bytes *ids)
 {
     for (size_t i = 0; i < ids->size; i += GOSSIP_ID_SIZE) {
@@ -590,7 +599,7 @@ static int answer_pull(struct gossip_node *node, uint32_t peer, const struct wir
         if (error < 0)
             return error;
         window->offer_count++;
-        error = offer_collect(node, offer);
+        error = offer_collect(window, offer);
     }
     if (error < 0)
         return error;
@@ -696,7 +705,7 @@ int serve_push(struct gossip_node *node)
         return GOSSIP_OK;
     *offer = (struct offer){.author = node->self, .want = &want};
     window.offer_count = 1;
-    error = offer_collect(node, offer);
+    error = offer_collect(&window, offer);
     if (error >= 0) {
         offer->chosen = offer->count;
         error = cut_offer(&window, offer);

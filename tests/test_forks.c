@@ -16,6 +16,7 @@
 
 #include "gossip/bytes.h"
 #include "gossip/eviction.h"
+#include "gossip/proof.h"
 #include "gossip/service.h"
 
 enum { NODES = 4 };
@@ -415,6 +416,75 @@ static void give_record(struct stage *stage, unsigned node, const uint8_t *id, c
     }
 }
 
+/* What can be shown of an author's chain from seq to its last event. */
+static struct proof_branch shown_from(const struct evil_author *author, uint64_t seq)
+{
+    const struct gossip_crypto *crypto = gossip_crypto_sodium();
+    struct proof_branch branch = {.link_count = 0};
+
+    memcpy(branch.previous, author->events[seq - 2].chain.hash, GOSSIP_HASH_SIZE);
+    for (uint64_t i = seq; i <= author->count; i++) {
+        const struct evil_event *event = &author->events[i - 1];
+        struct proof_link *link = &branch.links[branch.link_count++];
+
+        link->body_size = (uint32_t)event->size;
+        event_inner(crypto, event->chain.mentions_hash, event->body, event->size, link->inner);
+    }
+    seal_sign(crypto, author->events[author->count - 1].chain.hash,
+              evil_identity(author->evil)->secret, branch.seal);
+    return branch;
+}
+
+/* Tells node that two chains of an author differ at seq. */
+static void prove(struct stage *stage, unsigned node, const struct evil_author *one,
+                  const struct evil_author *other, uint64_t seq)
+{
+    const struct gossip_identity *evil = evil_identity(stage->evil);
+    struct chain_owner owner = {evil->cluster, evil->key, one->epoch};
+    struct proof_branch branches[2] = {shown_from(one, seq), shown_from(other, seq)};
+    struct proof proof;
+
+    proof_make(gossip_crypto_sodium(), &owner, seq, &branches[0], &branches[1], &proof);
+    give_record(stage, node, proof.id, proof.bytes, proof.size);
+}
+
+/* Two proofs of one cut, of other branches each: what one node holds below it, without a seal,
+ * comes to the other all the same. */
+static void proofs_of_other_branches(void **state)
+{
+    struct stage *stage = *state;
+    struct evil_author branches[4];
+
+    evil_author_start(&branches[0], stage->evil, 15);
+    grow(&branches[0], 4, "trunk");
+    for (unsigned i = 1; i < 4; i++)
+        branch_off(&branches[i], &branches[0], 4);
+    for (unsigned i = 0; i < 4; i++) {
+        char text[2] = {(char)('a' + i), '\0'};
+
+        grow(&branches[i], 3, text);
+    }
+    story_part_all(stage->world);
+    push(stage, 0, &branches[0], 1, 7); /* In one run: of event 4 nobody gets a seal. */
+    prove(stage, 0, &branches[0], &branches[1], 6);
+    for (unsigned i = 1; i < NODES; i++)
+        prove(stage, i, &branches[2], &branches[3], 6);
+    for (unsigned i = 0; i < NODES; i++) {
+        assert_non_null(author_at(stage, i, branches[0].id));
+        assert_int_equal(author_at(stage, i, branches[0].id)->stored.cut, 5);
+    }
+    publish(stage, 0, "saw-trunk");
+    story_meet(stage->world);
+    check_cut(stage, branches[0].id, 5);
+    for (unsigned i = 0; i < NODES; i++) {
+        world_kill(stage->world, i, VIRTUAL_DAMAGE_LOST);
+        world_start(stage->world, i);
+    }
+    check_cut(stage, branches[0].id, 5);
+    for (unsigned i = 0; i < 4; i++)
+        evil_author_clear(&branches[i]);
+}
+
 static void evict(struct stage *stage, unsigned node, const struct eviction_last *last,
                   size_t count)
 {
@@ -480,7 +550,7 @@ int main(int argc, char **argv)
     const struct CMUnitTest tests[] = {
         FORK(fork_at_first),  FORK(fork_in_the_middle), FORK(fork_far_back),
         FORK(fork_at_a_seal), FORK(fork_after_a_seal),  FORK(three_branches),
-        FORK(late_joiner),    FORK(eviction),
+        FORK(late_joiner),    FORK(eviction),           FORK(proofs_of_other_branches),
     };
 
     if (argc > 1)
