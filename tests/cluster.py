@@ -110,11 +110,11 @@ class Node:
             arguments += ["--cluster", key]
         self.cluster.run(*arguments)
 
-    def start(self, *joins):
+    def start(self, *joins, alone_after="10s"):
         """Starts the node and returns once it answers."""
         expect(self.process is None, f"{self.name} runs already")
         arguments = [self.cluster.command, "node", "--dir", self.directory,
-                     "--listen", self.address]
+                     "--listen", self.address, "--alone-after", alone_after]
         for node in joins:
             arguments += ["--join", node.address]
         with open(self.output, "ab") as output:
@@ -147,6 +147,29 @@ class Node:
             raise Failure(f"{self.name} still runs 10 s after stop") from None
         self.process = None
         expect(code == 0, f"{self.name} was stopped and ended with {code}")
+
+    def refuses(self, code):
+        """It does not start, and ends with code."""
+        expect(self.process is None, f"{self.name} runs")
+        result = subprocess.run([self.cluster.command, "node", "--dir", self.directory, "--listen",
+                                 self.address], stdin=subprocess.DEVNULL, capture_output=True,
+                                text=True, timeout=30, check=False)
+        expect(result.returncode == code,
+               f"{self.name} should have ended with {code}: {result.returncode} {result.stderr}")
+        return result.stderr
+
+    def status(self):
+        return json.loads(self.cluster.run("status", "--json", "--dir", self.directory))
+
+    def epochs(self):
+        """How many events its key has written in each of its epochs, and which is open."""
+        return sorted((epoch["have"], epoch["open"]) for epoch in self.status()["epochs"])
+
+    def payloads(self):
+        """Of its log, by author and number."""
+        log = self.log()
+        check_log(self.name, log)
+        return {event["dot"]: event.get("data") for event in log if "kind" not in event}
 
     def socket_path(self):
         """The socket that the node listens on; a Cut while there is none."""
@@ -442,7 +465,198 @@ def restart_with_events(cluster):
     cluster.agree({"A": 3})
 
 
-SCENARIOS = {scenario.__name__: scenario for scenario in (kills, restart, restart_with_events)}
+def restore(node, copy):
+    """What a person does: the store's files go, and the copy takes their place. The side file
+    stays, as nobody thinks of it."""
+    for name in "store.db", "store.db-wal", "store.db-shm":
+        with contextlib.suppress(FileNotFoundError):
+            (node.directory / name).unlink()
+    shutil.copy(copy, node.directory / "store.db")
+
+
+def set_back(node, saved):
+    """The files of a stopped node get the bytes they had without being copied, so that nothing on
+    the machine tells."""
+    for path in list(node.directory.iterdir()):
+        if path.name in saved:
+            with open(path, "r+b") as file:
+                file.write(saved[path.name])
+                file.truncate()
+        elif path.suffix != ".lock":
+            path.unlink()
+
+
+def all_files(node):
+    return {path.name: path.read_bytes() for path in node.directory.iterdir()
+            if path.suffix != ".lock" and path.is_file()}
+
+
+def backed_up(cluster):
+    """A writes 1 to 100, is backed up while it runs, and writes 101 to 150, which B gets."""
+    a, b = cluster.add("A", "B")
+    copy = cluster.directory / "backup"
+    a.start()
+    b.start(a)
+    for number in range(1, 101):
+        a.publish(f"a {number}")
+    cluster.agree({"A": 100})
+    cluster.run("backup", "--dir", a.directory, copy)
+    for number in range(101, 151):
+        a.publish(f"a {number}")
+    cluster.agree({"A": 150})
+    return a, b, copy
+
+
+def check_recovered(cluster, a, b, lost=()):
+    """A has gone on in one new epoch; both hold the old events, and each under one name."""
+    clock = cluster.agree()
+    (old,) = [author for author, seq in clock.items() if seq == 150]
+    (new,) = [author for author, seq in clock.items() if seq != 150]
+    expect(old.startswith("A#") and new.startswith("A#"), f"the clock is {clock}")
+    expect(a.epochs() == [(clock[new], True), (150, False)], f"A's epochs are {a.epochs()}")
+    shown = b.payloads()
+    expect(shown == a.payloads(), "A and B do not show the same")
+    for number in range(1, 151):
+        expect(shown.get(f"{old}:{number}") == f"a {number}", f"{old}:{number} is lost")
+    opened = next(event for event in b.log() if event["dot"] == f"{new}:1")
+    expect(opened["kind"] == "epoch-open", f"{new}:1 is {opened}")
+    seen = opened["clock"].get(old)
+    expect(seen == (100 if lost else 150), f"the new epoch has seen {old}:{seen}")
+    for node in a, b:
+        expect(not node.status()["cuts"], f"{node.name} shows a fork: {node.status()['cuts']}")
+    return new
+
+
+def restored_backup(cluster):
+    """S27: restored from its backup with B in reach, A gets 101 to 150 back under the old epoch
+    before it writes; its next event opens a new one. An ordinary restart then opens none."""
+    a, b, copy = backed_up(cluster)
+    a.kill()
+    restore(a, copy)
+    a.start(b)
+    evidence = a.status()["start"]["evidence"]
+    expect("backup" in evidence and "moved" in evidence, f"A's evidence is {evidence}")
+    dot = a.publish("after the backup")
+    new = check_recovered(cluster, a, b)
+    expect(dot == f"{new}:2", f"A's next event is {dot}")
+    a.kill()
+    a.start(b)
+    dot = a.publish("after a restart")
+    expect(dot == f"{new}:3", f"after a restart A's next event is {dot}")
+    a.stop()
+    cluster.run("verify", "--dir", a.directory)
+
+
+def restored_alone(cluster):
+    """S27 with nobody in reach: the new epoch has seen 100 of the old one, and 101 to 150 come back
+    when B does."""
+    a, b, copy = backed_up(cluster)
+    a.kill()
+    b.kill()
+    restore(a, copy)
+    a.start(alone_after="200ms")
+    dot = a.publish("alone")
+    expect(a.clock()[dot.split(":")[0]] == 2, f"A's next event is {dot}")
+    expect(sorted(a.clock().values()) == [2, 100], f"alone, A shows {a.clock()}")
+    b.start(a)
+    cluster.agree()
+    cluster.wait(lambda: 150 in a.clock().values(), AGREE_SECONDS, "A does not get 101 to 150 back")
+    check_recovered(cluster, a, b, lost=range(101, 151))
+
+
+def restored_in_place(cluster):
+    """D13: all files are given back the bytes they had, the side file's too, so that nothing on the
+    machine tells. B does."""
+    a, b = cluster.add("A", "B")
+    a.start()
+    b.start(a)
+    for number in range(1, 101):
+        a.publish(f"a {number}")
+    cluster.agree({"A": 100})
+    a.stop()
+    saved = all_files(a)
+    a.start(b)
+    for number in range(101, 151):
+        a.publish(f"a {number}")
+    cluster.agree({"A": 150})
+    a.kill()
+    set_back(a, saved)
+    a.start(b)
+    a.publish("after it")
+    check_recovered(cluster, a, b)
+
+
+def clone(cluster):
+    """S28: the directory is copied while A is stopped, and both run and write. The copy notices by
+    itself; of two live holders whoever learns of the other stops, and starts again only when told
+    which it is. Nobody loses an event, and no dot gets two contents."""
+    a, b, c = cluster.add("A", "B", "C")
+    a.start()
+    b.start(a)
+    c.start(a)
+    for number in range(1, 11):
+        a.publish(f"a {number}")
+    cluster.agree({"A": 10})
+    a.stop()
+    (port,) = free_ports(1)
+    copy = Node(cluster, "copy", port)
+    shutil.copytree(a.directory, copy.directory)
+    cluster.nodes.append(copy)
+    a.start(b)
+    copy.start(b, c)
+    expect("moved" in copy.status()["start"]["evidence"],
+           f"the copy's evidence is {copy.status()['start']}")
+    acknowledged = {}
+
+    def write(node, number):
+        payload = f"{node.name} writes {number}"
+        try:
+            acknowledged[payload] = node.publish(payload)
+        except (Cut, Failure):
+            pass # It is ending: whether that is right is seen below.
+
+    numbers = iter(range(1000000))
+
+    def one_has_stopped():
+        for node in a, copy:
+            write(node, next(numbers))
+        return any(node.process.poll() is not None for node in (a, copy))
+
+    cluster.wait(one_has_stopped, AGREE_SECONDS, "neither of the two has noticed the other")
+    # The other one may have learnt of it too.
+    ended = [node for node in (a, copy) if node.process.poll() is not None]
+    for node in ended:
+        expect(node.process.returncode == 78, f"{node.name} ended with {node.process.returncode}")
+        node.process = None
+        said = node.refuses(78)
+        expect("--new-key" in said and "--keep-key" in said, f"{node.name} says {said}")
+    if copy.process is not None:
+        copy.stop()
+    cluster.run("recover", "--dir", copy.directory, "--new-key", "--name", "D", "--cluster",
+                cluster.nodes[0].directory / "cluster.key")
+    if a in ended:
+        cluster.run("recover", "--dir", a.directory, "--keep-key")
+        a.start(b)
+    copy.start(b)
+    expect(a.publish("A goes on").startswith("A"), "A goes on under another name")
+    expect(copy.publish("a node of its own") == "D:1", "the copy is no node of its own")
+    cluster.agree()
+    shown = a.payloads()
+    for node in b, c, copy:
+        cluster.wait(lambda: node.payloads() == a.payloads(), AGREE_SECONDS,
+                     f"{node.name} does not show what A shows")
+        cuts = [[cut["from"], cut["by"]] for cut in node.status()["cuts"]]
+        mine = [[cut["from"], cut["by"]] for cut in a.status()["cuts"]]
+        expect(cuts == mine, f"{node.name} shows the cuts {cuts}, A {mine}")
+    found = collections.Counter(a.payloads().values())
+    for payload in acknowledged:
+        expect(found[payload] == 1, f"{payload} is shown {found[payload]} times")
+    print(f"{len(ended)} of two holders stopped, {len(acknowledged)} events written meanwhile")
+
+
+SCENARIOS = {scenario.__name__: scenario for scenario in
+             (kills, restart, restart_with_events, restored_backup, restored_alone,
+              restored_in_place, clone)}
 
 
 def main():
