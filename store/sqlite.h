@@ -18,6 +18,10 @@ int sqlite_store_open(struct file_system *files, const char *path, enum gossip_s
 int sqlite_store_remove(struct file_system *files, const char *path, char *ret_explanation,
                         size_t size);
 
+/* As gossip_sqlite_salvage(), of a path in files. */
+int sqlite_store_salvage(struct file_system *files, const char *path, gossip_record_visit *visit,
+                         void *context, struct gossip_salvaged *ret_salvaged);
+
 /* How many rows were inserted, changed or deleted since the store was opened. */
 uint64_t sqlite_store_total_changes(struct gossip_store *store);
 

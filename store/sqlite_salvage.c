@@ -10,6 +10,7 @@
 
 #include "gossip/gossip.h"
 #include "store/record.h"
+#include "store/sqlite.h"
 
 enum {
     /* A row that cannot be read is passed over one by one; after so many in a row, in leaps. */
@@ -194,15 +195,15 @@ static int salvage_table(struct salvage *salvage, size_t table)
     return (code & 0xff) == SQLITE_NOMEM ? GOSSIP_ERR_NOMEM : GOSSIP_OK;
 }
 
-int gossip_sqlite_salvage(const char *path, gossip_record_visit *visit, void *context,
-                          struct gossip_salvaged *ret_salvaged)
+int sqlite_store_salvage(struct file_system *files, const char *path, gossip_record_visit *visit,
+                         void *context, struct gossip_salvaged *ret_salvaged)
 {
     struct salvage salvage = {.visit = visit, .context = context};
     int error = GOSSIP_OK;
     int code = sqlite3_open_v2(path, &salvage.db,
                                SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX |
                                    SQLITE_OPEN_PRIVATECACHE | SQLITE_OPEN_EXRESCODE,
-                               NULL);
+                               files->vfs);
 
     /* A database may bring code of its own; none of it runs. */
     if (code == SQLITE_OK)
@@ -221,4 +222,10 @@ int gossip_sqlite_salvage(const char *path, gossip_record_visit *visit, void *co
     if (error >= 0)
         *ret_salvaged = salvage.told;
     return error;
+}
+
+int gossip_sqlite_salvage(const char *path, gossip_record_visit *visit, void *context,
+                          struct gossip_salvaged *ret_salvaged)
+{
+    return sqlite_store_salvage(file_system_real(), path, visit, context, ret_salvaged);
 }

@@ -78,6 +78,12 @@ int virtual_disk_remove_file(struct virtual_disk *disk, const char *name, char *
     return file_store_remove(&disk->system, name, ret_explanation, size);
 }
 
+int virtual_disk_salvage(struct virtual_disk *disk, const char *name, gossip_record_visit *visit,
+                         void *context, struct gossip_salvaged *ret_salvaged)
+{
+    return sqlite_store_salvage(&disk->system, name, visit, context, ret_salvaged);
+}
+
 /* ---- Faults. ---- */
 
 void virtual_disk_crash(struct virtual_disk *disk)
@@ -193,22 +199,29 @@ void virtual_disk_image_destroy(struct virtual_disk_image *image)
     free(image);
 }
 
+/* kept: the file that stays as it is; NULL: none. */
 static bool restore(struct virtual_disk *disk, const struct virtual_disk_image *image,
-                    bool same_files)
+                    bool same_files, const char *kept)
 {
     struct virtual_files files = {.inodes = disk->files.inodes};
+    const struct virtual_file *left = kept == NULL ? NULL : virtual_files_find(&disk->files, kept);
+    bool is_whole =
+        left == NULL || virtual_files_put(&files, kept, left->shown.bytes, left->shown.size);
 
     assert_closed(disk);
-    for (size_t i = 0; i < image->count; i++) {
+    for (size_t i = 0; i < image->count && is_whole; i++) {
         const struct image_file *file = &image->files[i];
         const struct virtual_file *there = virtual_files_find(&disk->files, file->name);
 
-        if (!virtual_files_put(&files, file->name, file->bytes, file->size)) {
-            virtual_files_clear(&files);
-            return false;
-        }
-        if (same_files && there != NULL)
+        if (kept != NULL && strcmp(file->name, kept) == 0)
+            continue;
+        is_whole = virtual_files_put(&files, file->name, file->bytes, file->size);
+        if (is_whole && same_files && there != NULL)
             virtual_files_find(&files, file->name)->inode = there->inode;
+    }
+    if (!is_whole) {
+        virtual_files_clear(&files);
+        return false;
     }
     virtual_files_clear(&disk->files);
     disk->files = files;
@@ -217,12 +230,18 @@ static bool restore(struct virtual_disk *disk, const struct virtual_disk_image *
 
 bool virtual_disk_restore(struct virtual_disk *disk, const struct virtual_disk_image *image)
 {
-    return restore(disk, image, true);
+    return restore(disk, image, true, NULL);
+}
+
+bool virtual_disk_restore_but(struct virtual_disk *disk, const struct virtual_disk_image *image,
+                              const char *kept)
+{
+    return restore(disk, image, true, kept);
 }
 
 bool virtual_disk_copy_back(struct virtual_disk *disk, const struct virtual_disk_image *image)
 {
-    return restore(disk, image, false);
+    return restore(disk, image, false, NULL);
 }
 
 bool virtual_disk_remove(struct virtual_disk *disk, const char *name)

@@ -75,6 +75,10 @@ int virtual_disk_open_file(struct virtual_disk *disk, const char *name, enum gos
 int virtual_disk_remove_file(struct virtual_disk *disk, const char *name, char *ret_explanation,
                              size_t size);
 
+/* As gossip_sqlite_salvage(), of the file name on disk. */
+int virtual_disk_salvage(struct virtual_disk *disk, const char *name, gossip_record_visit *visit,
+                         void *context, struct gossip_salvaged *ret_salvaged);
+
 /* The machine dies. From the next operation on everything fails with IO until
  * virtual_disk_restart(); nothing more reaches the disk. */
 void virtual_disk_crash(struct virtual_disk *disk);
@@ -122,6 +126,10 @@ void virtual_disk_image_destroy(struct virtual_disk_image *image);
  * and ends no fault. Files of a name that is there stay the same files, as when a whole machine is
  * set back, which nothing on it can tell. False, and nothing changed, when there is no memory. */
 bool virtual_disk_restore(struct virtual_disk *disk, const struct virtual_disk_image *image);
+
+/* The same, but the file kept stays as it is, or away. */
+bool virtual_disk_restore_but(struct virtual_disk *disk, const struct virtual_disk_image *image,
+                              const char *kept);
 
 /* The same as by a person who copies: every file is a new one. */
 bool virtual_disk_copy_back(struct virtual_disk *disk, const struct virtual_disk_image *image);

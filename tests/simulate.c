@@ -175,8 +175,9 @@ static void print_violation(const char *program, uint64_t seed, const struct vio
 /* Returns an exit code. */
 static int make_plan(const struct arguments *arguments, uint64_t seed, struct plan *plan)
 {
-    /* Their answers come with durability, exchange and security. */
-    static const struct plan_faults faults = {.moves = false, .restores = false};
+    /* The answer to moves comes with exchange. */
+    static const struct plan_faults faults = {
+        .moves = false, .restores = true, .copies = true, .flips = true};
 
     plan_draw(plan, seed, &faults);
     if (arguments->crypto != NULL)

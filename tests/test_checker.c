@@ -903,7 +903,7 @@ static void test_monotonic(void **state)
         {greet_with_earlier_boot, INVARIANT_MONOTONIC, {"hello of", "shows boot 0"}},
         {greet_with_boot_before_the_last,
          INVARIANT_MONOTONIC,
-         {"shows boot 1", "disk holds boot 2"}},
+         {"n1 saves boot 2", "counted more than 1"}},
         {give_number_twice, INVARIANT_MONOTONIC, {"n1 gives author number 0 twice"}},
         {start_with_earlier_boot, INVARIANT_MONOTONIC, {"n1 starts from boot 0"}},
     };

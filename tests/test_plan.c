@@ -15,8 +15,9 @@
 
 enum { SEEDS = 2000 };
 
-static const struct plan_faults usual = {.moves = false, .restores = false};
-static const struct plan_faults all = {.moves = true, .restores = true};
+static const struct plan_faults usual = {.restores = true, .copies = true, .flips = true};
+static const struct plan_faults all = {
+    .moves = true, .restores = true, .copies = true, .flips = true};
 
 static void trace_link(struct trace *trace, const struct virtual_link *link)
 {
@@ -172,7 +173,7 @@ static void require_all(const unsigned *counts, size_t count)
 
 static bool is_off(enum action_kind kind)
 {
-    return kind == ACTION_MOVE || kind == ACTION_RESTORE || kind == ACTION_CLONE;
+    return kind == ACTION_MOVE;
 }
 
 static void test_everything_comes_up(void **state)
@@ -199,6 +200,8 @@ static void test_capabilities_switch_faults_on(void **state)
 {
     static const struct plan_faults moves = {.moves = true};
     static const struct plan_faults restores = {.restores = true};
+    static const struct plan_faults copies = {.copies = true};
+    static const struct plan_faults flips = {.flips = true};
     struct drawn drawn;
 
     (void)state;
@@ -206,10 +209,52 @@ static void test_capabilities_switch_faults_on(void **state)
     require_all(drawn.kinds, ACTIONS);
     draw_all(&moves, &drawn);
     assert_true(drawn.kinds[ACTION_MOVE] > 0);
-    assert_int_equal(drawn.kinds[ACTION_RESTORE] + drawn.kinds[ACTION_CLONE], 0);
+    assert_int_equal(drawn.kinds[ACTION_BACKUP] + drawn.kinds[ACTION_CLONE], 0);
     draw_all(&restores, &drawn);
-    assert_int_equal(drawn.kinds[ACTION_MOVE], 0);
-    assert_true(drawn.kinds[ACTION_RESTORE] > 0 && drawn.kinds[ACTION_CLONE] > 0);
+    assert_int_equal(drawn.kinds[ACTION_MOVE] + drawn.kinds[ACTION_CLONE], 0);
+    assert_true(drawn.kinds[ACTION_BACKUP] > 0 && drawn.kinds[ACTION_RESTORE] > 0);
+    draw_all(&copies, &drawn);
+    assert_int_equal(drawn.kinds[ACTION_BACKUP] + drawn.kinds[ACTION_FLIP], 0);
+    assert_true(drawn.kinds[ACTION_CLONE] > 0);
+    draw_all(&flips, &drawn);
+    assert_int_equal(drawn.kinds[ACTION_CLONE], 0);
+    assert_true(drawn.kinds[ACTION_FLIP] > 0);
+}
+
+static bool is_same_action(const struct action *a, const struct action *b)
+{
+    return a->at_ms == b->at_ms && a->kind == b->kind && a->node == b->node &&
+           a->other == b->other && a->number == b->number && a->size == b->size &&
+           a->times == b->times && a->offset == b->offset && a->damage == b->damage &&
+           a->operation == b->operation && a->is_early == b->is_early &&
+           a->link.loss_ppm == b->link.loss_ppm && a->link.latency_ms == b->link.latency_ms;
+}
+
+/* What is done to whole disks leaves all else of a seed as it is without. */
+static void test_disks_are_drawn_apart(void **state)
+{
+    static const struct plan_faults none = {.moves = false};
+
+    (void)state;
+    for (uint64_t seed = 1; seed <= SEEDS; seed++) {
+        struct plan with;
+        struct plan without;
+        size_t at = 0;
+
+        plan_draw(&with, seed, &usual);
+        plan_draw(&without, seed, &none);
+        assert_true(with.options.seed == without.options.seed);
+        assert_int_equal(with.options.nodes, without.options.nodes);
+        assert_int_equal(with.wild_ms, without.wild_ms);
+        for (size_t i = 0; i < without.action_count; i++, at++) {
+            while (at < with.action_count &&
+                   !is_same_action(&with.actions[at], &without.actions[i]))
+                at++;
+            assert_true(at < with.action_count);
+        }
+        plan_clear(&with);
+        plan_clear(&without);
+    }
 }
 
 /* What must not last is ended by a later action. */
@@ -228,7 +273,10 @@ static void test_what_begins_ends(void **state)
             const struct action *action = &plan.actions[i];
 
             open_kills += action->kind == ACTION_KILL || action->kind == ACTION_STOP ||
-                          action->kind == ACTION_CRASH_AT || action->kind == ACTION_FAIL_DISK;
+                          action->kind == ACTION_CRASH_AT || action->kind == ACTION_FAIL_DISK ||
+                          action->kind == ACTION_RESTORE ||
+                          action->kind == ACTION_RESTORE_DATABASE ||
+                          action->kind == ACTION_COPY_BACK || action->kind == ACTION_FLIP;
             open_kills -= action->kind == ACTION_START;
             open_pauses += action->kind == ACTION_PAUSE;
             open_pauses -= action->kind == ACTION_RESUME;
@@ -279,6 +327,7 @@ int main(void)
         cmocka_unit_test(test_times_ascend),
         cmocka_unit_test(test_everything_comes_up),
         cmocka_unit_test(test_capabilities_switch_faults_on),
+        cmocka_unit_test(test_disks_are_drawn_apart),
         cmocka_unit_test(test_what_begins_ends),
         cmocka_unit_test(test_actions_as_text),
     };

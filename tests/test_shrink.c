@@ -13,7 +13,7 @@
 #include <stdio.h>
 #include <string.h>
 
-static const struct plan_faults usual = {.moves = false, .restores = false};
+static const struct plan_faults usual = {.moves = false};
 
 static void add_sorted(struct plan *plan, const struct action *action)
 {

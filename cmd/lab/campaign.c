@@ -18,6 +18,8 @@ enum {
     SETTLE_NODE_MS = 20 * SECOND_MS,
     /* ... and then for so long there is no commit, and little talk. */
     IDLE_MS = 120 * SECOND_MS,
+    /* One that has ended is started again so often; more is no double of it any more. */
+    ENDS_MAX = 16,
 };
 
 struct campaign {
@@ -151,14 +153,26 @@ static void perform(struct campaign *campaign, const struct action *action)
         world_stop(world, node);
         world_move(world, node);
         break;
-    case ACTION_RESTORE:
+    case ACTION_BACKUP:
         world_stop(world, node);
         world_backup(world, node);
         world_start(world, node);
-        world_run(world, action->number);
+        break;
+    case ACTION_RESTORE:
         world_kill(world, node, VIRTUAL_DAMAGE_NONE);
         world_restore(world, node);
-        world_start(world, node);
+        break;
+    case ACTION_RESTORE_DATABASE:
+        world_kill(world, node, VIRTUAL_DAMAGE_NONE);
+        world_restore_database(world, node);
+        break;
+    case ACTION_COPY_BACK:
+        world_kill(world, node, VIRTUAL_DAMAGE_NONE);
+        world_copy_back(world, node);
+        break;
+    case ACTION_FLIP:
+        world_kill(world, node, VIRTUAL_DAMAGE_NONE);
+        world_flip(world, node, action->number, (unsigned)action->times);
         break;
     case ACTION_CLONE: {
         unsigned clone;
@@ -173,6 +187,13 @@ static void perform(struct campaign *campaign, const struct action *action)
     case ACTIONS:
         break;
     }
+}
+
+/* Whoever looks after them starts what has ended, and puts copies away. */
+static void start_all(struct world *world)
+{
+    for (unsigned i = 0; i < world_nodes(world); i++)
+        world_start(world, i);
 }
 
 /* Faults are off from now on, and everybody is up. */
@@ -198,8 +219,15 @@ static void end_faults(struct world *world)
         world_set_skew(world, i, 0);
         world_set_drift(world, i, 0);
         world_resume(world, i);
-        world_start(world, i);
     }
+    world_put_copies_away(world);
+    start_all(world);
+}
+
+/* Nodes in step are up, all of them. */
+static bool is_settled(struct world *world)
+{
+    return !world_is_all_up(world) || world_in_step(world);
 }
 
 static size_t nodes_up(struct world *world, unsigned *nodes)
@@ -211,6 +239,24 @@ static size_t nodes_up(struct world *world, unsigned *nodes)
             nodes[count++] = i;
     }
     return count;
+}
+
+static unsigned count_up(const struct world *world)
+{
+    unsigned count = 0;
+
+    for (unsigned i = 0; i < world_nodes(world); i++)
+        count += world_state(world, i) == WORLD_UP;
+    return count;
+}
+
+static void require_up(struct world *world)
+{
+    for (unsigned i = 0; i < world_nodes(world); i++) {
+        if (world_state(world, i) != WORLD_UP && !world_is_retired(world, i))
+            checker_report(world_checker(world), INVARIANT_BOUNDS,
+                           "n%u has ended, and no fault was left to make it", i + 1);
+    }
 }
 
 static void report_disagreement(struct campaign *campaign, uint64_t waited_ms)
@@ -235,10 +281,19 @@ static void require_agreement(struct campaign *campaign)
     uint64_t bound_ms =
         campaign->plan->quiet_ms + campaign->published_bytes / FETCHED_BYTES_A_MILLISECOND;
     uint64_t began = world_now(campaign->world);
+    uint64_t end = began + bound_ms;
     uint64_t took;
 
-    if (!world_run_until(campaign->world, world_in_step, bound_ms) &&
-        world_is_sound(campaign->world)) {
+    /* Who learns only now that it had a double has stopped. */
+    while (world_run_until(campaign->world, is_settled, end - world_now(campaign->world)) &&
+           !world_is_all_up(campaign->world) && world_is_sound(campaign->world)) {
+        world_run(campaign->world, SECOND_MS);
+        start_all(campaign->world);
+        if (world_now(campaign->world) > end)
+            break;
+    }
+    if (world_is_sound(campaign->world) &&
+        (!world_is_all_up(campaign->world) || !world_in_step(campaign->world))) {
         report_disagreement(campaign, bound_ms);
         return;
     }
@@ -262,6 +317,25 @@ static uint64_t commits(struct world *world)
     return sum;
 }
 
+static bool is_somebody_down(struct world *world)
+{
+    return !world_is_all_up(world);
+}
+
+/* Lets time pass until for so long nobody has ended. Who had a double may learn of it only now: it
+ * is started again, and goes on in a new epoch. */
+static void settle(struct campaign *campaign, uint64_t ms)
+{
+    struct world *world = campaign->world;
+
+    for (unsigned i = 0; i < ENDS_MAX && world_run_until(world, is_somebody_down, ms); i++) {
+        world_run(world, SECOND_MS);
+        start_all(world);
+        require_agreement(campaign);
+    }
+    require_up(world);
+}
+
 /* Only created events tick, so an idle cluster falls quiet: nothing is saved, and each node says
  * little more than that it is there. */
 static void require_quiet(struct campaign *campaign)
@@ -270,14 +344,14 @@ static void require_quiet(struct campaign *campaign)
     struct virtual_network_stats before;
     struct virtual_network_stats after;
     uint64_t commits_before;
-    uint64_t nodes = world_nodes(world);
+    uint64_t nodes = count_up(world);
     /* Each asks up to three peers every half minute, and every question has an answer; and as much
      * again for who has yet to slow down. */
     uint64_t allowed = nodes * (IDLE_MS / 30000) * 3 * 2 * 2;
     /* And each asks at least one, every half minute and a tenth. */
     uint64_t needed = nodes > 1 ? nodes * (IDLE_MS / 33000) * 2 : 0;
 
-    world_run(world, SETTLE_MS + nodes * SETTLE_NODE_MS);
+    settle(campaign, SETTLE_MS + nodes * SETTLE_NODE_MS);
     commits_before = commits(world);
     virtual_network_stats(world_network(world), &before);
     world_run(world, IDLE_MS);
@@ -491,8 +565,24 @@ static void walk_coverage(struct campaign_coverage *coverage, const struct campa
     COUNT(world.pauses, "fault: pauses");
     COUNT(world.clock_jumps, "fault: clock jumps");
     COUNT(world.clock_drifts, "fault: clock drifts");
-    COUNT(world.set_back, "fault: disks set back");
+    COUNT(checker.set_back_seen, "disks set back so that it shows");
+    COUNT(checker.set_back_unseen, "disks set back so that it may not");
+    COUNT(checker.epochs, "epochs opened anew");
+    COUNT(checker.forks, "forks");
+    COUNT(checker.cuts, "cuts saved");
+    COUNT(checker.contested, "events behind cuts");
+    COUNT(checker.reissued, "events issued again");
+    COUNT(checker.excused, "causes behind cuts");
+    COUNT(world.backups, "backups");
+    COUNT(world.restored, "fault: machines set back");
+    COUNT(world.restored_databases, "fault: databases set back");
+    COUNT(world.copied_back, "fault: files copied back");
     COUNT(world.clones, "fault: clones");
+    COUNT(world.put_away, "clones put away");
+    COUNT(world.flips, "fault: files with wrong bits");
+    COUNT(world.flips_harmless, "of those, without effect");
+    COUNT(world.flips_set_back, "of those, an earlier commit");
+    COUNT(world.rebuilt, "of those, rebuilt");
     COUNT(world.moves, "fault: moves");
     COUNT(network.lost, "fault: datagrams lost");
     COUNT(network.lost_in_bursts, "fault: lost in bursts");

@@ -328,6 +328,7 @@ static void open_epoch(struct checker *checker, unsigned number, uint32_t author
         }
         node->epochs++;
         checker->stats.epochs++;
+        checker->history.authors[author].is_opened = true;
     }
     node->own = author;
     node->answered = 0;
@@ -505,7 +506,7 @@ static bool may_write(struct checker *checker, unsigned number, uint32_t author,
 static void check_opening(struct checker *checker, unsigned number, uint32_t event)
 {
     const struct history_event *written = &checker->history.events[event];
-    bool is_first = written->seq == 1 && checker->nodes[number].epochs > 0;
+    bool is_first = written->seq == 1 && checker->history.authors[written->author].is_opened;
     char text[HISTORY_TEXT_MAX];
 
     checker->stats.checks++;
@@ -706,6 +707,33 @@ static void save_clock(struct checker *checker, unsigned number,
                        number + 1, checker_dot_text(checker, author, record->have, dot), have);
 }
 
+/* A process counts itself; and where its disk was set back, peers tell it of boots that it has
+ * forgotten, so that the next one is past them. There were such boots, of some process of its key.
+ */
+static void note_boot(struct checker *checker, unsigned number, uint64_t boot)
+{
+    struct node_record *node = &checker->nodes[number];
+    uint64_t most = 0;
+
+    checker->stats.checks++;
+    if (boot > node->started_boot + 1) {
+        for (unsigned i = 0; i < checker->node_max; i++) {
+            const struct node_record *other = &checker->nodes[i];
+
+            if (other->identity != NULL && other->boot_most > most &&
+                memcmp(other->identity->key, node->identity->key, GOSSIP_KEY_SIZE) == 0)
+                most = other->boot_most;
+        }
+        if (boot > most)
+            checker_report(checker, INVARIANT_MONOTONIC,
+                           "n%u saves boot %" PRIu64 ", began with boot %" PRIu64
+                           " on its disk, and no process of its key has counted more than %" PRIu64,
+                           number + 1, boot, node->started_boot, most);
+    }
+    if (boot > node->boot_most)
+        node->boot_most = boot;
+}
+
 static void save_meta(struct checker *checker, unsigned number,
                       const struct gossip_meta_record *meta)
 {
@@ -716,6 +744,7 @@ static void save_meta(struct checker *checker, unsigned number,
             checker_report(checker, INVARIANT_MONOTONIC,
                            "n%u saves boot %" PRIu64 " after boot %" PRIu64, number + 1,
                            meta->number, node->boot);
+        note_boot(checker, number, meta->number);
         node->boot = meta->number;
     }
     if (strcmp(meta->name, "hlc") == 0 && meta->bytes == NULL) {
@@ -843,6 +872,7 @@ void checker_saved(struct checker *checker, unsigned number, const struct gossip
 struct walk {
     struct checker *checker;
     unsigned number;
+    bool is_rebuilt; /* In which order they are is not known before. */
     size_t count;
     struct counts have;
     struct counts rows; /* The clock as its authors' rows have it, */
@@ -880,6 +910,31 @@ static int walk_record(void *context, const struct gossip_record *record)
     return walk->checker->violation.invariant != INVARIANT_NONE;
 }
 
+/* A delivery of a store that was rebuilt: any event that somebody wrote, after the one before it.
+ */
+static int take_rebuilt(struct walk *walk, uint32_t author, const struct gossip_event_record *event)
+{
+    struct checker *checker = walk->checker;
+    struct node_record *node = &checker->nodes[walk->number];
+    uint32_t known = author == HISTORY_NONE
+                         ? HISTORY_NONE
+                         : history_find_content(&checker->history, author, event->seq, event->hash);
+
+    if (known == HISTORY_NONE || !is_same(&checker->history.events[known], event) ||
+        event->seq != counts_get(&node->have, author) + 1 || event->delivery != walk->count + 1) {
+        checker_report(checker, INVARIANT_BYTES,
+                       "n%u holds in a store that was rebuilt, as delivery number %" PRIu64
+                       ", what nobody wrote there",
+                       walk->number + 1, event->delivery);
+        return 1;
+    }
+    walk->count++;
+    counts_set(&walk->have, author, event->seq);
+    deliver(checker, node, known);
+    checker->stats.deliveries--;
+    return 0;
+}
+
 static int walk_event(void *context, const struct gossip_record *record)
 {
     struct walk *walk = context;
@@ -891,6 +946,8 @@ static int walk_event(void *context, const struct gossip_record *record)
     char text[HISTORY_TEXT_MAX];
 
     checker->stats.checks++;
+    if (walk->is_rebuilt)
+        return take_rebuilt(walk, author, event);
     if (walk->count == node->delivery_count || author == HISTORY_NONE) {
         checker_report(checker, INVARIANT_DURABLE,
                        "n%u holds a delivery number %" PRIu64 " that it never saved",
@@ -991,12 +1048,13 @@ static void set_back(struct checker *checker, unsigned number, enum checker_disk
     }
     counts_clear(&node->shown);
     node->reasons++;
-    if (disk == CHECKER_SET_BACK_SEEN) {
-        checker->stats.set_back_seen++;
-        node->must_open = node->own != HISTORY_NONE;
-    } else {
+    if (disk == CHECKER_SET_BACK_UNSEEN) {
         checker->stats.set_back_unseen++;
         node->may_fork = true;
+        node->must_open = false;
+    } else {
+        checker->stats.set_back_seen++;
+        node->must_open = node->own != HISTORY_NONE;
     }
 }
 
@@ -1014,12 +1072,15 @@ int checker_started(struct checker *checker, unsigned number, struct gossip_stor
                     enum checker_disk disk)
 {
     struct node_record *node = &checker->nodes[number];
-    struct walk walk = {.checker = checker, .number = number};
+    struct walk walk = {
+        .checker = checker, .number = number, .is_rebuilt = disk == CHECKER_REBUILT};
     int error;
 
     node->number_count = 0; /* As stored, from now on. */
     node->has_epoch = false;
     node->own = HISTORY_NONE;
+    if (disk == CHECKER_REBUILT)
+        forget_deliveries(checker, number, 0, true);
     error = walk_store(&walk, store);
     if (error < 0 || checker->violation.invariant != INVARIANT_NONE) {
         walk_clear(&walk);
@@ -1047,6 +1108,8 @@ int checker_started(struct checker *checker, unsigned number, struct gossip_stor
         node->durable_boot = walk.boot;
         node->started_boot = walk.boot;
         node->has_boot_id = false;
+        if (walk.boot > node->boot_most)
+            node->boot_most = walk.boot;
         node->hlc = walk.hlc;
         node->hlc_least = walk.hlc;
         node->answered = node->own == HISTORY_NONE ? 0 : counts_get(&node->have, node->own);

@@ -96,6 +96,7 @@ enum checker_disk {
     CHECKER_SET_BACK_SEEN,   /* Made older on purpose, so that the node can tell: it opens a new
                                 epoch before its next event, and never gives a dot two contents. */
     CHECKER_SET_BACK_UNSEEN, /* So that only peers could tell it. */
+    CHECKER_REBUILT,         /* Of what could be verified, in another order; it shows. */
 };
 
 /* What a node's process is about to start from. Compares all that is stored with the record, and

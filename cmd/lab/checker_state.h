@@ -44,6 +44,7 @@ struct node_record {
     uint64_t hlc_least; /* The stamp that its next event must be past: all that it has followed. */
     uint64_t wall_ms;   /* Its wall clock, as of the last save, */
     uint64_t wall_most_ms; /* and the furthest it has ever been. */
+    uint64_t boot_most;    /* The most that any process of it has counted. */
     uint64_t started_boot; /* What its store held at the last start. */
     uint64_t boot_id;      /* What this process, or (not has_boot_id) the last one, has shown. */
     bool has_boot_id;

@@ -64,6 +64,7 @@ struct history_author {
     size_t capacity;
     uint64_t fork;    /* The least seq that has two contents; 0: there is none. */
     uint64_t evicted; /* From which seq on an eviction ends it; 0: none does. */
+    bool is_opened;   /* Its node wrote as another author before: its first event opens it. */
     bool is_lossy;    /* A disk of its node was set back: of its events some may be with nobody. */
 };
 

@@ -374,10 +374,6 @@ static void hear_greeting(struct overheard *overheard, enum datagram_kind kind,
         checker_report(checker, INVARIANT_DURABLE,
                        "a %s shows boot %" PRIu64 ", and its sender's disk holds boot %" PRIu64,
                        where(overheard, text), greeting.message.boot_count, sender->durable_boot);
-    else if (greeting.message.boot_count < sender->durable_boot)
-        checker_report(checker, INVARIANT_MONOTONIC,
-                       "a %s shows boot %" PRIu64 ", and its sender's disk holds boot %" PRIu64,
-                       where(overheard, text), greeting.message.boot_count, sender->durable_boot);
 }
 
 void checker_sent(struct checker *checker, unsigned from, unsigned to,

@@ -35,8 +35,10 @@ static const char *const names[ACTIONS] = {
     [ACTION_DRIFT] = "drift",         [ACTION_CRASH_AT] = "crash-at",
     [ACTION_FAIL_DISK] = "fail-disk", [ACTION_FULL_DISK] = "full-disk",
     [ACTION_SLOW_DISK] = "slow-disk", [ACTION_ADD] = "add",
-    [ACTION_MOVE] = "move",           [ACTION_RESTORE] = "restore",
-    [ACTION_CLONE] = "clone",
+    [ACTION_MOVE] = "move",           [ACTION_BACKUP] = "backup",
+    [ACTION_RESTORE] = "restore",     [ACTION_RESTORE_DATABASE] = "restore-database",
+    [ACTION_COPY_BACK] = "copy-back", [ACTION_CLONE] = "clone",
+    [ACTION_FLIP] = "flip",
 };
 
 const char *action_name(enum action_kind kind)
@@ -124,6 +126,10 @@ void action_text(const struct action *action, char *ret_text, size_t size)
     case ACTION_SLOW_DISK:
         snprintf(detail, sizeof(detail), "n%u, %" PRIu64 " ms a sync", node, action->number);
         break;
+    case ACTION_FLIP:
+        snprintf(detail, sizeof(detail), "n%u, %" PRIu64 " bits, lot %" PRIx64, node, action->times,
+                 action->number);
+        break;
     case ACTION_RING:
     case ACTION_HEAL:
     case ACTION_ADD:
@@ -134,7 +140,10 @@ void action_text(const struct action *action, char *ret_text, size_t size)
     case ACTION_PAUSE:
     case ACTION_RESUME:
     case ACTION_MOVE:
+    case ACTION_BACKUP:
     case ACTION_RESTORE:
+    case ACTION_RESTORE_DATABASE:
+    case ACTION_COPY_BACK:
     case ACTION_CLONE:
         snprintf(detail, sizeof(detail), "n%u", node);
         break;
@@ -303,10 +312,6 @@ static void draw_weights(struct drawing *drawing, const struct plan_faults *faul
         drawing->weights[ACTION_ADD] = 1;
     if (faults->moves && one_in(drawing, 3))
         drawing->weights[ACTION_MOVE] = (uint32_t)skewed(drawing, 4);
-    if (faults->restores && one_in(drawing, 3)) {
-        drawing->weights[ACTION_RESTORE] = (uint32_t)skewed(drawing, 4);
-        drawing->weights[ACTION_CLONE] = (uint32_t)skewed(drawing, 2);
-    }
     drawing->weights[ACTION_PUBLISH] = 24;
     for (size_t i = 0; i < ACTIONS; i++) {
         if (i != ACTION_PUBLISH)
@@ -434,10 +439,12 @@ static void draw_action(struct drawing *drawing, uint64_t at_ms, uint64_t *event
         action.number = skewed(drawing, 1000);
         add_later(drawing, &action, ACTION_SLOW_DISK, lasting, 0);
         break;
+    case ACTION_BACKUP: /* These are drawn apart. */
     case ACTION_RESTORE:
+    case ACTION_RESTORE_DATABASE:
+    case ACTION_COPY_BACK:
     case ACTION_CLONE:
-        action.number = lasting;
-        break;
+    case ACTION_FLIP:
     case ACTION_HEAL:
     case ACTION_ADD:
     case ACTION_START:
@@ -464,6 +471,70 @@ static void draw_early(struct drawing *drawing)
         add_later(drawing, &action, ACTION_START, skewed(drawing, 10 * SECOND_MS), 0);
         plan_add(drawing->plan, &action);
     }
+}
+
+/* A node is set back to what it was some time before, now and then more than once. */
+static void draw_restores(struct drawing *drawing)
+{
+    static const enum action_kind ways[] = {ACTION_RESTORE, ACTION_RESTORE_DATABASE,
+                                            ACTION_COPY_BACK};
+    unsigned nodes = drawing->plan->options.nodes;
+    uint64_t wild_ms = drawing->plan->wild_ms;
+
+    for (uint64_t i = skewed(drawing, 4); i > 0; i--) {
+        struct action action = {.kind = ACTION_BACKUP, .node = (unsigned)below(drawing, nodes)};
+
+        action.at_ms = below(drawing, wild_ms);
+        plan_add(drawing->plan, &action);
+        for (uint64_t times = one_in(drawing, 4) ? 2 : 1; times > 0; times--) {
+            action.kind = ways[below(drawing, 3)];
+            action.at_ms += 1 + skewed(drawing, wild_ms);
+            plan_add(drawing->plan, &action);
+            add_later(drawing, &action, ACTION_START,
+                      one_in(drawing, 3) ? skewed(drawing, 30 * SECOND_MS) : 0, 0);
+        }
+    }
+}
+
+static void draw_copies(struct drawing *drawing)
+{
+    for (uint64_t i = skewed(drawing, 2); i > 0; i--) {
+        struct action action = {.kind = ACTION_CLONE};
+
+        action.node = (unsigned)below(drawing, drawing->plan->options.nodes);
+        action.at_ms = below(drawing, drawing->plan->wild_ms);
+        plan_add(drawing->plan, &action);
+    }
+}
+
+static void draw_flips(struct drawing *drawing)
+{
+    for (uint64_t i = skewed(drawing, 4); i > 0; i--) {
+        struct action action = {.kind = ACTION_FLIP};
+
+        action.node = (unsigned)below(drawing, drawing->plan->options.nodes);
+        action.at_ms = below(drawing, drawing->plan->wild_ms);
+        action.number = splitmix_next(&drawing->lots);
+        action.times = one_in(drawing, 2) ? 1 : skewed(drawing, 64);
+        plan_add(drawing->plan, &action);
+        add_later(drawing, &action, ACTION_START, skewed(drawing, 8 * SECOND_MS), 0);
+    }
+}
+
+/* What is done to whole disks came later than other faults, and is drawn apart, so that the others
+ * stay what they were; each kind from lots of its own. */
+static void draw_disks(struct plan *plan, uint64_t seed, const struct plan_faults *faults)
+{
+    struct drawing restores = {.plan = plan, .lots = {seed ^ UINT64_C(0x6261636b)}};
+    struct drawing copies = {.plan = plan, .lots = {seed ^ UINT64_C(0x636f7079)}};
+    struct drawing flips = {.plan = plan, .lots = {seed ^ UINT64_C(0x666c6970)}};
+
+    if (faults->restores && one_in(&restores, 3))
+        draw_restores(&restores);
+    if (faults->copies && one_in(&copies, 4))
+        draw_copies(&copies);
+    if (faults->flips && one_in(&flips, 3))
+        draw_flips(&flips);
 }
 
 /* Stable, so that one seed gives one plan. */
@@ -507,5 +578,6 @@ void plan_draw(struct plan *plan, uint64_t seed, const struct plan_faults *fault
         if (one_in(&drawing, 40))
             at_ms += between(&drawing, 1, 15) * SECOND_MS; /* A quiet stretch. */
     }
+    draw_disks(plan, seed, faults);
     sort_actions(plan);
 }

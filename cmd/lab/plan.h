@@ -8,29 +8,33 @@
 #include "cmd/lab/world.h"
 
 enum action_kind {
-    ACTION_PUBLISH,   /* node; number events of size bytes each. */
-    ACTION_KILL,      /* node; damage */
-    ACTION_STOP,      /* node */
-    ACTION_START,     /* node */
-    ACTION_PAUSE,     /* node */
-    ACTION_RESUME,    /* node */
-    ACTION_STORM,     /* node is killed and started number times, every size ms; damage */
-    ACTION_LINKS,     /* link is what all links do from now on. */
-    ACTION_LINK,      /* node to other: link */
-    ACTION_CUT,       /* node to other */
-    ACTION_RING,      /* Each hears only the one before it. */
-    ACTION_SPLIT,     /* before node */
-    ACTION_HEAL,      /* All cuts, rings, splits and single links. */
-    ACTION_SKEW,      /* node; offset ms */
-    ACTION_DRIFT,     /* node; offset ppm */
-    ACTION_CRASH_AT,  /* node; at file operation number; damage */
-    ACTION_FAIL_DISK, /* node; operation, number, times */
-    ACTION_FULL_DISK, /* node; number bytes left; UINT64_MAX: room again */
-    ACTION_SLOW_DISK, /* node; number ms a sync */
-    ACTION_ADD,       /* A node joins. */
-    ACTION_MOVE,      /* node stops, and is started at another address. */
-    ACTION_RESTORE,   /* node stops, is backed up, and number ms later killed and set back. */
-    ACTION_CLONE,     /* node stops, and it and a clone of it are started. */
+    ACTION_PUBLISH,          /* node; number events of size bytes each. */
+    ACTION_KILL,             /* node; damage */
+    ACTION_STOP,             /* node */
+    ACTION_START,            /* node */
+    ACTION_PAUSE,            /* node */
+    ACTION_RESUME,           /* node */
+    ACTION_STORM,            /* node is killed and started number times, every size ms; damage */
+    ACTION_LINKS,            /* link is what all links do from now on. */
+    ACTION_LINK,             /* node to other: link */
+    ACTION_CUT,              /* node to other */
+    ACTION_RING,             /* Each hears only the one before it. */
+    ACTION_SPLIT,            /* before node */
+    ACTION_HEAL,             /* All cuts, rings, splits and single links. */
+    ACTION_SKEW,             /* node; offset ms */
+    ACTION_DRIFT,            /* node; offset ppm */
+    ACTION_CRASH_AT,         /* node; at file operation number; damage */
+    ACTION_FAIL_DISK,        /* node; operation, number, times */
+    ACTION_FULL_DISK,        /* node; number bytes left; UINT64_MAX: room again */
+    ACTION_SLOW_DISK,        /* node; number ms a sync */
+    ACTION_ADD,              /* A node joins. */
+    ACTION_MOVE,             /* node stops, and is started at another address. */
+    ACTION_BACKUP,           /* node stops, is backed up, and starts. */
+    ACTION_RESTORE,          /* node is killed, and set back to its backup in place, */
+    ACTION_RESTORE_DATABASE, /* but for its side file, */
+    ACTION_COPY_BACK,        /* or by a person who copies files. */
+    ACTION_CLONE,            /* node stops, and it and a clone of it are started. */
+    ACTION_FLIP,             /* node is killed, and times bits of a file flip; number: which. */
     ACTIONS,
 };
 
@@ -71,7 +75,9 @@ struct plan {
 /* Capabilities of the node that switch faults of campaigns on. */
 struct plan_faults {
     bool moves;    /* Address changes. */
-    bool restores; /* Rollbacks and clones. */
+    bool restores; /* Backups, and disks set back to them. */
+    bool copies;   /* Clones. */
+    bool flips;    /* Wrong bits. */
 };
 
 /* Draws everything from seed. Crypto is real for every tenth seed. */

@@ -511,8 +511,28 @@ uint64_t world_tell(struct world *world, unsigned number, const char *text)
 
 bool world_agrees(struct world *world)
 {
+    unsigned first = UINT_MAX;
+
     for (unsigned i = 0; i < world->count && world->checker != NULL; i++) {
-        if (world->nodes[i].state == WORLD_UP && !checker_agree(world->checker, &i, 1))
+        if (world->nodes[i].state != WORLD_UP)
+            continue;
+        if (first == UINT_MAX)
+            first = i;
+        if (!checker_agree(world->checker, (const unsigned[]){first, i}, 2))
+            return false;
+    }
+    return true;
+}
+
+bool world_is_retired(const struct world *world, unsigned node)
+{
+    return world->nodes[node].is_retired;
+}
+
+bool world_is_all_up(const struct world *world)
+{
+    for (unsigned i = 0; i < world->count; i++) {
+        if (world->nodes[i].state != WORLD_UP && !world->nodes[i].is_retired)
             return false;
     }
     return true;

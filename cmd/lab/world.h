@@ -57,8 +57,16 @@ struct world_stats {
     uint64_t pauses;
     uint64_t clock_jumps;
     uint64_t clock_drifts;
-    uint64_t set_back;
+    uint64_t backups;
+    uint64_t restored;           /* In place, as a whole machine, */
+    uint64_t restored_databases; /* without the side file, */
+    uint64_t copied_back;        /* and as other files. */
     uint64_t clones;
+    uint64_t put_away;
+    uint64_t flips;          /* Times that bits were flipped. */
+    uint64_t flips_harmless; /* Of those, nothing that is stored was another, */
+    uint64_t flips_set_back; /* a log ended earlier, */
+    uint64_t rebuilt;        /* or the store was rebuilt of what could be verified. */
     uint64_t moves;
     uint64_t refused; /* Publications that came back with FULL or EXISTS. */
     uint64_t published;
@@ -111,7 +119,8 @@ void world_run(struct world *world, uint64_t ms);
 /* Lets time pass until check holds; whether it did within ms. */
 typedef bool world_check(struct world *world);
 bool world_run_until(struct world *world, world_check *check, uint64_t ms);
-bool world_agrees(struct world *world); /* All nodes that are up hold all events there are. */
+/* All nodes that are up hold all events there are, and the same. */
+bool world_agrees(struct world *world);
 /* And have the same fingerprint, records included, and each has heard so from an alive peer. */
 bool world_in_step(struct world *world);
 
@@ -156,17 +165,28 @@ void world_set_drift(struct world *world, unsigned node, int32_t ppm);
 
 /* Copies the disk of node, which is down; sets it back to that copy. There is one copy of each.
  * world_restore(): in place, as a whole machine is set back, which nothing on it can tell;
+ * world_restore_database(): without the side file, which stays as it is;
  * world_copy_back(): as a person copies files, each of which is another one then. */
 void world_backup(struct world *world, unsigned node);
 bool world_restore(struct world *world, unsigned node);
+bool world_restore_database(struct world *world, unsigned node);
 bool world_copy_back(struct world *world, unsigned node);
+
+/* Flips so many bits of one of the files of node, which is down; lot decides which. Before its next
+ * start somebody verifies it, and rebuilds it if that finds fault. */
+bool world_flip(struct world *world, unsigned node, uint64_t lot, unsigned bits);
 
 /* A second machine with a copy of the disk and the key of node, at another address, not started.
  * Returns its number; UINT_MAX if there may be no more nodes, or node is up. */
 unsigned world_clone(struct world *world, unsigned node);
 
-/* Of each key only the original is left, which is told so if it has stopped. */
+/* Of each key only the original is left, which is to be started again, and is told so if it had
+ * stopped by itself. */
 void world_put_copies_away(struct world *world);
+bool world_is_retired(const struct world *world, unsigned node); /* A copy that was put away. */
+
+/* All but those are up. */
+bool world_is_all_up(const struct world *world);
 
 /* Node is at another address: from its next start on or, if it runs, from now on and without
  * knowing, as behind a router that forgets. */

@@ -95,40 +95,67 @@ void world_backup(struct world *world, unsigned number)
 
     if (node->disk == NULL || node->state != WORLD_DOWN)
         return;
+    world_mend_crash(node);
     virtual_disk_image_destroy(node->backup);
     node->backup = virtual_disk_copy(node->disk, false);
     if (node->backup == NULL)
         abort();
+    world->stats.backups++;
     world_narrate(world, "n%u is backed up", number + 1);
 }
 
-static bool set_back(struct world *world, unsigned number, bool is_moved)
+enum way_back {
+    IN_PLACE,
+    DATABASE_ALONE,
+    OTHER_FILES,
+};
+
+static bool put_back(struct world_node *node, enum way_back way)
 {
+    switch (way) {
+    case IN_PLACE:
+        node->world->stats.restored++;
+        return virtual_disk_restore(node->disk, node->backup);
+    case DATABASE_ALONE:
+        node->world->stats.restored_databases++;
+        return virtual_disk_restore_but(node->disk, node->backup, WORLD_SIDE_NAME);
+    case OTHER_FILES:
+        break;
+    }
+    node->world->stats.copied_back++;
+    return virtual_disk_copy_back(node->disk, node->backup);
+}
+
+static bool set_back(struct world *world, unsigned number, enum way_back way)
+{
+    static const char *const words[] = {"", ", but for its side file", ", in other files"};
     struct world_node *node = &world->nodes[number];
 
     if (node->backup == NULL || node->state != WORLD_DOWN)
         return false;
-    if (virtual_disk_is_crashed(node->disk))
-        virtual_disk_restart(node->disk, VIRTUAL_DAMAGE_NONE);
-    if (!(is_moved ? virtual_disk_copy_back : virtual_disk_restore)(node->disk, node->backup))
+    world_mend_crash(node);
+    if (!put_back(node, way))
         abort();
-    if (is_moved || node->disk_is == CHECKER_AS_IT_WAS)
-        node->disk_is = is_moved ? CHECKER_SET_BACK_SEEN : CHECKER_SET_BACK_UNSEEN;
+    /* Other files show, if they ever held anything; of the others, world_start() will tell. */
+    node->disk_is = way == OTHER_FILES ? CHECKER_SET_BACK_SEEN : CHECKER_SET_BACK_UNSEEN;
     memset(node->joined, 0, sizeof(node->joined));
-    world->stats.set_back++;
-    world_narrate(world, "n%u is set back to its backup%s", number + 1,
-                  is_moved ? ", in other files" : "");
+    world_narrate(world, "n%u is set back to its backup%s", number + 1, words[way]);
     return true;
 }
 
 bool world_restore(struct world *world, unsigned number)
 {
-    return set_back(world, number, false);
+    return set_back(world, number, IN_PLACE);
+}
+
+bool world_restore_database(struct world *world, unsigned number)
+{
+    return set_back(world, number, DATABASE_ALONE);
 }
 
 bool world_copy_back(struct world *world, unsigned number)
 {
-    return set_back(world, number, true);
+    return set_back(world, number, OTHER_FILES);
 }
 
 unsigned world_clone(struct world *world, unsigned number)
@@ -139,6 +166,7 @@ unsigned world_clone(struct world *world, unsigned number)
 
     if (node->disk == NULL || node->state != WORLD_DOWN || world->count == world->options.nodes_max)
         return UINT_MAX;
+    world_mend_crash(node);
     clone = world_add_node(world, node->identity);
     image = virtual_disk_copy(node->disk, false);
     if (image == NULL || !virtual_disk_restore(clone->disk, image))

@@ -10,8 +10,6 @@
 #include "gossip/datagram.h"
 #include "store/sqlite.h"
 
-static const char STORE_NAME[] = "node.db";
-
 void world_end_process(struct world_node *node)
 {
     struct world *world = node->world;
@@ -49,7 +47,7 @@ void world_died(struct world_node *node, const char *doing, int error, const cha
     bool is_excused = (error == GOSSIP_ERR_IO && (node->faulted != 0 || is_crashed)) ||
                       (error == GOSSIP_ERR_DAMAGED && node->faulted != 0) ||
                       (error == GOSSIP_ERR_FULL && node->is_filled) ||
-                      (error == GOSSIP_ERR_CLONED && node->has_double) ||
+                      (error == GOSSIP_ERR_CLONED && (node->has_double || node->was_flipped)) ||
                       (error != GOSSIP_OK && error == node->save_error_last);
 
     world_narrate(world, "n%u %s: %s: %s", node->number + 1, doing, gossip_strerror(error),
@@ -65,6 +63,7 @@ void world_died(struct world_node *node, const char *doing, int error, const cha
 static void put_away(struct world_node *node)
 {
     node->is_retired = true;
+    node->world->stats.put_away++;
     world_narrate(node->world, "n%u was a copy, and is put away", node->number + 1);
 }
 
@@ -75,11 +74,16 @@ void world_put_copies_away(struct world *world)
             continue;
         world_stop(world, i);
         put_away(&world->nodes[i]);
+        /* Those who think that it is where its copy was are told by its start. */
+        for (unsigned j = 0; j < i; j++) {
+            if (world->nodes[j].identity == world->nodes[i].identity)
+                world_stop(world, j);
+        }
     }
 }
 
 /* A node that has learnt of its double wants to be told which of the two it is. The copy is put
- * away; the other goes on, under a new epoch. */
+ * away; the other goes on, under a new epoch, and no copy of it does any more. */
 static bool tell_which(struct world_node *node)
 {
     const struct gossip_record records[] = {
@@ -96,9 +100,26 @@ static bool tell_which(struct world_node *node)
     if (node->store->ops->save(node->store, records, 2) < 0)
         return false; /* Its disk is in trouble: another time. */
     node->was_stopped = false;
-    node->disk_is = CHECKER_SET_BACK_SEEN;
+    if (node->disk_is != CHECKER_REBUILT)
+        node->disk_is = CHECKER_SET_BACK_SEEN;
+    for (unsigned i = 0; i < node->world->count; i++) {
+        struct world_node *copy = &node->world->nodes[i];
+
+        if (!copy->is_copy || copy->is_retired || copy->identity != node->identity)
+            continue;
+        world_stop(node->world, i);
+        put_away(copy);
+    }
     world_narrate(node->world, "n%u is told that it is the original", node->number + 1);
     return true;
+}
+
+void world_mend_crash(struct world_node *node)
+{
+    if (!virtual_disk_is_crashed(node->disk))
+        return;
+    virtual_disk_restart(node->disk, node->damage);
+    node->damage = VIRTUAL_DAMAGE_NONE;
 }
 
 static int open_store(struct world_node *node, char *ret_explanation, size_t size)
@@ -107,14 +128,12 @@ static int open_store(struct world_node *node, char *ret_explanation, size_t siz
 
     if (node->disk == NULL)
         return node->store != NULL ? GOSSIP_OK : gossip_memory_open(&node->store);
-    if (virtual_disk_is_crashed(node->disk)) {
-        virtual_disk_restart(node->disk, node->damage);
-        node->damage = VIRTUAL_DAMAGE_NONE;
-    }
-    error = virtual_disk_open_store(node->disk, STORE_NAME, GOSSIP_SQLITE_OPEN, ret_explanation,
-                                    size, &node->store);
+    world_mend_crash(node);
+    world_look_after(node);
+    error = virtual_disk_open_store(node->disk, WORLD_STORE_NAME, GOSSIP_SQLITE_OPEN,
+                                    ret_explanation, size, &node->store);
     if (error == GOSSIP_ERR_NOT_FOUND)
-        error = virtual_disk_open_store(node->disk, STORE_NAME, GOSSIP_SQLITE_CREATE,
+        error = virtual_disk_open_store(node->disk, WORLD_STORE_NAME, GOSSIP_SQLITE_CREATE,
                                         ret_explanation, size, &node->store);
     if (error < 0)
         node->store = NULL;
@@ -145,6 +164,22 @@ static bool has_stored(const struct world_node *node, unsigned other)
 {
     return node->world->options.joins_once &&
            address_equal(&node->joined[other], &node->world->nodes[other].address);
+}
+
+/* Whether what was done to its disk shows. */
+static int judge_disk(struct world_node *node)
+{
+    bool shows = false;
+    int error = GOSSIP_OK;
+
+    if (node->disk != NULL && (node->disk_is == CHECKER_SET_BACK_UNSEEN ||
+                               (node->disk_is == CHECKER_AS_IT_WAS && node->was_damaged)))
+        error = world_find_evidence(node, &shows);
+    if (error >= 0 && shows)
+        node->disk_is = CHECKER_SET_BACK_SEEN;
+    if (error >= 0)
+        node->was_damaged = false;
+    return error;
 }
 
 void world_start(struct world *world, unsigned number)
@@ -179,6 +214,11 @@ void world_start(struct world *world, unsigned number)
     }
     if (!tell_which(node)) {
         world_end_process(node);
+        return;
+    }
+    error = judge_disk(node);
+    if (error < 0) {
+        world_died(node, "cannot read its store", error, node->store->ops->explain(node->store));
         return;
     }
     if (world->checker != NULL) {

@@ -1,7 +1,7 @@
 /*
  * What a world is made of, for the files that make it: world.c (making, running, agreement),
  * world_clock.c, world_process.c (starts and ends), world_faults.c (what is done to disks and
- * links) and world_watch.c (what is overheard).
+ * links), world_flips.c (wrong bits, and who mends them) and world_watch.c (what is overheard).
  */
 #ifndef GOSSIP_LAB_WORLD_STATE_H
 #define GOSSIP_LAB_WORLD_STATE_H
@@ -14,6 +14,9 @@ enum {
     NARRATION_MAX = 512,
     JOINS = 2, /* So many nodes, the first, all others are told of. */
 };
+
+#define WORLD_STORE_NAME "node.db"
+#define WORLD_SIDE_NAME  "node.db.side"
 
 #define WORLD_BEGAN_MS UINT64_C(1800000000000) /* In January 2027. */
 
@@ -61,6 +64,10 @@ struct world_node {
     int save_error_last;        /* and were: it may end with that. */
     bool is_filled;
     enum checker_disk disk_is; /* What was done to its disk since its last process. */
+    bool is_flipped;           /* Bits of it are wrong, and nobody has looked yet, */
+    uint64_t digest;           /* and what it held before. */
+    bool was_damaged;          /* Somebody has looked, and found no fault with it. */
+    bool was_flipped;          /* Some day: what it has stored of itself may be wrong. */
     bool is_copy;              /* A clone of another node. */
     bool has_double;           /* It is one, or has been cloned: one of the two has to stop. */
     bool was_stopped;          /* For that; whoever starts it again says which of the two it is. */
@@ -134,6 +141,15 @@ void world_end_process(struct world_node *node);
 void world_died(struct world_node *node, const char *doing, int error, const char *explanation);
 void world_set_deadline(struct world_node *node);
 void world_note_delay(struct world_node *node); /* What its disk has taken. */
+
+/* world_flips.c: a node that is to start is looked after, where bits were flipped; and whether it
+ * can tell, of itself, that its store (which is open) is not what it was. */
+void world_look_after(struct world_node *node);
+int world_find_evidence(struct world_node *node, bool *ret_any);
+
+/* world_process.c: the machine of a node that is down runs again, if it has crashed; a copy is put
+ * away, once. */
+void world_mend_crash(struct world_node *node);
 
 /* world_faults.c: what becomes of unsynced writes, in words. */
 const char *world_damage_name(enum virtual_damage damage);
