@@ -74,6 +74,7 @@ void checker_destroy(struct checker *checker)
         free(node->numbers);
         free(node->deliveries);
         event_set_clear(&node->delivered);
+        event_set_clear(&node->regained);
         for (size_t j = 0; j < node->chain_capacity; j++)
             free(node->chains[j].events);
         free(node->chains);
@@ -408,7 +409,8 @@ static void forget_deliveries(struct checker *checker, unsigned number, size_t c
 
         event_set_remove(&node->delivered, event);
         counts_set(&node->have, forgotten->author, forgotten->seq - 1);
-        if (forgotten->node != number || is_set_back || forgotten->is_void)
+        if (forgotten->node != number || is_set_back || forgotten->is_void ||
+            event_set_has(&node->regained, event))
             continue;
         if (forgotten->is_shown) {
             checker_report(checker, INVARIANT_DURABLE,
@@ -683,6 +685,8 @@ static void save_event(struct checker *checker, unsigned number,
     }
     if (!is_written) {
         follow_stamp(node, history->events[event].hlc);
+        if (history->events[event].node == number)
+            event_set_add(&node->regained, event);
         /* Its own, which its disk had lost: that has been answered, or never will be. */
         if (author == node->own)
             node->answered = record->seq;
