@@ -56,12 +56,14 @@ class Structure(unittest.TestCase):
     def test_owners(self):
         good = {"gossip/crypto.c": "#include <sodium.h>\n",
                 "gossip/wire.c": '#include "wire.pb-c.h"\n',
-                "store/sqlite.c": "#include <sqlite3.h>\n"}
+                "store/sqlite_database.c": "#include <sqlite3.h>\n"}
         self.check(structure.owners, good)
-        self.check(structure.owners, {**good, "store/virtual_vfs.c": "#include <sqlite3.h>\n"})
+        for name in ("store/virtual_vfs.c", "store/sqlite_file.c", "store/sqlite_rows.c"):
+            self.check(structure.owners, {**good, name: "#include <sqlite3.h>\n"})
         for name, text, piece in [
                 ("gossip/other.c", "#include <sodium.h>\n", "2 owners"),
                 ("store/other.c", "#include <sqlite3.h>\n", "2 owners"),
+                ("store/sqlite.c", "#include <sqlite3.h>\n", "2 owners"),
                 ("store/virtual_vfs.c", "#include <jansson.h>\n", "belongs to cmd/"),
                 ("gossip/other.h", "#include <sodium.h>\n", "shows in a header"),
                 ("store/other.c", '#include "wire.pb-c.h"\n', "belongs to gossip/"),
