@@ -148,9 +148,11 @@ int sqlite_database_ask(struct sqlite_database *database, const char *sql, char 
                 snprintf(ret_answer, size, "%s", (const char *)text);
         }
     }
+    /* One that is not run to its end commits when it is finalized. */
     if (code == SQLITE_ROW || code == SQLITE_DONE)
-        code = SQLITE_OK;
-    sqlite3_finalize(statement);
+        code = sqlite3_finalize(statement);
+    else
+        sqlite3_finalize(statement);
     return code == SQLITE_OK ? GOSSIP_OK : sqlite_database_failed(database, PHASE_OPENING, code);
 }
 

@@ -2,6 +2,7 @@
  * What stands beside a store's file: side file, marker, the identity of the file; copies of a store
  * in use; and taking a store away.
  */
+#include <inttypes.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -430,6 +431,52 @@ static void test_remove(void **state)
     assert_true(is_there(place->path, ""));
 }
 
+/* Whichever sync fails while a store is made, and be it the last one, of the directory, after which
+ * the file has its name: there is no store, and one can be made at once. */
+static void test_creation_over_failing_syncs(void **state)
+{
+    uint64_t refused = 0;
+    uint64_t passed_over = 0;
+
+    (void)state;
+    virtual_disk_install(1);
+    for (uint64_t number = 1;; number++) {
+        struct virtual_disk *disk = virtual_disk_create(number);
+        struct virtual_disk_stats stats;
+        struct gossip_store *store;
+        int error;
+
+        assert_non_null(disk);
+        virtual_disk_fail(disk, VIRTUAL_SYNC, number, 1);
+        error = virtual_disk_open_store(disk, "node.db", GOSSIP_SQLITE_CREATE, NULL, 0, &store);
+        virtual_disk_fail(disk, VIRTUAL_SYNC, 1, 0);
+        virtual_disk_stats(disk, &stats);
+        if (error != GOSSIP_OK) {
+            assert_int_equal(error, GOSSIP_ERR_IO);
+            assert_true(virtual_disk_used(disk) == 0);
+            assert_int_equal(
+                virtual_disk_open_store(disk, "node.db", GOSSIP_SQLITE_OPEN, NULL, 0, &store),
+                GOSSIP_ERR_NOT_FOUND);
+            assert_int_equal(
+                virtual_disk_open_store(disk, "node.db", GOSSIP_SQLITE_CREATE, NULL, 0, &store),
+                GOSSIP_OK);
+            refused++;
+        } else {
+            passed_over += stats.failed[VIRTUAL_SYNC];
+        }
+        put_number(store, "m", 1);
+        store->ops->close(store);
+        virtual_disk_destroy(disk);
+        if (stats.failed[VIRTUAL_SYNC] == 0)
+            break;
+    }
+    print_message("%" PRIu64 " syncs that a new store needs, %" PRIu64 " that it does not\n",
+                  refused, passed_over);
+    assert_true(refused >= 5);
+    /* SQLite's own, of the directory with the log: the store syncs it again when all is there. */
+    assert_true(passed_over <= 2);
+}
+
 /* A store whose side file is still there was taken away by somebody who did not know of it: an
  * empty one must not begin to count anew in its place. */
 static void test_new_store_beside_a_side_file(void **state)
@@ -459,6 +506,7 @@ int main(void)
         TEST(test_backup_given_up),
         TEST(test_backup_killed),
         TEST(test_remove),
+        cmocka_unit_test(test_creation_over_failing_syncs),
         TEST(test_new_store_beside_a_side_file),
     };
 
