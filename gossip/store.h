@@ -189,7 +189,7 @@ struct gossip_store_ops {
 
     /* Copies some more: 1 when the copy is whole and durable (and closed), 0 while there is more.
      * An error ends the backup and removes what there is of it; the store itself is as it was.
-     * FULL, EXISTS. */
+     * FULL, EXISTS, DAMAGED (a page of the store, as it seems). */
     int (*backup_step)(struct gossip_store *store);
 
     /* Gives it up and removes what there is of it. Without a backup it does nothing. */

@@ -6,6 +6,8 @@
 #include <string.h>
 
 #include "gossip/gossip.h"
+#include "store/sqlite_database.h"
+#include "store/sqlite_file.h"
 
 /* So many that a node of a thousand commits a second hardly notices. */
 enum { PAGES_PER_STEP = 64 };
@@ -14,23 +16,36 @@ struct sqlite_backup {
     struct file_system *files;
     char *path;
     char *copying; /* Its name until it is whole. */
+    sqlite3 *db;   /* What is copied. */
     sqlite3 *copy;
     sqlite3_backup *backup;
     bool is_made; /* There is a file called copying. */
 };
 
+/* What went wrong with the copy is no matter of the store. */
 static int failed(const struct sqlite_backup *backup, int code, struct explanation *explanation)
 {
+    int error = sqlite_classify(PHASE_READING, code, 0);
+
     explanation_set(explanation, "%s: copying failed: %s (SQLite %d); the store is as it was",
                     backup->path, sqlite3_errstr(code), code);
-    switch (code & 0xff) {
-    case SQLITE_FULL:
-        return GOSSIP_ERR_FULL;
-    case SQLITE_NOMEM:
-        return GOSSIP_ERR_NOMEM;
-    default:
-        return GOSSIP_ERR_IO;
-    }
+    return error == GOSSIP_ERR_FULL || error == GOSSIP_ERR_NOMEM ? error : GOSSIP_ERR_IO;
+}
+
+/* The pages are the store's, be it in the copy that their damage shows; but that the copy's file
+ * cannot be read is no sign of any. */
+static int failed_at_pages(const struct sqlite_backup *backup, bool in_copy, int code,
+                           struct explanation *explanation)
+{
+    int error = sqlite_classify(PHASE_READING, code, 0);
+
+    if (error != GOSSIP_ERR_DAMAGED || (in_copy && (code & 0xff) == SQLITE_IOERR))
+        return failed(backup, code, explanation);
+    explanation_set(explanation,
+                    "%s: cannot be copied: %s (SQLite %d); stop its node and run `gossip verify`, "
+                    "which tells what is damaged",
+                    sqlite3_db_filename(backup->db, "main"), sqlite3_errstr(code), code);
+    return error;
 }
 
 static int check_free(const struct sqlite_backup *backup, struct explanation *explanation)
@@ -46,22 +61,7 @@ static int check_free(const struct sqlite_backup *backup, struct explanation *ex
     return GOSSIP_ERR_EXISTS;
 }
 
-static int remove_copying(const struct sqlite_backup *backup, struct explanation *explanation)
-{
-    static const char *const endings[] = {"-wal", "-journal", ""};
-    int error = GOSSIP_OK;
-
-    for (size_t i = 0; i < sizeof(endings) / sizeof(endings[0]) && error == GOSSIP_OK; i++) {
-        char *beside = file_beside(backup->copying, endings[i]);
-
-        error = beside == NULL ? GOSSIP_ERR_NOMEM
-                               : backup->files->ops->remove(backup->files, beside, explanation);
-        free(beside);
-    }
-    return error;
-}
-
-static int open_copy(struct sqlite_backup *backup, sqlite3 *db, struct explanation *explanation)
+static int open_copy(struct sqlite_backup *backup, struct explanation *explanation)
 {
     int code = sqlite3_open_v2(backup->copying, &backup->copy,
                                SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX |
@@ -75,7 +75,7 @@ static int open_copy(struct sqlite_backup *backup, sqlite3 *db, struct explanati
                          NULL, NULL, NULL);
     if (code != SQLITE_OK)
         return failed(backup, code, explanation);
-    backup->backup = sqlite3_backup_init(backup->copy, "main", db, "main");
+    backup->backup = sqlite3_backup_init(backup->copy, "main", backup->db, "main");
     return backup->backup == NULL
                ? failed(backup, sqlite3_extended_errcode(backup->copy), explanation)
                : GOSSIP_OK;
@@ -90,17 +90,18 @@ int sqlite_backup_begin(sqlite3 *db, struct file_system *files, const char *path
     if (backup == NULL)
         return GOSSIP_ERR_NOMEM;
     backup->files = files;
+    backup->db = db;
     backup->path = strdup(path);
     backup->copying = file_beside(path, ".copying");
     if (backup->path != NULL && backup->copying != NULL)
         error = check_free(backup, explanation);
     if (error == GOSSIP_OK)
-        error = remove_copying(backup, explanation); /* Left by one that was killed. */
+        error = sqlite_file_discard(files, backup->copying, explanation); /* Left by one killed. */
     if (error == GOSSIP_OK)
         error = files->ops->make(files, backup->copying, explanation);
     backup->is_made = error == GOSSIP_OK;
     if (error == GOSSIP_OK)
-        error = open_copy(backup, db, explanation);
+        error = open_copy(backup, explanation);
     if (error < 0) {
         sqlite_backup_end(backup);
         return error;
@@ -120,7 +121,7 @@ static int mark(struct sqlite_backup *backup, struct explanation *explanation)
     if (code == SQLITE_OK)
         code =
             sqlite3_wal_checkpoint_v2(backup->copy, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
-    return code == SQLITE_OK ? GOSSIP_OK : failed(backup, code, explanation);
+    return code == SQLITE_OK ? GOSSIP_OK : failed_at_pages(backup, true, code, explanation);
 }
 
 /* All of it is on the disk; now it gets its name. */
@@ -155,7 +156,7 @@ int sqlite_backup_step(struct sqlite_backup *backup, struct explanation *explana
     if (code == SQLITE_OK)
         return 0;
     if (code != SQLITE_DONE)
-        return failed(backup, code, explanation);
+        return failed_at_pages(backup, false, code, explanation);
     code = sqlite3_backup_finish(backup->backup);
     backup->backup = NULL;
     if (code != SQLITE_OK)
@@ -180,7 +181,7 @@ void sqlite_backup_end(struct sqlite_backup *backup)
     sqlite3_backup_finish(backup->backup);
     sqlite3_close(backup->copy);
     if (backup->is_made)
-        remove_copying(backup, &ignored); /* If it stays, the next attempt removes it. */
+        sqlite_file_discard(backup->files, backup->copying, &ignored); /* Else the next does. */
     free(backup->copying);
     free(backup->path);
     free(backup);

@@ -17,7 +17,8 @@ int sqlite_backup_begin(struct sqlite3 *db, struct file_system *files, const cha
                         struct explanation *explanation, struct sqlite_backup **ret_backup);
 
 /* Copies some more: 1 when the copy is whole, durable and has its name; 0 while there is more.
- * After 1 or an error the backup is to be ended. EXISTS, FULL, NOMEM, IO. */
+ * After 1 or an error the backup is to be ended. EXISTS, FULL, NOMEM, IO; DAMAGED: the store is, as
+ * far as can be told from a copy, which is less than a check tells. */
 int sqlite_backup_step(struct sqlite_backup *backup, struct explanation *explanation);
 
 /* Frees it, and removes what there is of an unfinished copy. NULL is allowed. */

@@ -297,6 +297,44 @@ static void test_every_allocation(void **state)
     assert_true(refused > 20);
 }
 
+/* A copy that finds no memory says so, and nothing else, of the store or of its disk. */
+static void test_backup(void **state)
+{
+    struct world *world = *state;
+    uint64_t refused = 0;
+
+    for (uint64_t at = 1;; at++) {
+        struct virtual_disk *disk = virtual_disk_create(at);
+        struct gossip_store *store;
+        uint64_t failures;
+        int result;
+
+        assert_non_null(disk);
+        assert_true(virtual_disk_restore(disk, world->image));
+        assert_int_equal(open_store(disk, GOSSIP_SQLITE_OPEN, &store), GOSSIP_OK);
+        arm(at, false);
+        result = store->ops->backup_begin(store, "copy.db");
+        while (result == 0)
+            result = store->ops->backup_step(store);
+        failures = memory.failures;
+        disarm();
+        if (result != 1 && result != GOSSIP_ERR_NOMEM)
+            fail_msg("allocation %" PRIu64 ": the copy returns %d: %s", at, result,
+                     store->ops->explain(store));
+        assert_true((result == 1) == (virtual_disk_size(disk, "copy.db") > 0));
+        assert_true(virtual_disk_size(disk, "copy.db.copying") == 0);
+        store->ops->backup_end(store);
+        store->ops->close(store);
+        assert_true(count_events(world, disk) == EVENTS);
+        virtual_disk_destroy(disk);
+        refused += result != 1;
+        if (failures == 0)
+            break;
+    }
+    print_message("memory: %" PRIu64 " copies refused\n", refused);
+    assert_true(refused > 20);
+}
+
 static void test_three_in_a_row(void **state)
 {
     struct world *world = *state;
@@ -330,6 +368,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_every_allocation),
+        cmocka_unit_test(test_backup),
         cmocka_unit_test(test_three_in_a_row),
     };
 

@@ -362,6 +362,64 @@ static void test_backup_given_up(void **state)
     assert_false(is_there(place->copy, ""));
 }
 
+static int step_to_end(struct gossip_store *store)
+{
+    int result;
+
+    while ((result = store->ops->backup_step(store)) == 0)
+        continue;
+    return result;
+}
+
+/* What is wrong with the store is told apart from what is wrong with the copy. */
+static void test_backup_of_damage(void **state)
+{
+    struct virtual_disk *disk = virtual_disk_create(1);
+    struct gossip_store *store;
+
+    (void)state;
+    assert_non_null(disk);
+    virtual_disk_install(1);
+    assert_int_equal(
+        virtual_disk_open_store(disk, "node.db", GOSSIP_SQLITE_CREATE, NULL, 0, &store), GOSSIP_OK);
+    put_number(store, "m", 1);
+    for (uint64_t i = 1; i <= 300; i++)
+        add_event(store, i);
+    store->ops->close(store);
+
+    assert_int_equal(virtual_disk_open_store(disk, "node.db", GOSSIP_SQLITE_OPEN, NULL, 0, &store),
+                     GOSSIP_OK);
+    assert_int_equal(store->ops->backup_begin(store, "copy.db"), GOSSIP_OK);
+    virtual_disk_fail(disk, VIRTUAL_WRITE, 1, UINT64_MAX);
+    assert_int_equal(step_to_end(store), GOSSIP_ERR_IO);
+    assert_non_null(strstr(store->ops->explain(store), "copy.db"));
+    virtual_disk_fail(disk, VIRTUAL_WRITE, 1, 0);
+    assert_true(virtual_disk_size(disk, "copy.db.copying") == 0);
+    store->ops->close(store);
+
+    /* Opened anew, it has no pages in memory that it could copy instead. */
+    assert_int_equal(virtual_disk_open_store(disk, "node.db", GOSSIP_SQLITE_OPEN, NULL, 0, &store),
+                     GOSSIP_OK);
+    assert_int_equal(store->ops->backup_begin(store, "copy.db"), GOSSIP_OK);
+    virtual_disk_fail(disk, VIRTUAL_READ, 3, 1);
+    assert_int_equal(step_to_end(store), GOSSIP_ERR_DAMAGED);
+    assert_non_null(strstr(store->ops->explain(store), "gossip verify"));
+    assert_true(virtual_disk_size(disk, "copy.db.copying") == 0);
+    add_event(store, 301); /* It goes on, until it reads that page itself. */
+    store->ops->close(store);
+
+    /* The first page of table meta, which the copy is marked in. */
+    assert_int_equal(virtual_disk_open_store(disk, "node.db", GOSSIP_SQLITE_OPEN, NULL, 0, &store),
+                     GOSSIP_OK);
+    assert_true(virtual_disk_flip(disk, "node.db", 4096, 1));
+    assert_int_equal(store->ops->backup_begin(store, "copy.db"), GOSSIP_OK);
+    assert_int_equal(step_to_end(store), GOSSIP_ERR_DAMAGED);
+    assert_non_null(strstr(store->ops->explain(store), "node.db: cannot be copied"));
+    assert_true(virtual_disk_size(disk, "copy.db") == 0);
+    store->ops->close(store);
+    virtual_disk_destroy(disk);
+}
+
 /* A process killed after any number of steps leaves a whole copy or none, and its store whole. */
 static void test_backup_killed(void **state)
 {
@@ -505,6 +563,7 @@ int main(void)
         TEST(test_backup),
         TEST(test_backup_given_up),
         TEST(test_backup_killed),
+        cmocka_unit_test(test_backup_of_damage),
         TEST(test_remove),
         cmocka_unit_test(test_creation_over_failing_syncs),
         TEST(test_new_store_beside_a_side_file),
