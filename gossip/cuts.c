@@ -238,8 +238,6 @@ int cuts_review(struct gossip_node *node, uint32_t number)
     struct author *author = node->authors.items[number];
     uint64_t cut = cuts_of_key(node, author->stored.key, author->stored.epoch);
 
-    if (MUSEUM(FIRST_COMES) && author->stored.cut != 0)
-        return GOSSIP_OK;
     /* An eviction that says the same stands for the proof: it is in everybody's set. */
     if (cut == 0 ||
         (author->stored.cut != 0 &&
@@ -394,6 +392,8 @@ enum gossip_verdict cuts_take_eviction(struct gossip_node *node, struct wire_byt
         return GOSSIP_DATAGRAM_FORGED;
     if (node->read_only)
         return GOSSIP_DATAGRAM_NO_ROOM;
+    if (MUSEUM(FIRST_COMES) && museum_is_cut(node, eviction.key))
+        return GOSSIP_DATAGRAM_DUPLICATE;
     *ret_error = records_add(&node->records, node->crypto, eviction.bytes, eviction.size, &record);
     if (*ret_error >= 0)
         *ret_error = save_record(node, record);

@@ -123,3 +123,14 @@ size_t museum_reserialise(const uint8_t *body, size_t size)
         return size - frame.fields_size;
     return size;
 }
+
+bool museum_is_cut(const struct gossip_node *node, const uint8_t key[GOSSIP_KEY_SIZE])
+{
+    for (size_t i = 0; i < node->authors.count; i++) {
+        const struct gossip_author_record *author = &node->authors.items[i]->stored;
+
+        if (author->cut != 0 && memcmp(author->key, key, GOSSIP_KEY_SIZE) == 0)
+            return true;
+    }
+    return false;
+}

@@ -73,4 +73,7 @@ void museum_epoch(const struct gossip_node *node, uint8_t ret_epoch[8]);
  * changes: a field that has the default value, as an empty payload has, is not written. */
 size_t museum_reserialise(const uint8_t *body, size_t size);
 
+/* FIRST_COMES: whether any author of key has been cut by something that was heard before. */
+bool museum_is_cut(const struct gossip_node *node, const uint8_t key[32]);
+
 #endif

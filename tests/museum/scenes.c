@@ -7,7 +7,11 @@
 #include <string.h>
 
 #include "cmd/lab/room.h"
+#include "cmd/lab/standin.h"
 #include "cmd/lab/world_state.h"
+#include "gossip/cuts.h"
+#include "gossip/eviction.h"
+#include "gossip/service.h"
 #include "gossip/splitmix.h"
 
 enum {
@@ -22,6 +26,7 @@ struct scene {
     struct world *world;
     struct splitmix lots;
     unsigned nodes;
+    bool is_first_gone; /* Node 0 is not started again. */
 };
 
 static uint64_t between(struct scene *scene, uint64_t low, uint64_t high)
@@ -36,7 +41,7 @@ static void begin(struct scene *scene, uint64_t seed, unsigned nodes_min, bool i
     struct world_options options = {.store = WORLD_SQLITE, .period_ms = SECOND_MS};
     struct virtual_link link = {0};
 
-    scene->lots = (struct splitmix){seed};
+    *scene = (struct scene){.lots = {seed}};
     scene->nodes = (unsigned)between(scene, nodes_min, nodes_min + 2);
     options.seed = splitmix_next(&scene->lots);
     options.nodes = scene->nodes;
@@ -82,8 +87,8 @@ static bool all_agree(struct world *world)
     return agree;
 }
 
-/* A node that has cut an author, and not at the least dot with two contents that there is, goes by
- * what it heard first. */
+/* A node that has cut an author, and not at the least dot that has two contents or that an eviction
+ * ends it at, goes by what it heard first. */
 static void report_greater_cut(struct world *world, unsigned number)
 {
     const struct history *history = checker_history(world_checker(world));
@@ -91,15 +96,18 @@ static void report_greater_cut(struct world *world, unsigned number)
 
     for (uint32_t i = 0; gossip_author(world_gossip(world, number), i, &author) == GOSSIP_OK; i++) {
         uint32_t known = history_find_author(history, author.id);
-        uint64_t fork = known == HISTORY_NONE ? 0 : history->authors[known].fork;
+        uint64_t least = known == HISTORY_NONE ? 0 : history->authors[known].fork;
+        uint64_t evicted = known == HISTORY_NONE ? 0 : history->authors[known].evicted;
         char dot[HISTORY_TEXT_MAX];
 
-        if (author.cut == 0 || fork == 0 || author.cut <= fork)
+        if (evicted != 0 && (least == 0 || evicted < least))
+            least = evicted;
+        if (author.cut == 0 || least == 0 || author.cut <= least)
             continue;
-        history_dot_text(history, known, fork, dot, sizeof(dot));
+        history_dot_text(history, known, least, dot, sizeof(dot));
         checker_report(world_checker(world), INVARIANT_ORDER,
                        "%d s after all links are whole n%u still cuts at seq %" PRIu64
-                       " an author whose first dot of two contents is %s",
+                       " an author that ends at %s",
                        AGREE_MS / SECOND_MS, number + 1, author.cut, dot);
     }
 }
@@ -125,7 +133,7 @@ static void end(struct scene *scene, struct campaign_result *ret_result)
     struct world *world = scene->world;
 
     world_heal(world);
-    for (unsigned i = 0; i < world_nodes(world); i++)
+    for (unsigned i = scene->is_first_gone; i < world_nodes(world); i++)
         world_start(world, i);
     if (!world_run_until(world, all_agree, AGREE_MS) && world_is_sound(world))
         report_disagreement(world);
@@ -295,13 +303,64 @@ void scene_uneven_fork(uint64_t seed, world_narrator *narrator, struct campaign_
     act_fork(seed, false, narrator, ret_result);
 }
 
-void scene_three_branches(uint64_t seed, world_narrator *narrator,
-                          struct campaign_result *ret_result)
+/* Two of three branches part later than the third from both, and are the first to meet. */
+static void act_three_branches(struct scene *scene)
+{
+    world_run(scene->world, MEET_MS);
+    back_up(scene->world, 0);
+    world_run(scene->world, MEET_MS);
+    cut_off(scene->world, 3);
+    write_branch(scene, 2, between(scene, 1, 20), "other's one");
+    set_back_to_meet(scene, 3);
+    write_branch(scene, 3, between(scene, 1, 20), "other's other");
+    link_both(scene->world, 2, 3);
+    world_run(scene->world, 60 * SECOND_MS);
+}
+
+/* The two branches meet. Then others hear that the key of node 0 is evicted, and where it ends: at
+ * kept, which all have. */
+static void act_eviction(struct scene *scene, uint64_t kept)
+{
+    const struct gossip_identity *identity = world_identity(scene->world, 0);
+    struct gossip_cluster *cluster = scene->world->cluster;
+    struct gossip *witness = world_gossip(scene->world, 3);
+    const struct history *history = checker_history(world_checker(scene->world));
+    struct gossip_author author = {0};
+    struct eviction_last last = {.seq = kept};
+    struct eviction eviction;
+    uint32_t number = 0;
+    int error = GOSSIP_OK;
+
+    while (gossip_author(witness, number, &author) == GOSSIP_OK &&
+           memcmp(author.key, identity->key, GOSSIP_KEY_SIZE) != 0)
+        number++;
+    memcpy(last.epoch, witness->node->authors.items[number]->stored.epoch, GOSSIP_EPOCH_SIZE);
+    memcpy(
+        last.hash,
+        history->events[history_find(history, history_find_author(history, author.id), kept)].hash,
+        GOSSIP_HASH_SIZE);
+    eviction_make(standin_crypto(), cluster->key, identity->key, &last, 1, NULL, cluster->secret,
+                  &eviction);
+    world_stop(scene->world, 0);
+    scene->is_first_gone = true;
+    link_both(scene->world, 1, 2);
+    world_run(scene->world, 60 * SECOND_MS);
+    checker_evicted(world_checker(scene->world), eviction.bytes, eviction.size);
+    cuts_take_eviction(witness->node, (struct wire_bytes){eviction.bytes, eviction.size}, &error);
+    assert(error == GOSSIP_OK);
+    world_wake(scene->world, &scene->world->nodes[3]); /* It has something to save. */
+    world_run(scene->world, MEET_MS);
+}
+
+void scene_later_records(uint64_t seed, world_narrator *narrator,
+                         struct campaign_result *ret_result)
 {
     struct scene scene;
+    uint64_t kept;
 
     begin(&scene, seed, 4, false, narrator);
-    publish(&scene, 0, between(&scene, 1, 20), "kept");
+    kept = between(&scene, 2, 20);
+    publish(&scene, 0, kept, "kept");
     world_run(scene.world, MEET_MS);
     back_up(scene.world, 0);
     world_run(scene.world, MEET_MS);
@@ -309,16 +368,13 @@ void scene_three_branches(uint64_t seed, world_narrator *narrator,
     link_both(scene.world, 0, 1);
     write_branch(&scene, 1, between(&scene, 1, 20), "one");
     set_back_to_meet(&scene, 2);
-    link_both(scene.world, 2, 3);
-    write_branch(&scene, 2, between(&scene, 1, 20), "other");
-    world_run(scene.world, MEET_MS);
-    back_up(scene.world, 0);
-    world_run(scene.world, MEET_MS);
-    cut_off(scene.world, 3);
-    write_branch(&scene, 2, between(&scene, 1, 20), "other's one");
-    set_back_to_meet(&scene, 3);
-    write_branch(&scene, 3, between(&scene, 1, 20), "other's other");
-    link_both(scene.world, 2, 3);
-    world_run(scene.world, 60 * SECOND_MS);
+    if (between(&scene, 1, 2) == 1) {
+        link_both(scene.world, 2, 3);
+        write_branch(&scene, 2, between(&scene, 1, 20), "other");
+        act_three_branches(&scene);
+    } else {
+        write_branch(&scene, 2, between(&scene, 1, 20), "other");
+        act_eviction(&scene, between(&scene, 1, kept - 1));
+    }
     end(&scene, ret_result);
 }

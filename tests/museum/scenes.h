@@ -27,8 +27,8 @@ scene_player scene_dead_battery;
 scene_player scene_even_fork;
 scene_player scene_uneven_fork;
 
-/* The same, twice: of three branches two part later than the third from both, and are the first to
- * meet. */
-scene_player scene_three_branches;
+/* After such a fork another record comes that ends the author earlier: a third branch parts sooner
+ * than the two whose fork was proven first, or its key is evicted. */
+scene_player scene_later_records;
 
 #endif

@@ -50,7 +50,7 @@ static struct exhibit exhibits[] = {
     {MUSEUM_NO_HEADS, INVARIANT_AGREEMENT, NULL, scene_even_fork, 0},
     {MUSEUM_OLD_EPOCH, INVARIANT_NO_REUSE, NULL, scene_copied_back, 0},
     {MUSEUM_STAND_STILL, INVARIANT_AGREEMENT, NULL, scene_uneven_fork, 0},
-    {MUSEUM_FIRST_COMES, INVARIANT_ORDER, NULL, scene_three_branches, 0},
+    {MUSEUM_FIRST_COMES, INVARIANT_ORDER, NULL, scene_later_records, 0},
 };
 
 enum { EXHIBITS = sizeof(exhibits) / sizeof(exhibits[0]) };
