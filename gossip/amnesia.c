@@ -140,8 +140,10 @@ int amnesia_start(struct gossip_node *node, const struct gossip_node_config *con
 
     if (amnesia->is_cloned && !config->is_offline)
         return GOSSIP_ERR_CLONED;
-    /* This boot is counted after this. */
-    amnesia->known_boot = config->boot_count > 0 ? config->boot_count : node->boot_count + 1;
+    /* This boot is counted after this, unless it was; and then a peer may have told of more. */
+    amnesia->known_boot = config->boot_count == 0                 ? node->boot_count + 1
+                          : config->boot_count < node->boot_count ? node->boot_count
+                                                                  : config->boot_count;
     if (config->boot_count == 0) {
         if (amnesia->is_backup)
             evidence |= GOSSIP_EVIDENCE_BACKUP;
@@ -157,7 +159,8 @@ int amnesia_start(struct gossip_node *node, const struct gossip_node_config *con
                             (struct gossip_dot){node->self, own(node)->stored.have}, evidence);
     amnesia->evidence = evidence;
     amnesia->has_written = config->has_written;
-    amnesia->end_ms = node->now_ms + config->alone_after_ms;
+    amnesia->alone_after_ms = config->alone_after_ms;
+    amnesia->end_ms = node->now_ms + amnesia->alone_after_ms;
     amnesia->is_over = config->is_offline || config->has_waited || is_new ||
                        (evidence == 0 ? !has_met_anybody(node)
                                       : !has_met_anybody(node) && config->join_count == 0);
@@ -290,11 +293,6 @@ static bool has_heard_enough(const struct gossip_node *node)
     return any && own(node)->held_first == NULL && node->inquiry_count == 0;
 }
 
-static void end_wait(struct gossip_node *node)
-{
-    node->amnesia.is_over = true;
-}
-
 bool amnesia_receive(struct gossip_node *node, uint32_t peer, const struct wire_hashes *hashes,
                      enum gossip_verdict *ret_verdict, int *ret_error)
 {
@@ -309,14 +307,14 @@ bool amnesia_receive(struct gossip_node *node, uint32_t peer, const struct wire_
         index++;
     if (index == amnesia->asked_count || amnesia->asked[index].has_answered)
         return false;
-    amnesia->asked[index].has_answered = true;
-    amnesia->asked[index].have = hashes->have;
     *ret_verdict = GOSSIP_DATAGRAM_ACCEPTED;
     if (hashes->boot.data != NULL) {
         *ret_verdict = amnesia_receive_boot(node, peer, hashes->boot, ret_error);
-        if (*ret_error < 0)
+        if (*ret_error < 0 || *ret_verdict == GOSSIP_DATAGRAM_NO_ROOM)
             return true;
     }
+    amnesia->asked[index].has_answered = true;
+    amnesia->asked[index].have = hashes->have;
     memcpy(need.author, own(node)->stored.id, GOSSIP_ID_SIZE);
     if (hashes->have > author_have(own(node)))
         *ret_error = pull_begin(node, peer, &need, 1, NULL, 0);
@@ -344,6 +342,8 @@ enum gossip_verdict amnesia_receive_boot(struct gossip_node *node, uint32_t peer
         return GOSSIP_DATAGRAM_FORGED;
     if (greeting.message.boot_count <= node->amnesia.known_boot)
         return GOSSIP_DATAGRAM_DUPLICATE;
+    if (node->read_only)
+        return GOSSIP_DATAGRAM_NO_ROOM; /* It is asked again. */
     /* The next start counts on from there, so that it is no evidence a second time. */
     node->amnesia.known_boot = greeting.message.boot_count;
     *ret_error = save_number(node, "boot", greeting.message.boot_count);
@@ -352,14 +352,22 @@ enum gossip_verdict amnesia_receive_boot(struct gossip_node *node, uint32_t peer
     return GOSSIP_DATAGRAM_ACCEPTED;
 }
 
+void amnesia_freed(struct gossip_node *node)
+{
+    struct amnesia *amnesia = &node->amnesia;
+
+    amnesia->end_ms = node->now_ms + amnesia->alone_after_ms;
+}
+
 int amnesia_time(struct gossip_node *node)
 {
     struct amnesia *amnesia = &node->amnesia;
 
     if (amnesia->is_over)
         return GOSSIP_OK;
-    if (amnesia->end_ms <= node->now_ms || has_heard_enough(node)) {
-        end_wait(node);
+    /* What peers tell while nothing can be saved is lost, and would be missing afterwards. */
+    if (!node->read_only && (amnesia->end_ms <= node->now_ms || has_heard_enough(node))) {
+        amnesia->is_over = true;
         return GOSSIP_OK;
     }
     return ask_peers(node);
@@ -368,7 +376,7 @@ int amnesia_time(struct gossip_node *node)
 uint64_t amnesia_deadline(const struct gossip_node *node)
 {
     const struct amnesia *amnesia = &node->amnesia;
-    uint64_t deadline = amnesia->is_over ? UINT64_MAX : amnesia->end_ms;
+    uint64_t deadline = amnesia->is_over || node->read_only ? UINT64_MAX : amnesia->end_ms;
 
     for (size_t i = 0; i < amnesia->asked_count && !amnesia->is_over; i++) {
         if (!amnesia->asked[i].has_answered && amnesia->asked[i].due_ms < deadline)

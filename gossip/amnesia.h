@@ -19,12 +19,13 @@ struct amnesia {
     bool is_cloned;
     unsigned evidence; /* Of enum gossip_evidence: the epoch ends before the next own event. */
 
-    bool is_over;      /* The wait is: own events may be written. */
-    bool has_written;  /* An own event in this boot. */
-    bool is_clone;     /* Found out in this boot: the node must stop. */
-    bool was_restored; /* Something was renewed that has to be saved. */
-    uint64_t known_boot;
-    uint64_t end_ms;
+    bool is_over;            /* The wait is: own events may be written. */
+    bool has_written;        /* An own event in this boot. */
+    bool is_clone;           /* Found out in this boot: the node must stop. */
+    bool was_restored;       /* Something was renewed that has to be saved. */
+    uint64_t known_boot;     /* The greatest of ours that was ever heard of. */
+    uint32_t alone_after_ms; /* So long it waits ... */
+    uint64_t end_ms;         /* ... and so until then. */
     struct {
         uint32_t peer;
         bool has_answered;
@@ -61,6 +62,9 @@ bool amnesia_receive(struct gossip_node *node, uint32_t peer, const struct wire_
 /* What a peer shows of a greater boot of ours. */
 enum gossip_verdict amnesia_receive_boot(struct gossip_node *node, uint32_t peer,
                                          struct wire_bytes boot, int *ret_error);
+
+/* There is room again for what peers tell: the wait begins anew. */
+void amnesia_freed(struct gossip_node *node);
 
 int amnesia_time(struct gossip_node *node);
 uint64_t amnesia_deadline(const struct gossip_node *node);

@@ -443,6 +443,7 @@ static void note_greeting(struct peer *peer, enum datagram_kind kind,
         greeting->body_size > sizeof(peer->greeting.body))
         return;
     peer->greeting.boot_count = peer->boot_count;
+    peer->greeting.boot_id = greeting->message.boot_id;
     peer->greeting.kind = (uint8_t)kind;
     memcpy(peer->greeting.signature, greeting->signature, GOSSIP_SIGNATURE_SIZE);
     peer->greeting.size = greeting->body_size;
@@ -459,6 +460,22 @@ static int greet_double(struct gossip_node *node, const struct gossip_address *a
     if (error >= 0)
         error = try_address(node, NO_PEER, address);
     return error == GOSSIP_ERR_LIMIT ? GOSSIP_OK : error;
+}
+
+/* A peer says hello under another boot and from elsewhere than where it is alive: there may be two
+ * of it. Whom we know is told where to find the other, which may know of no way to it. */
+static int tell_of_double(struct gossip_node *node, uint32_t number,
+                          const struct gossip_address *address, const struct wire_hello *hello)
+{
+    const struct peer *peer = node->peers.items[number];
+    uint8_t entry[GOSSIP_ID_SIZE + ADDRESS_SIZE];
+
+    if (peer->state != GOSSIP_PEER_ALIVE || peer->boot_id == hello->boot_id ||
+        address_equal(&peer->address, address))
+        return GOSSIP_OK;
+    memcpy(entry, peer->certificate.node, GOSSIP_ID_SIZE);
+    address_write(address, entry + GOSSIP_ID_SIZE);
+    return send_entries(node, number, entry, sizeof(entry));
 }
 
 static enum gossip_verdict receive_hello(struct gossip_node *node,
@@ -497,6 +514,8 @@ static enum gossip_verdict receive_hello(struct gossip_node *node,
         return verdict;
     note_greeting(node->peers.items[peer], DATAGRAM_HELLO, greeting);
     *ret_error = send_welcome(node, peer, &datagram->address, &greeting->message);
+    if (*ret_error >= 0)
+        *ret_error = tell_of_double(node, peer, &datagram->address, &greeting->message);
     /* If the welcome or the token that comes back for it is lost, our hello makes up for it. */
     if (*ret_error >= 0 && node->peers.items[peer]->state != GOSSIP_PEER_ALIVE) {
         *ret_error = try_address(node, peer, &datagram->address);
@@ -594,8 +613,7 @@ static enum gossip_verdict take_entry(struct gossip_node *node, const uint8_t *e
     address_read(entry + GOSSIP_ID_SIZE, &address);
     if (address.port == 0)
         return GOSSIP_DATAGRAM_MALFORMED;
-    if (memcmp(entry, node->identity->node, GOSSIP_ID_SIZE) == 0)
-        return GOSSIP_DATAGRAM_DUPLICATE;
+    /* Where somebody else says to be us: whoever is there will prove it, or it is ourselves. */
     if (peer != NO_PEER && node->peers.items[peer]->state == GOSSIP_PEER_ALIVE)
         return GOSSIP_DATAGRAM_DUPLICATE;
     *ret_error = try_address(node, peer, &address);

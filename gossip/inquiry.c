@@ -215,13 +215,14 @@ static enum gossip_verdict answer_branch(struct gossip_node *node, uint32_t peer
 
 enum { BOOT_MAX = 1 + GOSSIP_SIGNATURE_SIZE + GOSSIP_HELLO_SIZE };
 
-/* Shows a peer that we have heard it under a greater boot than it speaks of now: its store was set
- * back. There is room for it beside a few hashes; it asks for one when it starts. */
+/* Shows a peer that we have heard it under a greater boot than the one that asks: its store was set
+ * back. Which of them said hello last tells nothing, hellos may be late. There is room for it
+ * beside a few hashes; it asks for one when it starts. */
 static void show_boot(const struct peer *peer, uint8_t boot[BOOT_MAX], struct wire_hashes *hashes)
 {
     const struct heard_greeting *heard = &peer->greeting;
 
-    if (heard->boot_count <= peer->boot_count)
+    if (heard->boot_count == 0 || heard->boot_id == peer->boot_id)
         return;
     boot[0] = heard->kind;
     memcpy(boot + 1, heard->signature, GOSSIP_SIGNATURE_SIZE);

@@ -502,6 +502,8 @@ int gossip_node_take(struct gossip_node *node, struct gossip_effects *ret_effect
 
 void gossip_node_set_read_only(struct gossip_node *node, bool read_only)
 {
+    if (node->read_only && !read_only)
+        amnesia_freed(node);
     node->read_only = read_only;
     node->stats.read_only = read_only;
 }
@@ -533,6 +535,11 @@ void gossip_node_own(const struct gossip_node *node, uint8_t ret_epoch[GOSSIP_EP
 uint64_t gossip_node_boot(const struct gossip_node *node)
 {
     return node->boot_count;
+}
+
+uint64_t gossip_node_known_boot(const struct gossip_node *node)
+{
+    return node->amnesia.known_boot;
 }
 
 /* Configured addresses come first: the stored ones have what room is left. */

@@ -105,7 +105,9 @@ void gossip_node_own(const struct gossip_node *node, uint8_t ret_epoch[GOSSIP_EP
 /* Whether it has written own events. */
 bool gossip_node_has_written(const struct gossip_node *node);
 
-/* Which boot it is: how many there have been. */
+/* Which boot it is: how many there have been. And how many there have been as far as peers tell,
+ * which are more where the store was set back: from there the next start counts on. */
 uint64_t gossip_node_boot(const struct gossip_node *node);
+uint64_t gossip_node_known_boot(const struct gossip_node *node);
 
 #endif

@@ -52,7 +52,8 @@ struct pull {
  * be shown. */
 struct heard_greeting {
     uint64_t boot_count; /* 0: nothing. */
-    uint8_t kind;        /* enum datagram_kind */
+    uint64_t boot_id;
+    uint8_t kind; /* enum datagram_kind */
     uint8_t signature[GOSSIP_SIGNATURE_SIZE];
     size_t size;
     uint8_t body[GOSSIP_HELLO_SIZE];

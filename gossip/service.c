@@ -423,6 +423,14 @@ static int make_again(struct gossip *gossip)
     return GOSSIP_OK;
 }
 
+/* Nothing is to be sent any more, under a key that somebody else has. */
+static int stop_as_clone(struct gossip *gossip, const struct gossip_effects *effects)
+{
+    for (size_t i = 0; i < effects->notice_count; i++)
+        notice_push(gossip, &effects->notices[i]);
+    return GOSSIP_ERR_CLONED;
+}
+
 static int fall_read_only(struct gossip *gossip)
 {
     if (!gossip->read_only) {
@@ -442,7 +450,7 @@ static int try_writing(struct gossip *gossip)
 {
     struct gossip_record record = {
         .kind = GOSSIP_RECORD_META,
-        .as.meta = {.name = "boot", .number = gossip_node_boot(gossip->node)}};
+        .as.meta = {.name = "boot", .number = gossip_node_known_boot(gossip->node)}};
     struct gossip_store *store = gossip->options.store;
     int error;
 
@@ -463,6 +471,14 @@ static int try_writing(struct gossip *gossip)
     return GOSSIP_OK;
 }
 
+/* The batch could not be saved for want of room. A node that has a double stops all the same: the
+ * next start has to find that out again. */
+static int run_out_of_room(struct gossip *gossip, const struct gossip_effects *effects)
+{
+    return gossip_node_is_cloned(gossip->node) ? stop_as_clone(gossip, effects)
+                                               : fall_read_only(gossip);
+}
+
 /* One batch: step, save, and only then show. */
 static int run_batch(struct gossip *gossip, bool *ret_more)
 {
@@ -479,7 +495,7 @@ static int run_batch(struct gossip *gossip, bool *ret_more)
     error = write_side(gossip, false);
     if (error == GOSSIP_ERR_FULL) {
         *ret_more = false;
-        return fall_read_only(gossip);
+        return run_out_of_room(gossip, &effects);
     }
     if (error < 0)
         return error;
@@ -489,7 +505,7 @@ static int run_batch(struct gossip *gossip, bool *ret_more)
                     : store->ops->save(store, effects.records, effects.record_count);
         if (error == GOSSIP_ERR_FULL) {
             *ret_more = false;
-            return fall_read_only(gossip);
+            return run_out_of_room(gossip, &effects);
         }
         if (error < 0 && !MUSEUM(GO_ON))
             return error;
@@ -500,11 +516,8 @@ static int run_batch(struct gossip *gossip, bool *ret_more)
     }
     gossip->has_waited = gossip_node_may_publish(gossip->node);
     gossip->has_written = gossip_node_has_written(gossip->node);
-    if (gossip_node_is_cloned(gossip->node)) {
-        for (size_t i = 0; i < effects.notice_count; i++)
-            notice_push(gossip, &effects.notices[i]);
-        return GOSSIP_ERR_CLONED;
-    }
+    if (gossip_node_is_cloned(gossip->node))
+        return stop_as_clone(gossip, &effects);
     gossip->deadline_ms = effects.deadline_ms;
     if (!MUSEUM(SEND_EARLY))
         show(gossip, &effects);

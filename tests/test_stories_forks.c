@@ -8,6 +8,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <limits.h>
 #include <stdint.h>
 #include <string.h>
 #include <cmocka.h>
@@ -239,6 +240,69 @@ static void owner_lost_the_trunk(struct story *story)
     story_end(story);
 }
 
+static uint64_t sent(struct world *world)
+{
+    struct virtual_network_stats stats;
+
+    virtual_network_stats(world_network(world), &stats);
+    return stats.sent;
+}
+
+static uint64_t exchanges(struct world *world)
+{
+    uint64_t sum = 0;
+
+    for (unsigned i = 0; i < world_nodes(world); i++) {
+        if (world_state(world, i) == WORLD_UP)
+            sum += story_stats(world, i).exchanges;
+    }
+    return sum;
+}
+
+/* D14: neither of two with one key knows where the other is, but each of their peers hears both,
+ * and tells the one that it knows of the other. At least one of them stops at once. When the copy
+ * is put away its address is forgotten: all fall quiet, with a datagram each way an exchange. */
+static void clone_is_noticed(struct story *story)
+{
+    struct world *world = story_begin(story, 3 + (unsigned)story->seed % 4);
+    uint64_t exchanges_before;
+    uint64_t sent_before;
+    uint64_t asked;
+    unsigned clone;
+    uint64_t began;
+
+    story_tells(world, 2, "before");
+    story_meet(world);
+    world_stop(world, 2);
+    clone = world_clone(world, 2);
+    assert_int_not_equal(clone, UINT_MAX);
+    world_start(world, story->seed % 2 == 0 ? 2 : clone);
+    story_meet(world);
+    world_start(world, story->seed % 2 == 0 ? clone : 2);
+    began = world_now(world);
+    while (world_state(world, 2) == WORLD_UP && world_state(world, clone) == WORLD_UP &&
+           world_now(world) - began < STORY_MINUTE_MS)
+        world_run(world, 100);
+    assert_true(world_now(world) - began < 5 * STORY_SECOND_MS);
+
+    world_run(world, story->seed % 3 * STORY_MINUTE_MS);
+    world_put_copies_away(world);
+    world_start(world, 2);
+    story_tells(world, 2, "after");
+    story_meet(world);
+    world_run(world, 10 * STORY_MINUTE_MS);
+    exchanges_before = exchanges(world);
+    sent_before = sent(world);
+    world_run(world, 10 * STORY_MINUTE_MS);
+    asked = exchanges(world) - exchanges_before;
+    /* But for what is on its way at either end. */
+    assert_in_range(sent(world) - sent_before, 2 * asked - 2 * story->nodes,
+                    2 * asked + 2 * story->nodes);
+    assert_true(story_in_step(world));
+    story_end(story);
+}
+
+STORY_OF_DISKS(clone_is_noticed)
 STORY_OF_DISKS(holder_comes_late)
 STORY_OF_DISKS(holder_comes_late_to_a_running_owner)
 STORY_OF_DISKS(owner_lost_the_trunk)
@@ -249,9 +313,13 @@ STORY_OF_DISKS(owner_forgets_it_alone)
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
-        STORY_TEST(holder_comes_late),    STORY_TEST(holder_comes_late_to_a_running_owner),
-        STORY_TEST(owner_lost_the_trunk), STORY_TEST(owner_forgets_it),
-        STORY_TEST(owner_forgets_much),   STORY_TEST(owner_forgets_it_alone),
+        STORY_TEST(clone_is_noticed),
+        STORY_TEST(holder_comes_late),
+        STORY_TEST(holder_comes_late_to_a_running_owner),
+        STORY_TEST(owner_lost_the_trunk),
+        STORY_TEST(owner_forgets_it),
+        STORY_TEST(owner_forgets_much),
+        STORY_TEST(owner_forgets_it_alone),
     };
 
     if (argc > 1)
