@@ -195,10 +195,8 @@ void scene_side_file(uint64_t seed, world_narrator *narrator, struct campaign_re
     publish(&scene, 0, between(&scene, 1, 20), "after the backup");
     cut_off(scene.world, 0); /* Nobody else can tell it either. */
     world_kill(scene.world, 0, VIRTUAL_DAMAGE_NONE);
-    is_back = world_restore(scene.world, 0) &&
-              virtual_disk_remove(world_disk(scene.world, 0), "node.db.side");
+    is_back = world_restore_database(scene.world, 0);
     assert(is_back);
-    scene.world->nodes[0].disk_is = CHECKER_SET_BACK_SEEN;
     world_start(scene.world, 0);
     publish(&scene, 0, between(&scene, 1, 20), "after the restore");
     world_run(scene.world, ALONE_MS);
