@@ -15,6 +15,7 @@
 #include <cmocka.h>
 
 #include "cmd/lab/standin.h"
+#include "cmd/lab/world_state.h"
 #include "gossip/datagram.h"
 
 enum { RESTARTS = 2000 };
@@ -524,6 +525,160 @@ static void restart_keeps_its_epoch(struct story *story)
     story_end(story);
 }
 
+/* ---- Riak's issue 679: https://github.com/basho/riak_kv/issues/679 ---- */
+
+enum {
+    RIAK_KEPT = 5, /* Events of n1 before its state was lost back to there, */
+    RIAK_LOST = 7, /* and after. */
+};
+
+static int save_one(void *context, const struct gossip_record *record)
+{
+    struct gossip_store *copy = context;
+
+    return copy->ops->save(copy, record, 1);
+}
+
+/* What a memory store holds now, as another one. */
+static struct gossip_store *copy_memory(struct gossip_store *store)
+{
+    struct gossip_store *copy;
+
+    assert_int_equal(gossip_memory_open(&copy), GOSSIP_OK);
+    assert_int_equal(store->ops->load(store, save_one, copy), 0);
+    assert_int_equal(store->ops->follow(store, 0, save_one, copy), 0);
+    return copy;
+}
+
+/* n1 publishes, and then loses what it has published since it began. What it had said is with the
+ * others. by_copying as in set_back(), where there are files. */
+static void lose_state(struct story *story, bool by_copying)
+{
+    struct world *world = story->world;
+    struct gossip_store *copy = NULL;
+
+    for (unsigned i = 0; i < RIAK_KEPT; i++)
+        story_tells(world, 0, "kept");
+    story_meet(world);
+    world_stop(world, 0);
+    if (story->store == WORLD_MEMORY)
+        copy = copy_memory(world_store(world, 0));
+    else
+        world_backup(world, 0);
+    world_start(world, 0);
+    for (unsigned i = 0; i < RIAK_LOST; i++)
+        story_tells(world, 0, "lost");
+    story_meet(world);
+    world_kill(world, 0, VIRTUAL_DAMAGE_NONE);
+    if (copy == NULL) {
+        assert_true(by_copying ? world_copy_back(world, 0) : world_restore(world, 0));
+        return;
+    }
+    world_store(world, 0)->ops->close(world_store(world, 0));
+    world->nodes[0].store = copy;
+    world->nodes[0].disk_is = CHECKER_SET_BACK_UNSEEN;
+}
+
+/* How many events with this payload node shows, and the dot of the last. */
+static unsigned find_events(struct world *world, unsigned node, const char *payload,
+                            struct gossip_dot *ret_dot)
+{
+    struct gossip_event event;
+    struct gossip_log *log;
+    unsigned count = 0;
+
+    assert_int_equal(gossip_log_open(world_gossip(world, node), GOSSIP_LOG_EVENTS, &log),
+                     GOSSIP_OK);
+    while (gossip_log_next(log, &event) == 1) {
+        if (event.size != strlen(payload) || memcmp(event.data, payload, event.size) != 0)
+            continue;
+        count++;
+        *ret_dot = event.dot;
+    }
+    gossip_log_close(log);
+    return count;
+}
+
+/* Everything that n1 ever wrote is shown at every node, each event once; and what it wrote last has
+ * a place of its own: with has_asked, after all that it had forgotten, and else beside it. In Riak
+ * it came before that, and was thrown away. */
+static void nothing_is_dominated(struct story *story, bool has_asked)
+{
+    struct world *world = story->world;
+
+    for (unsigned i = 0; i < 3; i++) {
+        struct gossip *gossip = world_gossip(world, i);
+        enum gossip_relation relation;
+        struct gossip_dot written;
+        struct gossip_dot lost;
+        struct gossip_dot kept;
+
+        assert_int_equal(find_events(world, i, "kept", &kept), RIAK_KEPT);
+        assert_int_equal(find_events(world, i, "lost", &lost), RIAK_LOST);
+        assert_int_equal(find_events(world, i, "written", &written), 1);
+        assert_int_not_equal(written.author, lost.author);
+        assert_int_equal(gossip_relation(gossip, written, lost, &relation), GOSSIP_OK);
+        assert_int_equal(relation, has_asked ? GOSSIP_AFTER : GOSSIP_CONCURRENT);
+        assert_int_equal(gossip_relation(gossip, written, kept, &relation), GOSSIP_OK);
+        assert_int_equal(relation, GOSSIP_AFTER);
+    }
+}
+
+/* A node that has lost a part of its state, by corruption or by somebody's mistake, starts again
+ * and is written to. There, its counter went on from what was left; the others' clocks covered that
+ * number; and the write, acknowledged, was repaired out of existence. */
+static void riak_679(struct story *story)
+{
+    struct world *world = story_begin(story, 3);
+
+    lose_state(story, story->seed % 2 == 0);
+    world_start(world, 0);
+    assert_true(world_publish(world, 0, "written", 7));
+    world_run(world, 20 * STORY_SECOND_MS);
+    story_meet(world);
+    nothing_is_dominated(story, true);
+    story_end(story);
+}
+
+/* The same, and the node can ask nobody before it writes. That it has forgotten something its files
+ * tell. */
+static void riak_679_alone(struct story *story)
+{
+    struct world *world = story_begin(story, 3);
+
+    lose_state(story, true);
+    story_part_all(world);
+    world_start(world, 0);
+    story_tells(world, 0, "written");
+    story_meet(world);
+    nothing_is_dominated(story, false);
+    story_end(story);
+}
+
+/* The same, and nothing tells it: it does what Riak did, and gives a number a second time. Once it
+ * meets the others neither of the two counts, and both are written again. */
+static void riak_679_unknowing(struct story *story)
+{
+    struct world *world = story_begin(story, 3);
+
+    lose_state(story, false);
+    story_part_all(world);
+    world_start(world, 0);
+    assert_int_equal(story_tells(world, 0, "written"), RIAK_KEPT + 1);
+    story_meet(world);
+    world_run(world, STORY_MINUTE_MS);
+    story_meet(world);
+    for (unsigned i = 0; i < 3; i++) {
+        struct gossip_dot dot;
+
+        assert_int_equal(find_events(world, i, "kept", &dot), RIAK_KEPT);
+        assert_int_equal(find_events(world, i, "lost", &dot), RIAK_LOST);
+        assert_int_equal(find_events(world, i, "written", &dot), 1);
+        assert_int_equal(epochs(world, 0), 2);
+    }
+    story_end(story);
+}
+
 /* The side file has gone, or says something else: the old epoch ends. */
 static void side_file_is_missing(struct story *story)
 {
@@ -699,6 +854,9 @@ STORY_OF_DISKS(boots_are_heard_of)
 STORY_OF_DISKS(boots_are_heard_of_without_room)
 STORY_OF_DISKS(restored_alone)
 STORY_OF_DISKS(restored_and_peers_come_later)
+STORY(riak_679)
+STORY_OF_DISKS(riak_679_alone)
+STORY(riak_679_unknowing)
 STORY_OF_DISKS(restart_keeps_its_epoch)
 STORY_OF_DISKS(side_file_is_missing)
 STORY_OF_DISKS(evidence_outlives_a_crash)
@@ -724,6 +882,9 @@ int main(int argc, char **argv)
         STORY_TEST(boots_are_heard_of_without_room),
         STORY_TEST(restored_alone),
         STORY_TEST(restored_and_peers_come_later),
+        STORY_TEST(riak_679),
+        STORY_TEST(riak_679_alone),
+        STORY_TEST(riak_679_unknowing),
         STORY_TEST(restart_keeps_its_epoch),
         STORY_TEST(side_file_is_missing),
         STORY_TEST(evidence_outlives_a_crash),
