@@ -369,8 +369,10 @@ static void log_notices(struct node *node)
 
     while (gossip_notice_pop(node->gossip, &notice) == 1) {
         bool named = notice.dot.seq != 0 && names_of(node->gossip, &names) == GOSSIP_OK;
+        /* Of a node that has stopped for good no authors can be read. */
+        bool known = named && notice.dot.author < names_count(names);
 
-        log_notice(node->log, &notice, named ? names_get(names, notice.dot.author) : "?");
+        log_notice(node->log, &notice, known ? names_get(names, notice.dot.author) : "?");
         if (named)
             names_destroy(names);
     }

@@ -613,7 +613,7 @@ def clone(cluster):
         try:
             acknowledged[payload] = node.publish(payload)
         except (Cut, Failure):
-            pass # It is ending: whether that is right is seen below.
+            pass  # It is ending: whether that is right is seen below.
 
     numbers = iter(range(1000000))
 
