@@ -233,6 +233,10 @@ void log_notice(struct log *log, const struct gossip_notice *notice, const char 
         break;
     case GOSSIP_NOTICE_EVIDENCE:
         add_evidence(log, notice->number);
+        if ((notice->number & (GOSSIP_EVIDENCE_MOVED | GOSSIP_EVIDENCE_BACKUP)) != 0)
+            log_add(log, "next",
+                    "if this is a copy of a node that runs elsewhere, stop it and run gossip "
+                    "recover --new-key");
         break;
     default:
         if (notice->number != 0)

@@ -358,6 +358,10 @@ static void add_evidence(const struct gossip_start *start, struct text *ret_text
         separator = "; ";
     }
     text_add(ret_text, "): the next event opens a new epoch\n");
+    if ((start->evidence & (GOSSIP_EVIDENCE_MOVED | GOSSIP_EVIDENCE_BACKUP)) != 0)
+        text_add(ret_text,
+                 "             if it is a copy of a node that runs elsewhere, stop it and "
+                 "run `gossip recover --new-key`\n");
 }
 
 /* Whether this node can write, and if not, why. */

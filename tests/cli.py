@@ -1125,7 +1125,9 @@ class CommandTest(unittest.TestCase):
                 shutil.copy(path, path + ".copy")
                 os.rename(path + ".copy", path)
         node = self.start(directory)
-        self.assertIn(" evidence=moved", node.wait_line("event=store-set-back"))
+        told = node.wait_line("event=store-set-back")
+        self.assertIn(" evidence=moved", told)
+        self.assertIn("if this is a copy of a node that runs elsewhere", told)
         status = json.loads(gossip("status", "--dir", directory, "--json").out)
         self.assertEqual(status["start"], {"state": "ready", "evidence": ["moved"], "asked": 0,
                                            "answered": 0, "left_ms": 0})
