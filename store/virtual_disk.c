@@ -254,6 +254,18 @@ bool virtual_disk_remove(struct virtual_disk *disk, const char *name)
     return true;
 }
 
+bool virtual_disk_cut(struct virtual_disk *disk, const char *name, uint64_t size)
+{
+    struct virtual_file *file = virtual_files_find(&disk->files, name);
+
+    assert_closed(disk);
+    if (file == NULL || file->shown.size <= size ||
+        virtual_files_truncate(&disk->files, file, size) != 0)
+        return false;
+    virtual_files_sync(&disk->files, file);
+    return true;
+}
+
 /* ---- What is to be seen. ---- */
 
 bool virtual_disk_is_unsynced(const struct virtual_disk *disk, const char *name)

@@ -137,6 +137,10 @@ bool virtual_disk_copy_back(struct virtual_disk *disk, const struct virtual_disk
 /* Removes a file, as a person would; false if there is none. Counts nothing. */
 bool virtual_disk_remove(struct virtual_disk *disk, const char *name);
 
+/* Cuts a file off at size, durably, as a person would; false if it is no longer than that. Counts
+ * nothing. */
+bool virtual_disk_cut(struct virtual_disk *disk, const char *name, uint64_t size);
+
 /* Flips a bit of file name; false if there is no such byte. */
 bool virtual_disk_flip(struct virtual_disk *disk, const char *name, uint64_t offset, unsigned bit);
 

@@ -4,7 +4,10 @@
  * gossip_verify() finds it, or all that it shows is what it showed before; of a log, perhaps what
  * it showed at an earlier commit, which is for the node to find out from others.
  *
- * GOSSIP_CRASH_ALL=1 flips all bits of all bytes.
+ * A node that was set back so goes on under no dot that it has used: its side file tells it, unless
+ * all that is lost was written in one boot, when only its peers can (stories_disks).
+ *
+ * GOSSIP_CRASH_ALL=1 flips all bits of all bytes, and cuts at every length.
  */
 #include <inttypes.h>
 #include <setjmp.h>
@@ -22,6 +25,7 @@ enum {
     EVENTS = 6,
     STATES = EVENTS + 2,   /* New, prepared, and after each event. */
     FLIPS_AT_LEAST = 6000, /* Of each file, spread over it. */
+    CUTS_AT_LEAST = 2000,
     SHOWN_MAX = 65536,
 };
 
@@ -52,8 +56,11 @@ struct specimen {
     struct gossip_identity *stranger;
     struct virtual_disk_image *closed;
     struct virtual_disk_image *killed;
+    struct virtual_disk_image *foreign; /* The same of another node, killed. */
+    struct virtual_disk_image *later;   /* What was killed, started and closed; no log. */
     struct shown states[STATES];
     size_t state_count;
+    uint8_t author[GOSSIP_ID_SIZE]; /* Of all events. */
 };
 
 static uint64_t tell_time(struct gossip_time *time)
@@ -132,11 +139,62 @@ static int start(struct specimen *specimen, const struct gossip_identity *identi
 static void note_state(struct specimen *specimen, struct gossip_store *store)
 {
     struct gossip *gossip;
+    struct gossip_author self;
 
     assert_true(specimen->state_count < STATES);
     assert_int_equal(start(specimen, specimen->identity, store, &gossip), GOSSIP_OK);
     assert_int_equal(show(gossip, &specimen->states[specimen->state_count++]), 0);
+    assert_int_equal(gossip_author(gossip, gossip_self(gossip), &self), GOSSIP_OK);
+    memcpy(specimen->author, self.id, GOSSIP_ID_SIZE);
     gossip_destroy(gossip);
+}
+
+/* Publishes one event in a boot of its own; which author it is of, and its number. */
+static uint64_t write_one(struct specimen *specimen, const struct gossip_identity *identity,
+                          struct gossip_store *store, uint8_t ret_author[GOSSIP_ID_SIZE])
+{
+    struct gossip *gossip;
+    struct gossip_author self;
+    struct gossip_result result;
+    uint64_t ticket;
+
+    assert_int_equal(start(specimen, identity, store, &gossip), GOSSIP_OK);
+    assert_int_equal(gossip_publish(gossip, "one more", 8, &ticket), GOSSIP_OK);
+    assert_int_equal(gossip_run(gossip), GOSSIP_OK);
+    assert_int_equal(gossip_result_pop(gossip, &result), 1);
+    assert_int_equal(result.error, GOSSIP_OK);
+    assert_int_equal(gossip_author(gossip, gossip_self(gossip), &self), GOSSIP_OK);
+    memcpy(ret_author, self.id, GOSSIP_ID_SIZE);
+    gossip_destroy(gossip);
+    return result.dot.seq;
+}
+
+static void make_others(struct specimen *specimen)
+{
+    uint8_t author[GOSSIP_ID_SIZE];
+    struct virtual_disk *disk = virtual_disk_create(2);
+    struct gossip_store *store;
+
+    assert_non_null(disk);
+    assert_int_equal(
+        virtual_disk_open_store(disk, "node.db", GOSSIP_SQLITE_CREATE, NULL, 0, &store), GOSSIP_OK);
+    for (unsigned i = 0; i < EVENTS; i++)
+        assert_true(write_one(specimen, specimen->stranger, store, author) == i + 1);
+    specimen->foreign = virtual_disk_copy(disk, false);
+    assert_non_null(specimen->foreign);
+    virtual_disk_crash(disk);
+    store->ops->close(store);
+    virtual_disk_destroy(disk);
+
+    disk = virtual_disk_create(1);
+    assert_non_null(disk);
+    assert_true(virtual_disk_restore(disk, specimen->killed));
+    assert_int_equal(virtual_disk_open_store(disk, "node.db", GOSSIP_SQLITE_OPEN, NULL, 0, &store),
+                     GOSSIP_OK);
+    store->ops->close(store);
+    specimen->later = virtual_disk_copy(disk, false);
+    assert_non_null(specimen->later);
+    virtual_disk_destroy(disk);
 }
 
 /* Half of the events are in the database, half in the log. */
@@ -189,6 +247,7 @@ static int make_specimen(void **state)
     virtual_disk_crash(disk);
     store->ops->close(store);
     virtual_disk_destroy(disk);
+    make_others(&specimen);
     *state = &specimen;
     return 0;
 }
@@ -201,6 +260,8 @@ static int free_specimen(void **state)
     gossip_identity_destroy(specimen->stranger);
     virtual_disk_image_destroy(specimen->closed);
     virtual_disk_image_destroy(specimen->killed);
+    virtual_disk_image_destroy(specimen->foreign);
+    virtual_disk_image_destroy(specimen->later);
     return 0;
 }
 
@@ -333,6 +394,103 @@ static void test_bits_under_a_log(void **state)
     assert_int_equal(counts[EARLIER], 0);
 }
 
+/* A file that ends too early, wherever it ends. */
+static void cut_all(struct specimen *specimen, const struct virtual_disk_image *image,
+                    const char *name, size_t last, unsigned ret_counts[OUTCOMES])
+{
+    const char *all = getenv("GOSSIP_CRASH_ALL");
+    struct virtual_disk *disk = disk_with(image);
+    uint64_t size = virtual_disk_size(disk, name);
+    uint64_t step = all != NULL && strcmp(all, "1") == 0 ? 1 : size / CUTS_AT_LEAST;
+
+    for (uint64_t length = 0; length < size; length++) {
+        char story[64];
+
+        /* The header and the ends of pages matter most. */
+        if (length > 128 && length % step != 0 && (length + 1) % 512 > 2)
+            continue;
+        snprintf(story, sizeof(story), "%s: cut off at %" PRIu64, name, length);
+        assert_true(virtual_disk_restore(disk, image));
+        assert_true(virtual_disk_cut(disk, name, length));
+        ret_counts[examine(specimen, disk, last, story)]++;
+    }
+    virtual_disk_destroy(disk);
+}
+
+/* D12. Nothing of it is taken for a new store, nor for an earlier one. */
+static void test_ends_of_the_database(void **state)
+{
+    struct specimen *specimen = *state;
+    unsigned counts[OUTCOMES] = {0};
+
+    cut_all(specimen, specimen->closed, "node.db", EVENTS / 2, counts);
+    print_counts("ends of the database", counts);
+    /* Without effect where an empty last page loses some of its zeros, and only there. */
+    assert_int_equal(counts[EARLIER], 0);
+    assert_true(counts[SAME] <= 4096 && counts[REFUSED_OPEN] > counts[SAME]);
+}
+
+/* D11. */
+static void test_ends_of_the_log(void **state)
+{
+    struct specimen *specimen = *state;
+    unsigned counts[OUTCOMES] = {0};
+
+    cut_all(specimen, specimen->killed, "node.db-wal", EVENTS, counts);
+    print_counts("ends of the log", counts);
+    assert_int_equal(counts[REFUSED_OPEN] + counts[REFUSED_START] + counts[FOUND], 0);
+    assert_true(counts[EARLIER] > 0);
+}
+
+/* What the node of disk writes next is no event of its that ever was. */
+static void assert_no_dot_again(struct specimen *specimen, struct virtual_disk *disk,
+                                const char *story)
+{
+    uint8_t author[GOSSIP_ID_SIZE];
+    struct gossip_store *store;
+    uint64_t seq;
+
+    assert_int_equal(virtual_disk_open_store(disk, "node.db", GOSSIP_SQLITE_OPEN, NULL, 0, &store),
+                     GOSSIP_OK);
+    seq = write_one(specimen, specimen->identity, store, author);
+    store->ops->close(store);
+    if (seq <= EVENTS && memcmp(author, specimen->author, GOSSIP_ID_SIZE) == 0)
+        fail_msg("%s: event %" PRIu64 " is written twice", story, seq);
+}
+
+/* D11: the log has gone, is another node's, or from another time, beside the database and the side
+ * file of this node. It refuses, or finds it, or is set back; then it goes on in a new epoch. */
+static void test_other_logs(void **state)
+{
+    struct specimen *specimen = *state;
+    const struct {
+        const struct virtual_disk_image *database;
+        const struct virtual_disk_image *log; /* NULL: none. */
+        size_t last;
+        const char *story;
+    } cases[] = {
+        {specimen->killed, NULL, EVENTS, "the log has gone"},
+        {specimen->killed, specimen->foreign, EVENTS, "the log is another node's"},
+        {specimen->later, specimen->killed, EVENTS, "the log was in the database already"},
+        {specimen->later, specimen->foreign, EVENTS, "the log is another node's, and not needed"},
+    };
+
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct virtual_disk *disk =
+            disk_with(cases[i].log == NULL ? specimen->later : cases[i].log);
+        enum outcome outcome;
+
+        assert_true(virtual_disk_restore_but(disk, cases[i].database, "node.db-wal"));
+        assert_int_equal(virtual_disk_size(disk, "node.db-wal") > 0, cases[i].log != NULL);
+        outcome = examine(specimen, disk, cases[i].last, cases[i].story);
+        print_message("%s: %s\n", cases[i].story, outcome_names[outcome]);
+        assert_true(virtual_disk_restore_but(disk, cases[i].database, "node.db-wal"));
+        if (outcome == SAME || outcome == EARLIER)
+            assert_no_dot_again(specimen, disk, cases[i].story);
+        virtual_disk_destroy(disk);
+    }
+}
+
 static void test_sound_specimen(void **state)
 {
     struct specimen *specimen = *state;
@@ -356,10 +514,10 @@ static void test_sound_specimen(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_sound_specimen),
-        cmocka_unit_test(test_bits_of_the_database),
-        cmocka_unit_test(test_bits_of_the_log),
-        cmocka_unit_test(test_bits_under_a_log),
+        cmocka_unit_test(test_sound_specimen),       cmocka_unit_test(test_bits_of_the_database),
+        cmocka_unit_test(test_bits_of_the_log),      cmocka_unit_test(test_bits_under_a_log),
+        cmocka_unit_test(test_ends_of_the_database), cmocka_unit_test(test_ends_of_the_log),
+        cmocka_unit_test(test_other_logs),
     };
 
     return cmocka_run_group_tests_name("damage", tests, make_specimen, free_specimen);

@@ -700,6 +700,41 @@ static void side_file_is_missing(struct story *story)
     story_end(story);
 }
 
+/* D11: the end of the log is damaged, or all of it gone. SQLite takes it for one that ends there,
+ * and finds nothing wrong. Of a whole log the side file tells, since the boot went with it; of its
+ * last commits only those who have heard of them. Either way the next event is in a new epoch. */
+static void log_is_damaged(struct story *story)
+{
+    struct world_options options = {.unchecked = true}; /* The record knows nothing of this. */
+    struct world *world = story_begin_with(story, 2, &options);
+    struct virtual_disk *disk = world_disk(world, 0);
+    bool is_all = story->seed % 2 == 0;
+
+    story_tells(world, 0, "first");
+    story_meet(world);
+    world_stop(world, 0);
+    world_start(world, 0);
+    story_tells(world, 0, "second");
+    story_tells(world, 0, "last");
+    story_await(world, 1, 0, 3);
+    world_kill(world, 0, VIRTUAL_DAMAGE_NONE);
+    if (is_all)
+        assert_true(virtual_disk_remove(disk, "node.db-wal"));
+    else
+        assert_true(virtual_disk_cut(disk, "node.db-wal",
+                                     virtual_disk_size(disk, "node.db-wal") - 1 - story->seed));
+    world_start(world, 0);
+    assert_int_equal(start_of(world, 0).evidence, is_all ? GOSSIP_EVIDENCE_SIDE : 0);
+    story_tells(world, 0, "next");
+    assert_int_equal(epochs(world, 0), 2);
+    story_meet(world);
+    for (unsigned i = 0; i < 2; i++) {
+        assert_int_equal(strncmp(story_log(world, i), "first second last ", 18), 0);
+        assert_non_null(strstr(story_log(world, i), " next"));
+    }
+    story_end(story);
+}
+
 /* Evidence that was found outlives a crash before it is acted upon. */
 static void evidence_outlives_a_crash(struct story *story)
 {
@@ -859,6 +894,7 @@ STORY_OF_DISKS(riak_679_alone)
 STORY(riak_679_unknowing)
 STORY_OF_DISKS(restart_keeps_its_epoch)
 STORY_OF_DISKS(side_file_is_missing)
+STORY_OF_DISKS(log_is_damaged)
 STORY_OF_DISKS(evidence_outlives_a_crash)
 STORY_OF_DISKS(cloned)
 STORY_OF_DISKS(cloned_without_room)
@@ -887,6 +923,7 @@ int main(int argc, char **argv)
         STORY_TEST(riak_679_unknowing),
         STORY_TEST(restart_keeps_its_epoch),
         STORY_TEST(side_file_is_missing),
+        STORY_TEST(log_is_damaged),
         STORY_TEST(evidence_outlives_a_crash),
         STORY_TEST(cloned),
         STORY_TEST(cloned_without_room),
