@@ -3,9 +3,11 @@
 
 usage: system_faults.py GOSSIP
 
-File systems are made in a mount namespace of our own; where there can be none, that is said.
+File systems are made in a mount namespace of our own, and system calls are made to fail by strace.
+Exit status 77: all that could be tried went well, and what could not is said with the reason.
 """
 
+import fcntl
 import os
 import resource
 import shutil
@@ -20,7 +22,9 @@ from strace_faults import Failure, Node, expect, gossip
 
 GOSSIP = lives.GOSSIP
 MOUNTED = "--in-a-namespace"
-INPUT_OUTPUT, PERMISSION = 74, 77
+INPUT_OUTPUT, LOCKED, PERMISSION = 74, 75, 77
+# What a file system that has become read-only refuses.
+WRITES = "pwrite64,ftruncate,rename,unlink,openat"
 
 
 def make(directory, name="n1"):
@@ -108,6 +112,127 @@ def stopped_and_continued(root):
     expect(node.end() == 0, "does not stop")
     expect(time.monotonic() - started < 2, "takes long to stop")
     require_sound(directory)
+
+
+def second_process(root):
+    """D16: a second process is refused at once, and told who the first is; that one goes on."""
+    directory = make(os.path.join(root, "second"))
+    node = Node(directory)
+    expect(node.start() and node.publish(b"one") == 1, "does not start", node.lines)
+    quickest = lives.PATIENCE
+    for _ in range(3):
+        started = time.monotonic()
+        code, text = run_node(directory)
+        quickest = min(quickest, time.monotonic() - started)
+        expect(code == LOCKED and str(node.process.pid) in text, "is not refused:", code, text)
+        # What looks at the files besides takes no lock away: the next one is refused as well.
+        expect(gossip("verify", "--dir", directory).returncode == LOCKED, "is verified in use")
+        with open(os.path.join(directory, "store.db"), "rb") as file:
+            file.read()
+    expect(quickest < 0.5, "is refused only after", quickest, "s")
+    expect(node.publish(b"two") == 2, "is disturbed")
+    expect(gossip("backup", "--dir", directory, directory + ".copy").returncode == 0, "no backup")
+    expect(run_node(directory)[0] == LOCKED, "has lost its lock over a backup")
+    expect(node.end() == 0, "does not stop")
+    require_sound(directory)
+
+
+def threads(root):
+    """D19: it has one thread and no child, so that no limit on either is in its way."""
+    directory = make(os.path.join(root, "threads"))
+    node = Node(directory)
+    expect(node.start() and node.publish(b"one") == 1, "does not start", node.lines)
+    place = "/proc/%d/task" % node.process.pid
+    expect(os.listdir(place) == [str(node.process.pid)], "has threads:", os.listdir(place))
+    with open("%s/%d/children" % (place, node.process.pid), encoding="ascii") as file:
+        expect(file.read() == "", "has children")
+    expect(node.end() == 0, "does not stop")
+
+
+def nobody_reads_the_log(root):
+    """D19: its standard error is a pipe that is full: it answers all the same, and stops."""
+    directory = make(os.path.join(root, "pipe"))
+    reader, writer = os.pipe()
+    fcntl.fcntl(writer, fcntl.F_SETPIPE_SZ, 4096)
+    os.set_blocking(writer, False)
+    try:
+        while True:
+            os.write(writer, b"x" * 512)
+    except BlockingIOError:
+        pass
+    os.set_blocking(writer, True)
+    process = subprocess.Popen([GOSSIP, "node", "--dir", directory, "--listen", "127.0.0.1:0"],
+                               stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=writer)
+    end = time.monotonic() + lives.PATIENCE
+    while gossip("publish", "--dir", directory, "x").returncode != 0:
+        expect(time.monotonic() < end and process.poll() is None, "does not answer")
+    expect(spent(process.pid) < 1, "is busy")
+    process.terminate()
+    expect(process.wait(lives.PATIENCE) == 0, "does not stop")
+    os.close(reader)
+    os.close(writer)
+    require_sound(directory)
+
+
+def signals(root):
+    """D20: signals that end it lose nothing; those that ask it to end are obeyed at once."""
+    directory = make(os.path.join(root, "signals"))
+    asked = {signal.SIGTERM, signal.SIGINT, signal.SIGHUP}
+    count = 0
+    for number in [*asked, signal.SIGUSR1, signal.SIGUSR2, signal.SIGQUIT, signal.SIGKILL]:
+        node = Node(directory, "--alone-after", "1ms")
+        expect(node.start(), "does not start", node.lines)
+        node.process.send_signal(signal.SIGPIPE)
+        count += 1
+        expect(node.publish(b"event") == count, "event", count, "has another number")
+        started = time.monotonic()
+        code = node.end(number)
+        expect(code == (0 if number in asked else -number), number, "ends it with", code)
+        expect(time.monotonic() - started < 2, "takes long to stop at", number)
+    require_sound(directory)
+
+
+def no_randomness(root):
+    """D19: without randomness neither a node nor a key is made: a reason, at once."""
+    directory = make(os.path.join(root, "random"))
+    injection = ["strace", "-D", "-f", "-qq", "-o", "/dev/null", "-e", "trace=getrandom", "-e",
+                 "inject=getrandom:error=EIO", GOSSIP]
+    for arguments in (["init", "--dir", directory + ".new", "--name", "n2"],
+                      ["node", "--dir", directory, "--listen", "127.0.0.1:0"]):
+        done = subprocess.run([*injection, *arguments], capture_output=True, text=True,
+                              timeout=lives.PATIENCE, check=False)
+        expect(done.returncode == INPUT_OUTPUT and "gossip: " in done.stderr, arguments[0],
+               "goes on without randomness:", done.returncode, done.stderr)
+    expect(not os.path.exists(os.path.join(directory + ".new", "node.key")), "has made a key")
+    require_sound(directory)
+
+
+def read_only_while_running(root):
+    """D9: its file system becomes read-only under it: it ends, and sends nothing more."""
+    directory = make(os.path.join(root, "became-read-only"))
+    node = Node(directory)
+    expect(node.start() and node.publish(b"one") == 1, "does not start", node.lines)
+    trace = directory + ".trace"
+    tracer = subprocess.Popen(
+        ["strace", "-p", str(node.process.pid), "-f", "-y", "-o", trace,
+         "-e", "trace=" + WRITES + ",sendmmsg,sendmsg", "-e", "inject=" + WRITES + ":error=EROFS"],
+        stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    attached = tracer.stderr.readline()
+    expect("attached" in attached, "strace:", attached)
+    answer = node.publish(b"two")
+    expect(answer == lives.UNKNOWN, "says of an event that cannot be written:", answer)
+    code = node.process.wait(lives.PATIENCE)
+    tracer.wait(lives.PATIENCE)
+    tracer.stderr.close()
+    expect(code == INPUT_OUTPUT, "ends with", code, node.lines)
+    expect(any("store.db" in line for line in node.lines), "does not say of what", node.lines)
+    life = lives.Life(directory)
+    with open(trace, encoding="utf-8", errors="replace") as file:
+        life.trace = file.readlines()
+    expect(lives.check_silence(life), "nothing was refused:", life.trace)
+    life.note(b"one", 1)
+    life.in_flight = 1
+    lives.check(life)
 
 
 def spent(pid):
@@ -206,15 +331,24 @@ def main():
     try:
         if MOUNTED in sys.argv:
             return 1 if run_all([read_only, full], root) else 0
-        failed = run_all([file_size_limit, descriptors, stopped_and_continued], root)
+        failed = run_all([file_size_limit, descriptors, stopped_and_continued, second_process,
+                          threads, nobody_reads_the_log, signals], root)
+        reasons = []
         can_mount = subprocess.run(["unshare", "-Urm", "mount", "-t", "tmpfs", "tmpfs", root],
                                    capture_output=True, check=False)
         if can_mount.returncode != 0:
-            print("not done: no mount namespace of our own: " + can_mount.stderr.decode().strip())
+            reasons.append("no mount namespace of our own: " + can_mount.stderr.decode().strip())
         else:
             failed += subprocess.run(["unshare", "-Urm", sys.executable, __file__, GOSSIP, MOUNTED],
                                      check=False).returncode
-        return 1 if failed else 0
+        cannot_inject = lives.can_inject()
+        if cannot_inject is not None:
+            reasons.append(cannot_inject)
+        else:
+            failed += run_all([no_randomness, read_only_while_running], root)
+        for reason in reasons:
+            print("not done: " + reason)
+        return 1 if failed else lives.SKIPPED if reasons else 0
     finally:
         shutil.rmtree(root, ignore_errors=True)
 
