@@ -228,7 +228,7 @@ static void measure_killed(const char *path, uint64_t events)
 
 static void run(uint64_t events)
 {
-    static const char *const endings[] = {"", "-wal", ".lock"};
+    static const char *const endings[] = {"", "-wal", ".lock", ".side", ".marker"};
     char directory[128];
     char path[160];
 
