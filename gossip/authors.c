@@ -14,6 +14,8 @@ void authors_clear(struct authors *authors)
         free(authors->items[i]->mentioned_bits);
         free(authors->items[i]->proof);
         free(authors->items[i]->refused_branch);
+        free(authors->items[i]->tail_witness);
+        free(authors->items[i]->stored_witness);
         free(authors->items[i]);
     }
     free(authors->items);

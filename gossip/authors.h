@@ -11,6 +11,7 @@
 
 struct held_event;
 struct proof_branch;
+struct proof_half;
 struct signed_record;
 
 #define NO_AUTHOR UINT32_MAX
@@ -37,6 +38,11 @@ struct author {
     size_t held_bytes;
     uint64_t refused;                    /* Seq of an event that no node will ever accept, or 0; */
     struct proof_branch *refused_branch; /* and what can be shown of it, or NULL. */
+
+    /* Where no event here bears the seal: how the chain goes on to it (witness.h), after the tail
+     * and after the last event stored; or NULL, or of an earlier event. */
+    struct proof_half *tail_witness;
+    struct proof_half *stored_witness;
 
     bool blocked; /* Its first held-back event waits for this dot. */
     uint8_t waits_id[GOSSIP_ID_SIZE];

@@ -146,13 +146,35 @@ static void walk_held(struct walk *walk, const struct author *author)
     }
 }
 
+/* Where no event here bears the seal, it may be known how the chain goes on to it. */
+static void walk_witness(struct walk *walk, const struct proof_half *half)
+{
+    struct proof_branch *branch = walk->branch;
+
+    /* Past a multiple no branch leads: the event there bears a seal of its own. */
+    if (walk->sealed || half == NULL || half->seq != walk->chain.seq + 1 ||
+        memcmp(half->branch.previous, walk->chain.hash, GOSSIP_HASH_SIZE) != 0 ||
+        (walk->chain.seq - branch->link_count) / GOSSIP_SEAL_EVERY !=
+            (walk->chain.seq + half->branch.link_count - 1) / GOSSIP_SEAL_EVERY)
+        return;
+    memcpy(branch->links + branch->link_count, half->branch.links,
+           half->branch.link_count * sizeof(*branch->links));
+    branch->link_count += half->branch.link_count;
+    memcpy(branch->seal, half->branch.seal, GOSSIP_SIGNATURE_SIZE);
+    walk->sealed = true;
+}
+
 /* The state of the chain before event seq, which may be the first held back or any after it. */
 static int chain_before(struct gossip_node *node, uint32_t number, uint64_t seq,
                         struct chain *ret_chain)
 {
     const struct author *author = node->authors.items[number];
 
-    if (seq <= author->stored.have + 1)
+    if (seq == author->stored.have + 1) {
+        *ret_chain = author_stored_chain(author);
+        return GOSSIP_OK;
+    }
+    if (seq <= author->stored.have)
         return branch_chain(node, number, seq - 1, ret_chain);
     for (const struct held_event *event = author->held_first; event != NULL; event = event->next) {
         if (event->chain.seq != seq - 1)
@@ -186,6 +208,8 @@ int branch_find(struct gossip_node *node, uint32_t number, uint64_t seq,
         return error;
     if (!walk.sealed)
         walk_held(&walk, author);
+    walk_witness(&walk, author->tail_witness);
+    walk_witness(&walk, author->stored_witness);
     if (!walk.sealed)
         return 0;
     *ret_branch = branch;

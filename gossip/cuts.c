@@ -12,6 +12,7 @@
 #include "gossip/branch.h"
 #include "gossip/bytes.h"
 #include "gossip/eviction.h"
+#include "gossip/witness.h"
 #include "gossip/museum.h"
 
 /* ---- What records tell. ---- */
@@ -183,6 +184,16 @@ static int settle(struct gossip_node *node, struct author *author)
 
     author->leaf_fits = false;
     node->trie_fits = false;
+    if (author->tail.seq >= cut && author->stored.have < cut) {
+        struct proof_branch branch;
+
+        /* What bears the seal is let go of. */
+        result = branch_find(node, author->stored.number, cut, &branch);
+        if (result > 0)
+            result = witness_note(node, author, cut, &branch);
+        if (result < 0)
+            return result;
+    }
     while (author->held_last != NULL && author->held_last->chain.seq >= cut)
         held_drop_last(&node->held, author);
     if (author->stored.have < cut)

@@ -14,6 +14,7 @@
 #include "gossip/hlc.h"
 #include "gossip/inquiry.h"
 #include "gossip/museum.h"
+#include "gossip/witness.h"
 
 int deliver_event(struct gossip_node *node, uint32_t number, const struct chain *chain,
                   const uint8_t *body, size_t body_size, const struct frame *frame,
@@ -167,6 +168,10 @@ static int refuse(struct gossip_node *node, struct author *author)
 
     if (error < 0)
         return error;
+    if (author->refused_branch != NULL)
+        error = witness_note(node, author, seq, author->refused_branch);
+    if (error < 0)
+        return error;
     author->refused = seq;
     held_drop_all(&node->held, author);
     runs_remove_until(&node->runs, author->stored.id, UINT64_MAX);
@@ -266,6 +271,7 @@ enum run_outcome {
     RUN_STRANGER,  /* Its author is not known, and it does not introduce one we may know. */
     RUN_MALFORMED, /* Not what a run is. */
     RUN_FORGED,    /* Its seal does not fit. */
+    RUN_UNPROVEN,  /* It has none, and nothing is here yet that vouches for it. */
     RUN_DISAGREES, /* Its previous hash is not ours. */
     RUN_REFUSED,   /* Its author has written what no node accepts. */
 };
@@ -303,7 +309,7 @@ static int walk_stream(struct gossip_node *node, const struct run *run,
             return GOSSIP_OK;
         }
         requires_seal = chain_advance(chain, node->crypto, owner, body, (size_t)size, &frame);
-        if (requires_seal && seq != run->last) {
+        if (requires_seal && (seq != run->last || !run->has_seal)) {
             *ret_outcome = RUN_MALFORMED;
             return GOSSIP_OK;
         }
@@ -320,16 +326,80 @@ static int walk_stream(struct gossip_node *node, const struct run *run,
     return GOSSIP_OK;
 }
 
-/* Whether a run that has been walked to its end is its author's: by its seal, or below a cut by
- * what has made the cut. */
-static bool run_is_proven(const struct gossip_node *node, const struct author *author,
-                          const struct run *run, const struct chain_owner *owner,
-                          const struct chain *chain)
+/* Whether a run that has been walked to its end is its author's: by its seal, below a cut by what
+ * has made the cut, or by what its source has shown of how the chain goes on. */
+static enum run_outcome prove_run(const struct gossip_node *node, const struct author *author,
+                                  const struct run *run, const struct chain_owner *owner,
+                                  const struct chain *chain)
 {
     if (run->has_seal)
-        return seal_verify(node->crypto, chain->hash, owner->key, run->seal);
-    return author != NULL && run->last + 1 == author->stored.cut &&
-           cuts_vouch(node, author, chain->hash, run->has_link ? run->link : NULL);
+        return seal_verify(node->crypto, chain->hash, owner->key, run->seal) ? RUN_TAKEN
+                                                                             : RUN_FORGED;
+    if (author != NULL && run->last + 1 == author->stored.cut &&
+        cuts_vouch(node, author, chain->hash, run->has_link ? run->link : NULL))
+        return RUN_TAKEN;
+    return witness_of_run(node, run->source, owner, chain) != NULL ? RUN_TAKEN : RUN_UNPROVEN;
+}
+
+/* What a run that has been verified shows of its author's chain from the cut on: to its seal. */
+static void show_branch(const struct gossip_node *node, const struct author *author,
+                        const struct run *run, struct proof_branch *ret_branch)
+{
+    struct chain_owner owner = owner_of(node, author->stored.key, author->stored.epoch);
+    struct reader reader = {run->data, run->size, 0, false};
+    struct chain chain = author->tail;
+
+    ret_branch->link_count = 0;
+    for (uint64_t seq = run->first; seq <= run->last; seq++) {
+        size_t size = (size_t)read_varint(&reader);
+        const uint8_t *body = read_bytes(&reader, size);
+        struct frame frame;
+        bool is_frame;
+
+        if (seq <= chain.seq)
+            continue;
+        is_frame = frame_read(body, size, &frame);
+        assert(is_frame);
+        if (seq == author->stored.cut)
+            memcpy(ret_branch->previous, chain.hash, GOSSIP_HASH_SIZE);
+        chain_advance(&chain, node->crypto, &owner, body, size, &frame);
+        if (author_is_contested(author, seq)) {
+            struct proof_link *link = &ret_branch->links[ret_branch->link_count++];
+
+            link->body_size = (uint32_t)size;
+            event_inner(node->crypto, chain.mentions_hash, body, size, link->inner);
+        }
+    }
+    memcpy(ret_branch->seal, run->seal, GOSSIP_SIGNATURE_SIZE);
+}
+
+/* Keeps what vouches for the last event of a run that is to be taken, up to the cut. chain is where
+ * the run ends. */
+static int note_witness(struct gossip_node *node, struct author *author, const struct run *run,
+                        const struct chain_owner *owner, const struct chain *chain)
+{
+    const struct proof_half *half;
+    struct proof_branch branch;
+    uint8_t link[WIRE_LINK_SIZE];
+    int error = GOSSIP_OK;
+
+    if (run->has_seal && author_is_contested(author, run->last)) {
+        show_branch(node, author, run, &branch);
+        error = witness_note(node, author, author->stored.cut, &branch);
+        put_fixed(link, branch.links[0].body_size, 4);
+        memcpy(link + 4, branch.links[0].inner, GOSSIP_HASH_SIZE);
+        if (error >= 0 && cuts_vouch(node, author, branch.previous, link))
+            error = cuts_keep_link(node, author, link);
+        return error;
+    }
+    if (run->has_seal)
+        return GOSSIP_OK;
+    half = witness_of_run(node, run->source, owner, chain);
+    if (half != NULL)
+        error = witness_note(node, author, half->seq, &half->branch);
+    if (error >= 0 && run->has_link && cuts_vouch(node, author, chain->hash, run->link))
+        error = cuts_keep_link(node, author, run->link);
+    return error;
 }
 
 /* Judges the run of an author that is not known yet, from its introduction. */
@@ -360,18 +430,15 @@ static int judge_stranger(struct gossip_node *node, const struct run *run, uint3
         return *ret_outcome == RUN_TAKEN ? cuts_add_author(node, run->key, run->epoch, ret_author)
                                          : GOSSIP_OK;
     }
-    if (run->has_seal) {
-        error = walk_stream(node, run, &owner, &chain, NULL, ret_outcome);
-        if (error < 0 || *ret_outcome != RUN_TAKEN)
-            return error;
-        if (!run_is_proven(node, NULL, run, &owner, &chain)) {
-            *ret_outcome = RUN_FORGED;
-            return GOSSIP_OK;
-        }
-    } else if (cuts_of_key(node, run->key, run->epoch) != run->last + 1) {
-        *ret_outcome = RUN_FORGED; /* Nothing could vouch for it. */
+    error = walk_stream(node, run, &owner, &chain, NULL, ret_outcome);
+    if (error < 0 || *ret_outcome != RUN_TAKEN)
+        return error;
+    *ret_outcome = prove_run(node, NULL, run, &owner, &chain);
+    /* With the author known, its eviction may vouch. */
+    if (*ret_outcome == RUN_UNPROVEN && cuts_of_key(node, run->key, run->epoch) == run->last + 1)
+        *ret_outcome = RUN_TAKEN;
+    if (*ret_outcome != RUN_TAKEN)
         return GOSSIP_OK;
-    }
     return cuts_add_author(node, run->key, run->epoch, ret_author);
 }
 
@@ -418,15 +485,12 @@ static int judge_run(struct gossip_node *node, const struct run *run, uint32_t *
     error = walk_stream(node, run, &owner, &chain, NULL, ret_outcome);
     if (error < 0 || *ret_outcome != RUN_TAKEN)
         return error;
-    if (!run_is_proven(node, author, run, &owner, &chain)) {
-        *ret_outcome = RUN_FORGED;
+    *ret_outcome = prove_run(node, author, run, &owner, &chain);
+    if (*ret_outcome != RUN_TAKEN)
         return GOSSIP_OK;
-    }
-    if (!run->has_seal && run->has_link) {
-        error = cuts_keep_link(node, author, run->link);
-        if (error < 0)
-            return error;
-    }
+    error = note_witness(node, author, run, &owner, &chain);
+    if (error < 0)
+        return error;
     chain = author->tail;
     if (number == node->self) {
         /* What we have never written, or no longer know of, bears our seal. */
@@ -474,6 +538,7 @@ static int take_run(struct gossip_node *node, struct run *run, enum gossip_verdi
         switch (outcome) {
         case RUN_EARLY:
         case RUN_STRANGER:
+        case RUN_UNPROVEN:
             pull_plan_repair(node);
             return GOSSIP_OK;
         case RUN_TAKEN:
@@ -533,6 +598,23 @@ static int trim_held(struct gossip_node *node)
                        dropped);
 }
 
+int deliver_witnessed(struct gossip_node *node, uint32_t peer, const struct proof_half *half)
+{
+    uint8_t id[GOSSIP_ID_SIZE];
+    enum gossip_verdict verdict;
+    int error;
+
+    author_id(node->crypto, half->key, half->epoch, id);
+    for (struct run *run = node->runs.first; run != NULL; run = run->next) {
+        if (run->source != peer || run->last + 1 != half->seq || run->has_seal ||
+            memcmp(run->author, id, sizeof(id)) != 0 || !run_is_whole(run))
+            continue;
+        error = take_run(node, run, &verdict);
+        return error < 0 ? error : trim_held(node);
+    }
+    return GOSSIP_OK;
+}
+
 enum gossip_verdict deliver_part(struct gossip_node *node, uint32_t peer,
                                  const struct wire_part *part, int *ret_error)
 {
@@ -574,7 +656,9 @@ enum gossip_verdict deliver_part(struct gossip_node *node, uint32_t peer,
         runs_remove(&node->runs, run);
         return GOSSIP_DATAGRAM_FORGED;
     case RUNS_DUPLICATE:
-        return GOSSIP_DATAGRAM_DUPLICATE;
+        if (!run_is_whole(run) || run->has_seal)
+            return GOSSIP_DATAGRAM_DUPLICATE;
+        break; /* What vouches for it may have come since. */
     case RUNS_NEW:
         break;
     }

@@ -7,7 +7,8 @@
 
 bool digest_shows(const struct author *author)
 {
-    return author_have(author) > 0 || (author->stored.cut > 0 && !author->is_void);
+    /* Of an eviction the set of records tells. */
+    return author_have(author) > 0 || author->proof != NULL;
 }
 
 static const uint8_t *leaf_of(struct author *author, const struct gossip_crypto *crypto)
@@ -101,21 +102,29 @@ void digest_roots(const struct gossip_crypto *crypto, const uint8_t exchange[GOS
     memcpy(ret_roots->records_root, records_root, sizeof(ret_roots->records_root));
 }
 
-void digest_head(const struct gossip_crypto *crypto, const uint8_t exchange[GOSSIP_NONCE_SIZE],
-                 const struct author *author, uint8_t ret_head[GOSSIP_SHORT_HASH_SIZE])
+void digest_head_of(const struct gossip_crypto *crypto, const uint8_t exchange[GOSSIP_NONCE_SIZE],
+                    const uint8_t id[GOSSIP_ID_SIZE], uint64_t seq,
+                    const uint8_t event[GOSSIP_HASH_SIZE], uint8_t ret_head[GOSSIP_SHORT_HASH_SIZE])
 {
     uint8_t have[8];
     uint8_t hash[16];
 
-    put_fixed(have, author_have(author), sizeof(have));
+    put_fixed(have, seq, sizeof(have));
     crypto->keyed_hash(
         hash, exchange, GOSSIP_NONCE_SIZE,
         (const struct gossip_piece[]){{GOSSIP_DOMAIN_HEAD, sizeof(GOSSIP_DOMAIN_HEAD)},
-                                      {author->stored.id, GOSSIP_ID_SIZE},
+                                      {id, GOSSIP_ID_SIZE},
                                       {have, sizeof(have)},
-                                      {author_head(author), GOSSIP_HASH_SIZE}},
+                                      {event, GOSSIP_HASH_SIZE}},
         4);
     memcpy(ret_head, hash, GOSSIP_SHORT_HASH_SIZE);
+}
+
+void digest_head(const struct gossip_crypto *crypto, const uint8_t exchange[GOSSIP_NONCE_SIZE],
+                 const struct author *author, uint8_t ret_head[GOSSIP_SHORT_HASH_SIZE])
+{
+    digest_head_of(crypto, exchange, author->stored.id, author_have(author), author_head(author),
+                   ret_head);
 }
 
 size_t digest_entry_write(const struct gossip_crypto *crypto,

@@ -39,6 +39,12 @@ void digest_roots(const struct gossip_crypto *crypto, const uint8_t exchange[GOS
 void digest_head(const struct gossip_crypto *crypto, const uint8_t exchange[GOSSIP_NONCE_SIZE],
                  const struct author *author, uint8_t ret_head[GOSSIP_SHORT_HASH_SIZE]);
 
+/* The same of any event of an author, by its seq and hash. */
+void digest_head_of(const struct gossip_crypto *crypto, const uint8_t exchange[GOSSIP_NONCE_SIZE],
+                    const uint8_t id[GOSSIP_ID_SIZE], uint64_t seq,
+                    const uint8_t event[GOSSIP_HASH_SIZE],
+                    uint8_t ret_head[GOSSIP_SHORT_HASH_SIZE]);
+
 /* Whether author stands in digests at all. */
 bool digest_shows(const struct author *author);
 

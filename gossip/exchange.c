@@ -7,6 +7,7 @@
 #include <assert.h>
 #include <string.h>
 
+#include "gossip/branch.h"
 #include "gossip/bytes.h"
 #include "gossip/museum.h"
 
@@ -179,17 +180,41 @@ static bool is_cut_before(uint64_t cut, uint64_t other)
 }
 
 /* Notes that events of an author are needed; NULL where there is no room for another. */
-static struct need *add_need(struct comparison *comparison, const struct digest_entry *entry)
+static struct need *add_need(struct comparison *comparison, const uint8_t *id, uint64_t last)
 {
     struct need *need;
 
     if (comparison->need_count == NEEDS_MAX)
         return NULL;
     need = &comparison->needs[comparison->need_count++];
-    memcpy(need->author, entry->id, GOSSIP_ID_SIZE);
-    need->last = entry->have;
+    memcpy(need->author, id, GOSSIP_ID_SIZE);
+    need->last = last;
     need->cut = 0;
     return need;
+}
+
+/* A peer has delivered of an author what is held back here, or another chain. If it is the same,
+ * the peer has what it waits for, which no list may show; if not, the author has forked, and ours
+ * may wait for ever. */
+static int compare_held(struct gossip_node *node, uint32_t peer, const uint8_t *exchange,
+                        const struct digest_entry *entry, const struct author *author,
+                        struct comparison *comparison)
+{
+    uint8_t hash[GOSSIP_HASH_SIZE];
+    uint8_t head[GOSSIP_SHORT_HASH_SIZE];
+    int result;
+
+    if (author->blocked)
+        add_need(comparison, author->waits_id, author->waits_seq);
+    if (entry->have > author->tail.seq)
+        return GOSSIP_OK;
+    result = branch_hash(node, author->stored.number, entry->have, hash);
+    if (result <= 0)
+        return result;
+    digest_head_of(node->crypto, exchange, entry->id, entry->have, hash, head);
+    if (memcmp(head, entry->head, sizeof(head)) == 0)
+        return GOSSIP_OK;
+    return deliver_disagreement(node, author->stored.number, peer, entry->have);
 }
 
 static int compare_entry(struct gossip_node *node, uint32_t peer, const uint8_t *exchange,
@@ -207,7 +232,7 @@ static int compare_entry(struct gossip_node *node, uint32_t peer, const uint8_t 
         return gossip_vclock_raise(&node->have, number, entry->have);
     /* Of two cuts the lesser counts: whoever has the greater, or none, asks. */
     if (is_cut_before(entry->cut, author == NULL ? 0 : author->stored.cut)) {
-        struct need *need = add_need(comparison, entry);
+        struct need *need = add_need(comparison, entry->id, entry->have);
 
         if (need != NULL)
             need->cut = entry->cut;
@@ -216,11 +241,13 @@ static int compare_entry(struct gossip_node *node, uint32_t peer, const uint8_t 
     if (author != NULL && author->refused != 0 && entry->have >= author->refused)
         return deliver_disagreement(node, number, peer, author->refused);
     if (entry->have > have) {
-        if (author == NULL || !author_is_contested(author, have + 1))
-            add_need(comparison, entry);
-        else
+        if (author != NULL && author_is_contested(author, have + 1)) {
             show_author(node, exchange, author, comparison); /* It does not know of the cut. */
-        return GOSSIP_OK;
+            return GOSSIP_OK;
+        }
+        add_need(comparison, entry->id, entry->have);
+        return author == NULL ? GOSSIP_OK
+                              : compare_held(node, peer, exchange, entry, author, comparison);
     }
     if (author == NULL)
         return GOSSIP_OK;

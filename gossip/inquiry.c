@@ -6,6 +6,7 @@
 #include "gossip/branch.h"
 #include "gossip/bytes.h"
 #include "gossip/cuts.h"
+#include "gossip/witness.h"
 
 enum {
     /* Questions about one author to one peer that may stay without an answer. What is lost here is
@@ -189,7 +190,7 @@ enum gossip_verdict inquiry_take_half(struct gossip_node *node, uint32_t peer,
     inquiry = number == NO_AUTHOR ? NULL : find(node, number);
     if (inquiry == NULL || inquiry->peer != peer || inquiry->high != inquiry->low + 1 ||
         half.seq != inquiry->high)
-        return GOSSIP_DATAGRAM_UNASKED;
+        return witness_receive(node, peer, &half, ret_error);
     end(node, inquiry);
     return prove(node, number, &half, ret_error);
 }

@@ -12,6 +12,7 @@
 #include "gossip/bytes.h"
 #include "gossip/cuts.h"
 #include "gossip/inquiry.h"
+#include "gossip/witness.h"
 
 int node_notice(struct gossip_node *node, enum gossip_notice_kind kind, uint32_t peer,
                 struct gossip_dot dot, uint64_t number)
@@ -473,6 +474,8 @@ int gossip_node_take(struct gossip_node *node, struct gossip_effects *ret_effect
             error = publish_seal(node);
         if (error >= 0)
             error = serve_push(node);
+        if (error >= 0)
+            error = witness_save(node);
         if (error >= 0)
             error = save_authors(node);
         if (error >= 0)

@@ -20,6 +20,8 @@ void peers_clear(struct peers *peers)
     for (size_t i = 0; i < peers->count; i++) {
         gossip_wipe(peers->items[i]->pair_key, sizeof(peers->items[i]->pair_key));
         free(peers->items[i]->pull.seen);
+        for (size_t j = 0; j < WITNESSES_OF_PEER; j++)
+            free(peers->items[i]->witnesses[j]);
         free(peers->items[i]);
     }
     free(peers->items);

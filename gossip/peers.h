@@ -8,6 +8,8 @@
 #include "gossip/datagram.h"
 #include "gossip/replay.h"
 
+struct proof_half;
+
 #define NO_PEER UINT32_MAX
 
 enum {
@@ -17,6 +19,8 @@ enum {
     /* So many hellos to one address may wait for their welcome: on a slow path it comes late. */
     HELLOS_KEPT = 16,
     /* A token is good for two minutes; hardly anybody starts more often in them. */
+    /* So many authors one answer tells of. */
+    WITNESSES_OF_PEER = GOSSIP_WANTS_MAX,
     PAST_BOOTS_KEPT = 8,
     /* After so many hellos an address we only heard of is forgotten. */
     HELLOS_TO_HEARSAY = 10,
@@ -101,7 +105,9 @@ struct peer {
     struct pull pull;
     size_t window_bytes; /* Of the next pull. */
     bool failed;         /* It did not bring what it said it had: others are asked as well. */
-    bool passed_over;    /* Not asked for what somebody else was bringing. */
+    struct proof_half *witnesses[WITNESSES_OF_PEER]; /* What it has shown last; see witness.h. */
+    size_t next_witness;
+    bool passed_over; /* Not asked for what somebody else was bringing. */
 };
 
 /* An address that gets our hello. */

@@ -11,6 +11,7 @@
 #include "gossip/branch.h"
 #include "gossip/bytes.h"
 #include "gossip/cuts.h"
+#include "gossip/witness.h"
 
 enum {
     /* What a part has room for, after the kind, all fields of a run's part but these, and the
@@ -67,6 +68,8 @@ struct window {
     struct gossip_node *node;
     struct offer offers[GOSSIP_WANTS_MAX];
     size_t offer_count;
+    struct signed_record *witnesses[GOSSIP_WANTS_MAX]; /* What stands for seals. */
+    size_t witness_count;
     struct slice *slices;
     size_t slice_count;
     size_t slice_capacity;
@@ -77,6 +80,8 @@ static void window_clear(struct window *window)
 {
     for (size_t i = 0; i < window->offer_count; i++)
         free(window->offers[i].facts);
+    for (size_t i = 0; i < window->witness_count; i++)
+        free(window->witnesses[i]);
     free(window->slices);
 }
 
@@ -167,8 +172,30 @@ static int cut_record(struct window *window, const struct signed_record *record)
     return GOSSIP_OK;
 }
 
-/* Below a cut its record stands for a seal that is missing. A proof goes along: the asker may have
- * another of the same cut, which does not vouch for the branch that is here. */
+/* Tells how the chain goes on to a seal from the last event that there is to be told. */
+static int offer_witness(struct window *window, struct offer *offer, struct event_facts *last)
+{
+    struct signed_record *witness;
+    struct proof_half half;
+    int result = witness_find(window->node, offer->author, last->seq, &half);
+
+    if (result <= 0)
+        return result;
+    witness = malloc(sizeof(*witness) + half.size);
+    if (witness == NULL)
+        return GOSSIP_ERR_NOMEM;
+    memcpy(witness->id, half.id, GOSSIP_HASH_SIZE);
+    witness->type = PROOF_HALF_TYPE;
+    witness->size = half.size;
+    memcpy(witness->bytes, half.bytes, half.size);
+    window->witnesses[window->witness_count++] = witness;
+    last->is_sealed = true;
+    return cut_record(window, witness);
+}
+
+/* Where the last event to be told bears no seal, something else has to vouch for it: how the chain
+ * goes on to one, or below a cut its record. A proof goes along: the asker may have another of the
+ * same cut, which does not vouch for the branch that is here. */
 static int offer_close(struct window *window, struct offer *offer)
 {
     struct gossip_node *node = window->node;
@@ -176,10 +203,14 @@ static int offer_close(struct window *window, struct offer *offer)
     struct event_facts *last = offer->count == 0 ? NULL : &offer->facts[offer->count - 1];
     uint8_t link[WIRE_LINK_SIZE];
     bool links;
-    int result;
+    int result = 0;
 
-    if (last == NULL || last->is_sealed || last->seq + 1 != author->stored.cut)
+    if (last == NULL || last->is_sealed)
         return GOSSIP_OK;
+    if (last->seq == author_have(author) || last->seq == author->stored.have)
+        result = offer_witness(window, offer, last);
+    if (result < 0 || last->seq + 1 != author->stored.cut)
+        return result;
     result = serve_cut_closes(node, offer->author, &links, link);
     if (result <= 0)
         return result;
@@ -435,13 +466,9 @@ static int stream_read(struct gossip_node *node, const struct slice *slice,
     error = events_read(&node->contexts, slice->author, from, slice->last, join_event, &stream);
     if (error >= 0 && stream.size != slice->size)
         error = GOSSIP_ERR_DAMAGED;
-    if (error >= 0 && !stream.has_seal) {
-        error = slice->last + 1 == node->authors.items[slice->author]->stored.cut
-                    ? serve_cut_closes(node, slice->author, &stream.has_link, stream.link)
-                    : 0;
-        if (error == 0)
-            error = GOSSIP_ERR_DAMAGED;
-    }
+    if (error >= 0 && !stream.has_seal &&
+        slice->last + 1 == node->authors.items[slice->author]->stored.cut)
+        error = serve_cut_closes(node, slice->author, &stream.has_link, stream.link);
     if (error < 0) {
         free(stream.bytes);
         return error;

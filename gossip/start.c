@@ -11,6 +11,7 @@
 #include "gossip/bytes.h"
 #include "gossip/cuts.h"
 #include "gossip/epoch.h"
+#include "gossip/witness.h"
 
 struct loading {
     struct gossip_node *node;
@@ -18,6 +19,7 @@ struct loading {
     bool has_key;
     bool has_epoch;
     bool is_ours; /* Checked. */
+    bool has_witness;
     uint8_t cluster[GOSSIP_KEY_SIZE];
     uint8_t key[GOSSIP_KEY_SIZE];
     uint8_t epoch[GOSSIP_EPOCH_SIZE];
@@ -54,6 +56,8 @@ static int load_meta(struct loading *loading, const struct gossip_meta_record *m
         node->amnesia.evidence = (unsigned)meta->number;
     if (strcmp(meta->name, "boot") == 0 && meta->bytes == NULL)
         node->boot_count = meta->number;
+    if (witness_is_in(meta))
+        loading->has_witness = true;
     if (strcmp(meta->name, "hlc") == 0 && meta->bytes == NULL)
         node->hlc = meta->number;
     return GOSSIP_OK; /* Other names are of later versions, or of people who look after it. */
@@ -129,13 +133,16 @@ static int load_signed(struct gossip_node *node, const struct gossip_signed_reco
 /* Metas are shown before the authors that some of them are about. */
 static int load_link(void *context, const struct gossip_record *record)
 {
+    int error;
+
     if (record->kind != GOSSIP_RECORD_META)
         return 1;
-    return cuts_load_link(context, &record->as.meta);
+    error = cuts_load_link(context, &record->as.meta);
+    return error < 0 ? error : witness_load(context, &record->as.meta);
 }
 
 /* What ends authors, and what is kept of it. */
-static int load_cuts(struct gossip_node *node)
+static int load_cuts(struct gossip_node *node, bool has_witness)
 {
     int error = cuts_check_loaded(node);
     bool is_cut = false;
@@ -149,7 +156,7 @@ static int load_cuts(struct gossip_node *node)
         if (memcmp(author->stored.key, node->identity->key, GOSSIP_KEY_SIZE) == 0)
             reissue_stir(node);
     }
-    if (error >= 0 && is_cut)
+    if (error >= 0 && (is_cut || has_witness))
         error = node->store->ops->load(node->store, load_link, node);
     return error < 0 ? error : GOSSIP_OK;
 }
@@ -396,7 +403,7 @@ int start_load(struct gossip_node *node, const struct gossip_node_config *config
             return error;
         error = check_heads(node);
         if (error >= 0)
-            error = load_cuts(node);
+            error = load_cuts(node, loading.has_witness);
         if (error < 0)
             return error;
     }

@@ -31,6 +31,8 @@ struct inquiry {
     uint64_t due_ms; /* When to ask again. */
 };
 
+struct proof_half;
+
 struct gossip_node {
     const struct gossip_crypto *crypto;
     const struct gossip_identity *identity;
@@ -190,6 +192,9 @@ int serve_cut(struct gossip_node *node, uint32_t peer, uint32_t author);
 /* deliver.c */
 enum gossip_verdict deliver_part(struct gossip_node *node, uint32_t peer,
                                  const struct wire_part *part, int *ret_error);
+
+/* A peer has shown how the chain of an author goes on: runs of its that end there can be judged. */
+int deliver_witnessed(struct gossip_node *node, uint32_t peer, const struct proof_half *half);
 
 /* Appends a verified event whose context is satisfied to what is stored and delivered. */
 int deliver_event(struct gossip_node *node, uint32_t author, const struct chain *chain,

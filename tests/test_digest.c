@@ -31,12 +31,30 @@ struct model_author {
     uint64_t have;
     uint8_t hash[GOSSIP_HASH_SIZE];
     uint64_t cut;
+    bool has_proof; /* Else an eviction has made the cut. */
 };
+
+/* As if a proof had made an author's cut, or none had. */
+static void set_proof(struct author *author, bool has_proof)
+{
+    if (has_proof && author->proof == NULL) {
+        author->proof = calloc(1, sizeof(*author->proof));
+        assert_non_null(author->proof);
+    } else if (!has_proof) {
+        free(author->proof);
+        author->proof = NULL;
+    }
+}
 
 struct model {
     struct model_author authors[AUTHORS]; /* In no order. */
     size_t count;
 };
+
+static uint64_t model_have(const struct model_author *author)
+{
+    return author->cut > 0 && author->cut - 1 < author->have ? author->cut - 1 : author->have;
+}
 
 static void model_leaf(const struct model_author *author, uint8_t ret_hash[GOSSIP_HASH_SIZE])
 {
@@ -45,9 +63,7 @@ static void model_leaf(const struct model_author *author, uint8_t ret_hash[GOSSI
 
     write_bytes(&writer, "gossip/leaf/1", 14);
     write_bytes(&writer, author->id, GOSSIP_ID_SIZE);
-    write_fixed(&writer,
-                author->cut > 0 && author->cut - 1 < author->have ? author->cut - 1 : author->have,
-                8);
+    write_fixed(&writer, model_have(author), 8);
     write_bytes(&writer, author->cut == 1 ? no_hash : author->hash, GOSSIP_HASH_SIZE);
     write_fixed(&writer, author->cut, 8);
     assert_false(writer.failed);
@@ -67,7 +83,8 @@ static void model_trie(const struct model *model, const char *prefix,
     for (size_t i = 0; i < model->count; i++) {
         const struct model_author *author = &model->authors[i];
 
-        if ((author->have == 0 && author->cut == 0) || strncmp(author->path, prefix, length) != 0)
+        if ((model_have(author) == 0 && !author->has_proof) ||
+            strncmp(author->path, prefix, length) != 0)
             continue;
         one = author;
         count++;
@@ -119,6 +136,7 @@ static void change(struct authors *authors, struct model *model, size_t index, u
     switch (random_below(seed, 4)) {
     case 0:
         author->cut = random_below(seed, 3) == 0 ? 0 : 1 + random_below(seed, author->have + 3);
+        author->has_proof = author->cut > 0 && random_below(seed, 2) == 0;
         break;
     case 1:
         author->hash[random_below(seed, GOSSIP_HASH_SIZE)] ^= 1;
@@ -133,6 +151,7 @@ static void change(struct authors *authors, struct model *model, size_t index, u
     }
     real->stored.have = author->have;
     real->stored.cut = author->cut;
+    set_proof(real, author->has_proof);
     memcpy(real->stored.head_hash, author->hash, GOSSIP_HASH_SIZE);
     if (author->cut > 0 && author->cut <= author->have) {
         /* What is shown is the event before the cut, not the newest. */
@@ -140,7 +159,7 @@ static void change(struct authors *authors, struct model *model, size_t index, u
         memcpy(real->cut_hash, author->hash, GOSSIP_HASH_SIZE);
     }
     real->leaf_fits = false;
-    assert_int_equal(digest_shows(real), author->have > 0 || author->cut > 0);
+    assert_int_equal(digest_shows(real), model_have(author) > 0 || author->has_proof);
 }
 
 /* Ids that share from none to all but one of their half-bytes. */
@@ -506,6 +525,7 @@ static void test_golden(void **state)
         memcpy(record.head_hash, field_of(vectors, number, "hash", GOSSIP_HASH_SIZE),
                GOSSIP_HASH_SIZE);
         assert_int_equal(authors_add(&all, &record), GOSSIP_OK);
+        set_proof(all.items[number], record.cut > 0);
         digest_head(crypto, exchange, all.items[number], head);
         assert_memory_equal(head, field_of(vectors, number, "head", sizeof(head)), sizeof(head));
     }
@@ -524,6 +544,7 @@ static void test_golden(void **state)
 
             record.number = 0;
             assert_int_equal(authors_add(&one, &record), GOSSIP_OK);
+            set_proof(one.items[0], record.cut > 0);
         }
     }
     assert_int_equal(one.count, 1);

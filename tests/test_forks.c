@@ -35,8 +35,11 @@ static struct gossip_node *inside(struct stage *stage, unsigned node)
 static int begin(void **state)
 {
     static const struct virtual_link link = {.latency_ms = 5, .jitter_ms = 35};
-    struct world_options options = {
-        .seed = 7, .nodes = NODES, .crypto = WORLD_SODIUM, .unchecked = true};
+    struct world_options options = {.seed = 7,
+                                    .nodes = NODES,
+                                    .nodes_max = NODES + 1,
+                                    .crypto = WORLD_SODIUM,
+                                    .unchecked = true};
     struct stage *stage = calloc(1, sizeof(*stage));
 
     assert_non_null(stage);
@@ -448,6 +451,67 @@ static void prove(struct stage *stage, unsigned node, const struct evil_author *
     give_record(stage, node, proof.id, proof.bytes, proof.size);
 }
 
+/* Of a run only the beginning is ever delivered, at one node, and the run's seal is at its end:
+ * those who see that node's events get the beginning as well. */
+static void beginning_of_a_run(void **state)
+{
+    static const uint8_t nobody[GOSSIP_ID_SIZE] = {0xee};
+    struct stage *stage = *state;
+    struct evil_author author;
+
+    evil_author_start(&author, stage->evil, 21);
+    grow(&author, 4, "delivered");
+    evil_publish(&author, &(struct evil_entry){.id = nobody, .seq = 1}, 1, "never");
+    grow(&author, 4, "never");
+    story_part_all(stage->world);
+    push(stage, 0, &author, 1, 9);
+    assert_int_equal(at_node(stage, 0, author.id), 4);
+    publish(stage, 0, "saw-the-beginning");
+    /* What is held back is forgotten; what it bore is not. */
+    world_kill(stage->world, 0, VIRTUAL_DAMAGE_LOST);
+    world_start(stage->world, 0);
+    story_meet(stage->world);
+    for (unsigned i = 0; i < NODES; i++)
+        assert_int_equal(at_node(stage, i, author.id), 4);
+    /* And whoever has it from another tells it too. */
+    world_kill(stage->world, 0, VIRTUAL_DAMAGE_LOST);
+    world_kill(stage->world, 3, VIRTUAL_DAMAGE_LOST);
+    for (unsigned i = 1; i < 3; i++) {
+        world_kill(stage->world, i, VIRTUAL_DAMAGE_LOST);
+        world_start(stage->world, i);
+    }
+    assert_int_equal(world_add(stage->world), NODES);
+    assert_true(world_run_until(stage->world, in_step, 120000));
+    assert_int_equal(at_node(stage, NODES, author.id), 4);
+    assert_int_equal(story_have(stage->world, NODES, 0), stage->published[0]);
+    evil_author_clear(&author);
+}
+
+/* One branch is delivered here, the other held back there, for ever: who holds it back learns of
+ * the fork all the same, and gets what had seen the first. */
+static void fork_held_back(void **state)
+{
+    static const uint8_t nobody[GOSSIP_ID_SIZE] = {0xee};
+    struct stage *stage = *state;
+    struct evil_author trunk;
+    struct evil_author other;
+
+    evil_author_start(&trunk, stage->evil, 22);
+    grow(&trunk, 4, "trunk");
+    branch_off(&other, &trunk, 4);
+    grow(&trunk, 3, "a");
+    evil_publish(&other, &(struct evil_entry){.id = nobody, .seq = 1}, 1, "b");
+    grow(&other, 4, "b");
+    story_part_all(stage->world);
+    push(stage, 0, &trunk, 1, trunk.count);
+    push(stage, 1, &other, 1, other.count);
+    publish(stage, 0, "saw-a");
+    story_meet(stage->world);
+    check_cut(stage, trunk.id, 5);
+    evil_author_clear(&trunk);
+    evil_author_clear(&other);
+}
+
 /* Two proofs of one cut, of other branches each: what one node holds below it, without a seal,
  * comes to the other all the same. */
 static void proofs_of_other_branches(void **state)
@@ -548,9 +612,10 @@ static void eviction(void **state)
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
-        FORK(fork_at_first),  FORK(fork_in_the_middle), FORK(fork_far_back),
-        FORK(fork_at_a_seal), FORK(fork_after_a_seal),  FORK(three_branches),
-        FORK(late_joiner),    FORK(eviction),           FORK(proofs_of_other_branches),
+        FORK(fork_at_first),      FORK(fork_in_the_middle), FORK(fork_far_back),
+        FORK(fork_at_a_seal),     FORK(fork_after_a_seal),  FORK(three_branches),
+        FORK(late_joiner),        FORK(eviction),           FORK(proofs_of_other_branches),
+        FORK(beginning_of_a_run), FORK(fork_held_back),
     };
 
     if (argc > 1)

@@ -755,6 +755,12 @@ static void digest_authors(const struct vectors *vectors, unsigned first, unsign
         memcpy(record.head_hash, vectors_fixed(vectors, joined(name, "hash"), GOSSIP_HASH_SIZE),
                GOSSIP_HASH_SIZE);
         assert_int_equal(authors_add(authors, &record), GOSSIP_OK);
+        if (record.cut > 0) { /* By a proof, whatever it says: of evictions the records tell. */
+            struct author *author = authors->items[authors->count - 1];
+
+            author->proof = calloc(1, sizeof(*author->proof));
+            assert_non_null(author->proof);
+        }
     }
 }
 
