@@ -33,6 +33,7 @@ enum exit_code exit_for(int error)
     case GOSSIP_ERR_LIMIT:
     case GOSSIP_ERR_EXISTS:
     case GOSSIP_ERR_PRUNED:
+    case GOSSIP_ERR_OBSERVER:
         return EXIT_NO;
     }
     return EXIT_NO;

@@ -87,6 +87,8 @@ int gossip_export_open(struct gossip *gossip, int64_t author, struct gossip_expo
 
     if (error < 0)
         return error;
+    if (!node_keeps_events(gossip->node))
+        return GOSSIP_ERR_OBSERVER;
     if (author != GOSSIP_ALL_AUTHORS &&
         (author < 0 || author >= (int64_t)gossip_author_count(gossip)))
         return GOSSIP_ERR_NOT_FOUND;

@@ -20,7 +20,11 @@ int branch_hash(struct gossip_node *node, uint32_t number, uint64_t seq,
         memset(ret_hash, 0, GOSSIP_HASH_SIZE);
         return 1;
     }
-    if (seq <= author->stored.have)
+    if (seq == author->stored.have) {
+        memcpy(ret_hash, author->stored.head_hash, GOSSIP_HASH_SIZE);
+        return 1;
+    }
+    if (seq < author->stored.have)
         return events_read(&node->contexts, number, seq, seq, take_hash, ret_hash);
     for (const struct held_event *event = author->held_first; event != NULL; event = event->next) {
         if (event->chain.seq != seq)
@@ -77,6 +81,12 @@ int branch_chain(struct gossip_node *node, uint32_t number, uint64_t seq, struct
         *ret_chain = (struct chain){0};
         return GOSSIP_OK;
     }
+    if (seq == author->stored.have) {
+        *ret_chain = author_stored_chain(author);
+        return GOSSIP_OK;
+    }
+    if (author->stored.floor > 0 && start <= author->stored.floor)
+        return GOSSIP_ERR_NOT_FOUND;
     /* The authors it had named by then are those it has named, less those it has named since. */
     error = GOSSIP_OK;
     if (seq < author->stored.have)
@@ -195,7 +205,8 @@ int branch_find(struct gossip_node *node, uint32_t number, uint64_t seq,
         .owner = {node->identity->cluster, author->stored.key, author->stored.epoch},
         .branch = &branch,
     };
-    int error = chain_before(node, number, seq, &walk.chain);
+    int error = seq <= author->stored.floor ? GOSSIP_ERR_NOT_FOUND
+                                            : chain_before(node, number, seq, &walk.chain);
 
     if (error == GOSSIP_ERR_NOT_FOUND)
         return 0;
@@ -228,9 +239,11 @@ int branch_link(struct gossip_node *node, uint32_t number, uint64_t seq,
     };
     int error;
 
-    if (seq > author->stored.have)
+    if (seq > author->stored.have || seq <= author->stored.floor)
         return 0;
     error = branch_chain(node, number, seq - 1, &walk.chain);
+    if (error == GOSSIP_ERR_NOT_FOUND)
+        return 0;
     if (error >= 0)
         error = events_read(&node->contexts, number, seq, seq, walk_on, &walk);
     if (error < 0)

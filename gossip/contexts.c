@@ -29,6 +29,12 @@ int events_read(const struct contexts *contexts, uint32_t author_number, uint64_
     const struct author *author = contexts->authors->items[author_number];
     const struct batch *batch = contexts->batch;
 
+    if (first <= author->stored.floor)
+        first = author->stored.floor + 1;
+    if (last > author->stored.have)
+        last = author->stored.have;
+    if (first > last)
+        return GOSSIP_OK;
     if (first <= author->saved) {
         int result =
             contexts->store->ops->read(contexts->store, author_number, first,

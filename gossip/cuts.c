@@ -176,6 +176,52 @@ static void lower_waits(struct gossip_node *node, const struct author *author)
     }
 }
 
+/* The hash of the last event that counts, as what has made the cut shows it; false where it does
+ * not: of a pair that disagrees about the event at the cut only that one's hashes are known. */
+static bool hash_before_cut(const struct gossip_node *node, const struct author *author,
+                            uint8_t ret_hash[GOSSIP_HASH_SIZE])
+{
+    uint64_t cut;
+    const struct signed_record *record;
+    struct eviction eviction;
+    struct proof proof;
+
+    memset(ret_hash, 0, GOSSIP_HASH_SIZE);
+    if (author->stored.cut == 1)
+        return true;
+    if (author->proof != NULL) {
+        if (!read_proof(node, author->proof, &proof) ||
+            memcmp(proof.a.previous, proof.b.previous, GOSSIP_HASH_SIZE) != 0)
+            return false;
+        memcpy(ret_hash, proof.a.previous, GOSSIP_HASH_SIZE);
+        return true;
+    }
+    record = find_eviction(node, author->stored.key, author->stored.epoch, &cut);
+    if (record == NULL || !read_eviction(node, record, &eviction))
+        return false;
+    for (size_t i = 0; i < eviction.last_count; i++) {
+        if (memcmp(eviction.last[i].epoch, author->stored.epoch, GOSSIP_EPOCH_SIZE) != 0)
+            continue;
+        memcpy(ret_hash, eviction.last[i].hash, GOSSIP_HASH_SIZE);
+        return true;
+    }
+    return false;
+}
+
+/* A cut below the floor takes the floor down with it: of what lies behind there is nothing to show,
+ * and the hash of what is left stands in the record. Where it does not, this author's entry in our
+ * digests will not be that of others. */
+static int lower_floor(struct gossip_node *node, struct author *author)
+{
+    hash_before_cut(node, author, author->cut_hash);
+    author->stored.have = author->stored.cut - 1;
+    author->stored.floor = author->stored.have;
+    memcpy(author->stored.head_hash, author->cut_hash, GOSSIP_HASH_SIZE);
+    author->tail = author_stored_chain(author); /* Nothing will be appended to it. */
+    author->dirty = true;
+    return gossip_vclock_set(&node->have, author->stored.number, author->stored.have);
+}
+
 /* Brings what is kept of an author in line with its cut. */
 static int settle(struct gossip_node *node, struct author *author)
 {
@@ -198,6 +244,8 @@ static int settle(struct gossip_node *node, struct author *author)
         held_drop_last(&node->held, author);
     if (author->stored.have < cut)
         return GOSSIP_OK;
+    if (cut <= author->stored.floor)
+        return lower_floor(node, author);
     result = branch_hash(node, author->stored.number, cut - 1, author->cut_hash);
     if (result <= 0)
         return result < 0 ? result : GOSSIP_ERR_DAMAGED;

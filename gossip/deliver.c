@@ -16,46 +16,63 @@
 #include "gossip/museum.h"
 #include "gossip/witness.h"
 
-int deliver_event(struct gossip_node *node, uint32_t number, const struct chain *chain,
-                  const uint8_t *body, size_t body_size, const struct frame *frame,
-                  const uint8_t *seal)
+/* At a checkpoint an event is kept with its context: as it is before the event is delivered. */
+static int add_checkpoint(struct gossip_node *node, const struct author *author,
+                          const struct frame *frame, struct gossip_event_record *event)
 {
-    struct author *author = node->authors.items[number];
-    struct frame_entries entries = frame_entries(frame);
-    struct frame_entry entry;
-    struct gossip_event_record event = {
-        .delivery = node->delivery + 1, .author = number, .seq = chain->seq};
+    const struct gossip_vclock *context;
+    uint8_t *encoded;
     int error;
 
-    assert(chain->seq == author->stored.have + 1);
-    if (chain->seq % GOSSIP_CHECKPOINT_EVERY == 0) {
-        const struct gossip_vclock *context;
-        uint8_t *encoded;
+    if (event->seq % GOSSIP_CHECKPOINT_EVERY != 0)
+        return GOSSIP_OK;
+    error = context_after(&node->contexts, author->stored.number, frame, &context);
+    if (error < 0)
+        return error;
+    event->context_size = context_encoded_size(context);
+    encoded = arena_alloc(&node->batch.arena, event->context_size);
+    if (encoded == NULL)
+        return GOSSIP_ERR_NOMEM;
+    context_encode(context, encoded);
+    event->context = encoded;
+    return GOSSIP_OK;
+}
 
-        error = context_after(&node->contexts, number, frame, &context);
-        if (error < 0)
-            return error;
-        event.context_size = context_encoded_size(context);
-        encoded = arena_alloc(&node->batch.arena, event.context_size);
-        if (encoded == NULL)
-            return GOSSIP_ERR_NOMEM;
-        context_encode(context, encoded);
-        event.context = encoded;
-    }
+static int save_event(struct gossip_node *node, struct author *author, const uint8_t *body,
+                      size_t body_size, const uint8_t *seal, struct gossip_event_record *event)
+{
+    event->body = arena_copy(&node->batch.arena, body, body_size);
+    event->body_size = body_size;
+    if (MUSEUM(RESERIALISE) && author->stored.number != node->self)
+        event->body_size = museum_reserialise(body, body_size);
+    if (seal != NULL)
+        event->seal = arena_copy(&node->batch.arena, seal, GOSSIP_SIGNATURE_SIZE);
+    if (event->body == NULL || (seal != NULL && event->seal == NULL))
+        return GOSSIP_ERR_NOMEM;
+    return batch_save_event(&node->batch, author, event);
+}
+
+/* Notes whom an event names, and for ours what we have told. */
+static int save_mentions(struct gossip_node *node, struct author *author, const struct frame *frame)
+{
+    struct frame_entries entries = frame_entries(frame);
+    struct frame_entry entry;
+
     while (frame_next(&entries, &entry)) {
         struct gossip_record record = {.kind = GOSSIP_RECORD_MENTION};
         uint32_t named = entry.id == NULL ? author->mentioned[entry.mention - 1]
                                           : authors_find(&node->authors, entry.id);
+        int error;
 
         /* Our own may also come back from peers, after our store has lost them. */
-        if (number == node->self) {
+        if (author->stored.number == node->self) {
             error = gossip_vclock_raise(&node->told, named, entry.seq);
             if (error < 0)
                 return error;
         }
         if (entry.id == NULL)
             continue;
-        record.as.mention.author = number;
+        record.as.mention.author = author->stored.number;
         record.as.mention.mentioned = named;
         error = author_mention(author, named, node->authors.count);
         if (error < 0)
@@ -65,24 +82,36 @@ int deliver_event(struct gossip_node *node, uint32_t number, const struct chain 
         if (error < 0)
             return error;
     }
+    return GOSSIP_OK;
+}
+
+int deliver_event(struct gossip_node *node, uint32_t number, const struct chain *chain,
+                  const uint8_t *body, size_t body_size, const struct frame *frame,
+                  const uint8_t *seal)
+{
+    struct author *author = node->authors.items[number];
+    struct gossip_event_record event = {
+        .delivery = node->delivery + 1, .author = number, .seq = chain->seq};
+    bool is_kept = node_keeps_events(node);
+    int error = GOSSIP_OK;
+
+    assert(chain->seq == author->stored.have + 1);
     memcpy(event.hash, chain->hash, GOSSIP_HASH_SIZE);
-    event.body = arena_copy(&node->batch.arena, body, body_size);
-    event.body_size = body_size;
-    if (MUSEUM(RESERIALISE) && number != node->self)
-        event.body_size = museum_reserialise(body, body_size);
-    if (seal != NULL)
-        event.seal = arena_copy(&node->batch.arena, seal, GOSSIP_SIGNATURE_SIZE);
-    if (event.body == NULL || (seal != NULL && event.seal == NULL))
-        return GOSSIP_ERR_NOMEM;
-    error = batch_save_event(&node->batch, author, &event);
-    if (error < 0)
-        return error;
-    error = gossip_vclock_set(&node->have, number, chain->seq);
+    if (is_kept)
+        error = add_checkpoint(node, author, frame, &event);
+    if (error >= 0)
+        error = save_mentions(node, author, frame);
+    if (error >= 0 && is_kept)
+        error = save_event(node, author, body, body_size, seal, &event);
+    if (error >= 0)
+        error = gossip_vclock_set(&node->have, number, chain->seq);
     if (error < 0)
         return error;
 
     assert(chain->mentions == author->stored.mentions);
     author->stored.have = chain->seq;
+    if (!is_kept)
+        author->stored.floor = chain->seq;
     memcpy(author->stored.head_hash, chain->hash, GOSSIP_HASH_SIZE);
     memcpy(author->stored.mentions_hash, chain->mentions_hash, GOSSIP_HASH_SIZE);
     author->stored.unsealed_size = chain->unsealed_size;

@@ -37,6 +37,8 @@ const char *gossip_strerror(int error)
         return "another process writes under the same key";
     case GOSSIP_ERR_EVICTED:
         return "its key was evicted from the cluster";
+    case GOSSIP_ERR_OBSERVER:
+        return "its store keeps no events: this node observes, and publishes none";
     }
     return "unknown error";
 }

@@ -41,6 +41,7 @@ enum gossip_error {
     GOSSIP_ERR_PRUNED = -14,     /* It is below the floor: no longer held here. */
     GOSSIP_ERR_CLONED = -15,     /* Another process writes under the same key. */
     GOSSIP_ERR_EVICTED = -16,    /* The cluster has ended what this key may say. */
+    GOSSIP_ERR_OBSERVER = -17,   /* Its store keeps no events: it follows, and publishes none. */
 };
 
 /* What an error means, in a few words; never NULL. */
@@ -187,7 +188,8 @@ void gossip_start_state(const struct gossip *gossip, struct gossip_start *ret_st
 /*
  * Asks for an event to be written; data is copied. *ret_ticket names the request: when the event is
  * durable, or cannot be, gossip_result_pop() tells.
- * LIMIT (larger than payload_max, or too many waiting), NOMEM.
+ * LIMIT (larger than payload_max, or too many waiting), OBSERVER (the store keeps no events),
+ * NOMEM.
  */
 int gossip_publish(struct gossip *gossip, const void *data, size_t size, uint64_t *ret_ticket);
 
@@ -239,7 +241,8 @@ struct gossip_event {
  * An event that ends the process again and again ends there too: over a store that keeps a marker,
  * one over which the process has ended twice (by a crash or by a kill, after it was popped and
  * before the next call of this, of gossip_run() or gossip_destroy()) counts as popped and is passed
- * over, with a notice. It is in the log as ever. IO, DAMAGED, NOMEM.
+ * over, with a notice. It is in the log as ever. An observer, whose store keeps no events, has none
+ * to show: its clock tells what it has delivered. IO, DAMAGED, NOMEM.
  */
 int gossip_event_pop(struct gossip *gossip, struct gossip_event *ret_event);
 
@@ -461,7 +464,8 @@ int gossip_notice_pop(struct gossip *gossip, struct gossip_notice *ret_notice);
 
 /*
  * Checks everything in the store against itself: each event's hash, chain, seals and context, the
- * order of delivery, each author's clock and mentions, each record's signature. Reads all events.
+ * order of delivery, each author's clock and mentions, each record's signature. Reads all events;
+ * an observer, whose store keeps none, has its records and cuts checked.
  * OK, or DAMAGED with one line per fault shown to report. *ret_events, unless NULL, counts what was
  * checked. IO, NOMEM.
  */
@@ -476,7 +480,7 @@ int gossip_verify(struct gossip *gossip, gossip_verify_report *report, void *con
 struct gossip_export;
 enum { GOSSIP_ALL_AUTHORS = -1 };
 
-/* NOT_FOUND (no such author), NOMEM. */
+/* NOT_FOUND (no such author), OBSERVER (the store keeps no events), NOMEM. */
 int gossip_export_open(struct gossip *gossip, int64_t author, struct gossip_export **ret_export);
 
 /* Shows the next bytes, lent until the next call: 1, or 0 at the end. IO, DAMAGED, NOMEM. */

@@ -73,7 +73,12 @@ int inquiry_begin(struct gossip_node *node, uint32_t number, uint32_t peer, uint
     const struct author *author = node->authors.items[number];
     struct inquiry *inquiry;
 
+    bool is_refused = author->refused != 0 && seq >= author->refused;
+
     assert(seq >= 1);
+    /* Of what lies below our floor we have nothing to compare with. */
+    if (seq <= author->stored.floor && !is_refused)
+        return GOSSIP_OK;
     if (node->read_only || peer == NO_PEER || node->peers.items[peer]->state != GOSSIP_PEER_ALIVE ||
         author_is_contested(author, seq) || find(node, number) != NULL ||
         node->inquiry_count == INQUIRIES_MAX)
@@ -82,7 +87,7 @@ int inquiry_begin(struct gossip_node *node, uint32_t number, uint32_t peer, uint
     *inquiry = (struct inquiry){.author = number, .peer = peer, .high = seq};
     /* What was refused is not stored: only where its own chain begins to differ can it be asked
      * about. */
-    if (author->refused != 0 && seq >= author->refused) {
+    if (is_refused) {
         inquiry->high = author->refused;
         inquiry->low = author->refused - 1;
     }

@@ -560,6 +560,11 @@ static int add_joins(struct gossip_node *node, const struct gossip_node_config *
     return GOSSIP_OK;
 }
 
+bool node_keeps_events(const struct gossip_node *node)
+{
+    return (node->store->ops->abilities & GOSSIP_STORE_EVENTS) != 0;
+}
+
 int gossip_node_create(const struct gossip_node_config *config, struct gossip_node **ret_node)
 {
     struct gossip_node *node;

@@ -177,7 +177,7 @@ int publish_event(struct gossip_node *node, uint64_t ticket, const uint8_t *payl
     static const uint8_t empty[1];
     int error;
 
-    assert(amnesia_may_write(node));
+    assert(amnesia_may_write(node) && node_keeps_events(node));
     if (node->read_only)
         return result(node, ticket, GOSSIP_ERR_FULL, 0);
     if (size > node->payload_max)

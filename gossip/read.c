@@ -107,7 +107,7 @@ int gossip_event_pop(struct gossip *gossip, struct gossip_event *ret_event)
     struct gossip_store *store = gossip->options.store;
     int error = check_readable(gossip);
 
-    if (error < 0)
+    if (error < 0 || !node_keeps_events(gossip->node))
         return error;
     for (;;) {
         int found;

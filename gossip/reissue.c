@@ -578,7 +578,7 @@ static int write_waiting(struct gossip_node *node)
 
 static bool may_write(const struct gossip_node *node)
 {
-    return !node->read_only && amnesia_may_write(node) &&
+    return node_keeps_events(node) && !node->read_only && amnesia_may_write(node) &&
            !cuts_key_is_evicted(node, node->identity->key);
 }
 

@@ -250,6 +250,8 @@ int gossip_publish(struct gossip *gossip, const void *data, size_t size, uint64_
 {
     struct publication *publication;
 
+    if ((gossip->options.store->ops->abilities & GOSSIP_STORE_EVENTS) == 0)
+        return GOSSIP_ERR_OBSERVER;
     if (size > gossip->options.payload_max || gossip->waiting == WAITING_MAX ||
         gossip->waiting_bytes + size > WAITING_BYTES_MAX)
         return GOSSIP_ERR_LIMIT;

@@ -242,17 +242,31 @@ static int check_head(void *context, const struct gossip_record *record)
     return 1;
 }
 
+/* Of an author whose events are not kept there is only the row. */
+static int check_floor(struct gossip_node *node, struct author *author)
+{
+    if (author->stored.floor != author->stored.have)
+        return GOSSIP_ERR_DAMAGED;
+    author->head_sealed = true;
+    node->delivery += author->stored.have;
+    return GOSSIP_OK;
+}
+
 /* Each author's newest event and mentions against its row. */
 static int check_heads(struct gossip_node *node)
 {
     for (size_t i = 0; i < node->authors.count; i++) {
         struct author *author = node->authors.items[i];
         struct head_check check = {node, author};
-        int found;
+        int found = GOSSIP_OK;
 
         if (author->stored.mentions != author->tail.mentions)
             return GOSSIP_ERR_DAMAGED;
-        if (author->stored.have == 0)
+        if (!node_keeps_events(node))
+            found = check_floor(node, author);
+        if (found < 0)
+            return found;
+        if (author->stored.have == 0 || !node_keeps_events(node))
             continue;
         found = node->store->ops->read(node->store, (uint32_t)i, author->stored.have,
                                        GOSSIP_COUNTER_MAX, check_head, &check);
@@ -343,7 +357,7 @@ static int find_self(struct gossip_node *node, const struct loading *loading)
     if (node->self == NO_AUTHOR)
         return GOSSIP_ERR_DAMAGED;
     self = node->authors.items[node->self];
-    if (self->stored.have == 0)
+    if (self->stored.have == 0 || !node_keeps_events(node))
         return GOSSIP_OK;
     error = context_of(&node->contexts, node->self, self->stored.have, &told);
     if (error < 0)

@@ -89,6 +89,10 @@ struct gossip_node {
     struct wire_arena arena;
 };
 
+/* Whether the store keeps events; else this node observes: it delivers, and moves its clock, and
+ * each event is below its floor at once. It writes none, and has none to show anybody. */
+bool node_keeps_events(const struct gossip_node *node);
+
 /* greet.c: who is who, and where. */
 void greet_start(struct gossip_node *node);
 enum gossip_verdict greet_receive(struct gossip_node *node, enum datagram_kind kind,

@@ -345,10 +345,12 @@ int gossip_verify(struct gossip *gossip, gossip_verify_report *report, void *con
     verification.authors = calloc(verification.author_count + 1, sizeof(*verification.authors));
     if (verification.authors == NULL)
         return GOSSIP_ERR_NOMEM;
-    error = store->ops->follow(store, 0, check_event, &verification);
+    if (node_keeps_events(gossip->node))
+        error = store->ops->follow(store, 0, check_event, &verification);
     if (error >= 0) {
         for (uint32_t i = 0; i < verification.author_count; i++)
-            check_author(&verification, i);
+            if (node_keeps_events(gossip->node))
+                check_author(&verification, i);
         check_records(&verification);
         for (uint32_t i = 0; i < verification.author_count; i++)
             check_cut(&verification, i);

@@ -314,6 +314,10 @@ static int open_files(struct file_store *store)
         else
             error = judge_clock(store, &state, clock, size);
     }
+    /* A process that was killed may have come as far as the names, and no further. */
+    if (error == GOSSIP_OK)
+        error = store->files->ops->sync_directory(store->files, store->clock_path,
+                                                  &store->explanation);
     free(clock);
     return error;
 }

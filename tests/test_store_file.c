@@ -315,6 +315,35 @@ static void test_crash_at_every_operation(void **state)
     assert_true(rolled_forward > 0);
 }
 
+/* What a store shows that was opened after its process was killed, no later crash takes away. */
+static void test_what_is_shown_is_durable(void **state)
+{
+    uint64_t operations = count_operations();
+
+    (void)state;
+    for (uint64_t at = 1; at <= operations; at++) {
+        struct virtual_disk *disk = virtual_disk_create(at);
+        struct gossip_store *store;
+        uint64_t shown = 0;
+        uint64_t found;
+        int error;
+
+        virtual_disk_crash_at(disk, at);
+        play(disk, &error);
+        virtual_disk_restart(disk, VIRTUAL_DAMAGE_NONE);
+        error = open_on(disk, GOSSIP_FILE_OPEN, &store);
+        if (error == GOSSIP_OK) {
+            shown = steps_in(store);
+            store->ops->close(store);
+        }
+        virtual_disk_crash(disk);
+        virtual_disk_restart(disk, VIRTUAL_DAMAGE_LOST);
+        assert_sound(disk, shown, &found);
+        assert_int_equal(found, shown);
+        virtual_disk_destroy(disk);
+    }
+}
+
 /* Each operation of each kind fails once, or from there on. */
 static void test_error_at_every_operation(void **state)
 {
@@ -730,6 +759,7 @@ int main(void)
         cmocka_unit_test(test_clock_reads_as_promised),
         cmocka_unit_test(test_two_authors_of_one_id),
         cmocka_unit_test(test_crash_at_every_operation),
+        cmocka_unit_test(test_what_is_shown_is_durable),
         cmocka_unit_test(test_error_at_every_operation),
         cmocka_unit_test(test_full_disk),
         cmocka_unit_test(test_flipped_bits),

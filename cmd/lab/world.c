@@ -108,6 +108,11 @@ void world_take_address(struct world *world, struct world_node *node)
     node->address.ip[15] = (uint8_t)node->number;
 }
 
+struct checker *world_checker_of(const struct world_node *node)
+{
+    return node->is_observer ? NULL : node->world->checker;
+}
+
 struct world_node *world_add_node(struct world *world, struct gossip_identity *identity)
 {
     struct world_node *node = &world->nodes[world->count];
@@ -117,8 +122,11 @@ struct world_node *world_add_node(struct world *world, struct gossip_identity *i
     node->world = world;
     node->number = world->count;
     node->time.ops = &world_time_ops;
+    node->is_observer = node->number < 64 && (world->options.observers >> node->number & 1) != 0;
     node->watched.base.ops =
         world->options.store == WORLD_SQLITE ? &world_watched_disk_ops : &world_watched_ops;
+    if (node->is_observer)
+        node->watched.base.ops = &world_watched_observer_ops;
     node->watched.node = node;
     node->lots = splitmix_split(&world->lots);
     node->clock.since_ms = world->now_ms;
@@ -132,7 +140,7 @@ struct world_node *world_add_node(struct world *world, struct gossip_identity *i
             abort(); /* No memory for secrets. */
         node->owns_identity = true;
     }
-    if (world->options.store == WORLD_SQLITE) {
+    if (world->options.store == WORLD_SQLITE || node->is_observer) {
         node->disk = virtual_disk_create(splitmix_next(&node->lots));
         if (node->disk == NULL)
             abort();
@@ -300,7 +308,7 @@ static void take_results(struct world_node *node)
             world->stats.published++;
         else
             world->stats.refused++;
-        if (world->checker != NULL)
+        if (world_checker_of(node) != NULL)
             checker_result(world->checker, node->number, &result, asked->payload, asked->size);
         node->last_result = result;
         node->asked_first = asked->next;
@@ -324,7 +332,7 @@ static int take_events(struct world_node *node)
 
     while ((found = gossip_event_pop(node->gossip, &event)) == 1) {
         node->cursor = event.delivery;
-        if (node->world->checker != NULL)
+        if (world_checker_of(node) != NULL)
             checker_popped(node->world->checker, node->number, &event);
         if (node->world->application != NULL)
             node->world->application(node->world->application_context, node->number, &event);
@@ -337,7 +345,7 @@ static void take_notices(struct world_node *node)
     struct gossip_notice notice;
 
     while (gossip_notice_pop(node->gossip, &notice) == 1) {
-        if (node->world->checker != NULL)
+        if (world_checker_of(node) != NULL)
             checker_notice(node->world->checker, node->number, &notice);
         world_narrate(node->world, "n%u notices: %s %s", node->number + 1,
                       gossip_notice_name(notice.kind), notice.name);
@@ -368,7 +376,8 @@ static void examine(struct world *world, bool verify_all)
 
     for (unsigned i = 0; i < world->count && world->checker != NULL && world_is_sound(world); i++) {
         /* Reads are on the disk's account: where it is to fail they would take the node's. */
-        if (world->nodes[i].gossip == NULL || world->nodes[i].faulted != 0)
+        if (world->nodes[i].gossip == NULL || world->nodes[i].faulted != 0 ||
+            world->nodes[i].is_observer)
             continue;
         checker_examine(world->checker, i, world->nodes[i].gossip, world->nodes[i].store);
         if (verify_all || i == turn)
@@ -398,7 +407,7 @@ static void run_node(struct world_node *node)
         return;
     }
     take_notices(node);
-    if (world->checker != NULL)
+    if (world_checker_of(node) != NULL)
         checker_stepped(world->checker, node->number, node->gossip);
     world_set_deadline(node);
     if (world->stats.steps % world->options.examine_every == 0)
@@ -514,7 +523,7 @@ bool world_agrees(struct world *world)
     unsigned first = UINT_MAX;
 
     for (unsigned i = 0; i < world->count && world->checker != NULL; i++) {
-        if (world->nodes[i].state != WORLD_UP)
+        if (world->nodes[i].state != WORLD_UP || world->nodes[i].is_observer)
             continue;
         if (first == UINT_MAX)
             first = i;

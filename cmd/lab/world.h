@@ -28,6 +28,8 @@ struct world_options {
     unsigned nodes;     /* At first. */
     unsigned nodes_max; /* How many there may ever be; 0: nodes, and as many clones. */
     enum world_store store;
+    uint64_t observers; /* Bits by number: these keep no events, over the file store on a disk of
+                           their own, and are not watched by the checker. */
     enum world_crypto crypto;
     uint32_t period_ms; /* These five as in gossip_options. */
     uint32_t payload_max;
@@ -85,7 +87,8 @@ uint64_t world_now(const struct world *world);
 enum world_state world_state(const struct world *world, unsigned node);
 struct gossip *world_gossip(struct world *world, unsigned node); /* NULL while it is down. */
 struct virtual_network *world_network(struct world *world);
-struct virtual_disk *world_disk(struct world *world, unsigned node);  /* NULL with WORLD_MEMORY. */
+struct virtual_disk *world_disk(struct world *world, unsigned node);  /* NULL with WORLD_MEMORY, but
+                                                                       for  observers. */
 struct gossip_store *world_store(struct world *world, unsigned node); /* NULL: it is not open. */
 struct checker *world_checker(struct world *world);                   /* NULL if unchecked. */
 struct gossip_address world_address(const struct world *world, unsigned node);

@@ -164,7 +164,8 @@ unsigned world_clone(struct world *world, unsigned number)
     struct virtual_disk_image *image;
     struct world_node *clone;
 
-    if (node->disk == NULL || node->state != WORLD_DOWN || world->count == world->options.nodes_max)
+    if (node->disk == NULL || node->is_observer || node->state != WORLD_DOWN ||
+        world->count == world->options.nodes_max)
         return UINT_MAX;
     world_mend_crash(node);
     clone = world_add_node(world, node->identity);

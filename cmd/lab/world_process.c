@@ -10,6 +10,8 @@
 #include "gossip/datagram.h"
 #include "store/sqlite.h"
 
+static const char FILE_STORE_NAME[] = "clock.json";
+
 void world_end_process(struct world_node *node)
 {
     struct world *world = node->world;
@@ -33,7 +35,7 @@ void world_end_process(struct world_node *node)
     node->state = WORLD_DOWN;
     node->busy_until_ms = 0;
     world_set_wake(world, node, UINT64_MAX);
-    if (world->checker != NULL)
+    if (world_checker_of(node) != NULL)
         checker_ended(world->checker, node->number);
 }
 
@@ -114,6 +116,19 @@ static bool tell_which(struct world_node *node)
     return true;
 }
 
+static int open_file(struct world_node *node, char *ret_explanation, size_t size)
+{
+    int error = virtual_disk_open_file(node->disk, FILE_STORE_NAME, GOSSIP_FILE_OPEN,
+                                       ret_explanation, size, &node->store);
+
+    if (error == GOSSIP_ERR_NOT_FOUND)
+        error = virtual_disk_open_file(node->disk, FILE_STORE_NAME, GOSSIP_FILE_CREATE,
+                                       ret_explanation, size, &node->store);
+    if (error < 0)
+        node->store = NULL;
+    return error;
+}
+
 void world_mend_crash(struct world_node *node)
 {
     if (!virtual_disk_is_crashed(node->disk))
@@ -129,6 +144,8 @@ static int open_store(struct world_node *node, char *ret_explanation, size_t siz
     if (node->disk == NULL)
         return node->store != NULL ? GOSSIP_OK : gossip_memory_open(&node->store);
     world_mend_crash(node);
+    if (node->is_observer)
+        return open_file(node, ret_explanation, size);
     world_look_after(node);
     error = virtual_disk_open_store(node->disk, WORLD_STORE_NAME, GOSSIP_SQLITE_OPEN,
                                     ret_explanation, size, &node->store);
@@ -172,8 +189,9 @@ static int judge_disk(struct world_node *node)
     bool shows = false;
     int error = GOSSIP_OK;
 
-    if (node->disk != NULL && (node->disk_is == CHECKER_SET_BACK_UNSEEN ||
-                               (node->disk_is == CHECKER_AS_IT_WAS && node->was_damaged)))
+    if (node->disk != NULL && !node->is_observer &&
+        (node->disk_is == CHECKER_SET_BACK_UNSEEN ||
+         (node->disk_is == CHECKER_AS_IT_WAS && node->was_damaged)))
         error = world_find_evidence(node, &shows);
     if (error >= 0 && shows)
         node->disk_is = CHECKER_SET_BACK_SEEN;
@@ -221,7 +239,7 @@ void world_start(struct world *world, unsigned number)
         world_died(node, "cannot read its store", error, node->store->ops->explain(node->store));
         return;
     }
-    if (world->checker != NULL) {
+    if (world_checker_of(node) != NULL) {
         checker_set_time(world->checker, world->now_ms);
         error = checker_started(world->checker, number, node->store, node->disk_is);
         if (error < 0) {

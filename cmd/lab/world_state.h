@@ -50,6 +50,7 @@ struct world_node {
     enum world_state state;
     struct gossip_identity *identity;
     bool owns_identity;
+    bool is_observer;
     struct gossip_address address;
     struct gossip_transport *transport;
     struct gossip_store *store; /* With WORLD_MEMORY it outlives the process. */
@@ -117,6 +118,11 @@ void world_set_wake(struct world *world, struct world_node *node, uint64_t wake_
 /* Something has come for node: it runs as soon as its disk lets it. */
 void world_wake(struct world *world, struct world_node *node);
 
+/* Who watches node: NULL where nobody does. What the checker looks for is events, of which
+ * observers keep none; what they do is seen by their fingerprints, and by what others make of it.
+ */
+struct checker *world_checker_of(const struct world_node *node);
+
 /* A node that is down, of this identity or, with NULL, of one of its own. */
 struct world_node *world_add_node(struct world *world, struct gossip_identity *identity);
 void world_take_address(struct world *world, struct world_node *node);
@@ -129,7 +135,8 @@ uint64_t world_time_of(const struct world_node *node, uint64_t ms);
 
 /* world_watch.c */
 extern const struct gossip_store_ops world_watched_ops;      /* Over memory, */
-extern const struct gossip_store_ops world_watched_disk_ops; /* and over a disk. */
+extern const struct gossip_store_ops world_watched_disk_ops; /* and over a disk; */
+extern const struct gossip_store_ops world_watched_observer_ops;
 bool world_overhear(void *context, unsigned from, unsigned to,
                     const struct gossip_datagram *datagram);
 

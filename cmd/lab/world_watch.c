@@ -119,7 +119,7 @@ static bool would_outlive_a_crash(const struct world_node *node,
     bool is_held;
 
     /* What a checkpoint has copied into the database is in the log until that is synced too. */
-    if (node->disk == NULL || !virtual_disk_is_unsynced(node->disk, LOG_NAME))
+    if (node->disk == NULL || node->is_observer || !virtual_disk_is_unsynced(node->disk, LOG_NAME))
         return true;
     image = virtual_disk_copy(node->disk, true);
     other = virtual_disk_create(1);
@@ -149,7 +149,13 @@ static int watched_save(struct gossip_store *store, const struct gossip_record *
     trace_number(&world->trace, (uint64_t)-result);
     for (size_t i = 0; i < count; i++)
         trace_record(&world->trace, &records[i]);
-    if (world->checker != NULL) {
+    /* What a save has acknowledged a crash does not undo, whatever the store. */
+    if (node->is_observer && result == GOSSIP_OK && world->checker != NULL &&
+        (virtual_disk_is_unsynced(node->disk, "clock.json") ||
+         virtual_disk_is_unsynced(node->disk, "clock.json.state")))
+        checker_report(world->checker, INVARIANT_DURABLE, "n%u: a save has left what is not synced",
+                       node->number + 1);
+    if (world_checker_of(node) != NULL) {
         checker_set_wall(world->checker, node->number, node->time.ops->wall_ms(&node->time));
         checker_saved(world->checker, node->number, records, count, result, is_durable);
     }
@@ -242,6 +248,14 @@ const struct gossip_store_ops world_watched_ops = {
     .close = watched_close,
 };
 
+const struct gossip_store_ops world_watched_observer_ops = {
+    .abilities = GOSSIP_STORE_DURABLE,
+    .load = watched_load,
+    .save = watched_save,
+    .explain = watched_explain,
+    .close = watched_close,
+};
+
 const struct gossip_store_ops world_watched_disk_ops = {
     .abilities = GOSSIP_STORE_EVENTS | GOSSIP_STORE_DURABLE | GOSSIP_STORE_SIDE |
                  GOSSIP_STORE_MARKER | GOSSIP_STORE_IDENTITY,
@@ -285,7 +299,7 @@ bool world_overhear(void *context, unsigned from, unsigned to,
     trace_number(&world->trace, world->now_ms);
     trace_number(&world->trace, (uint64_t)from << 32 | to);
     trace_bytes(&world->trace, datagram->data, datagram->size);
-    if (world->checker != NULL)
+    if (world_checker_of(&world->nodes[from]) != NULL)
         checker_sent(world->checker, from, to, datagram);
     return world->tap != NULL && world->tap(world->tap_context, from, to, datagram);
 }
