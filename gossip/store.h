@@ -148,7 +148,8 @@ struct gossip_store_ops {
      * delivery number is another's). An event whose delivery number is not past the last one
      * stored, and that is not already there, is INVALID, as are numbers past 2^63 - 1, a seq,
      * delivery or index of 0, a meta record without a name, and any event for a store that keeps
-     * none. FULL: no room; nothing has changed and the store is usable. */
+     * none. FULL: no room; LOCKED: a store that others share is busy; after either nothing has
+     * changed and the store is usable. */
     int (*save)(struct gossip_store *store, const struct gossip_record *records, size_t count);
 
     /* Shows the events of author from seq first to seq last, both included, ascending, as far as
@@ -276,6 +277,97 @@ int gossip_sqlite_salvage(const char *path, gossip_record_visit *visit, void *co
 
 /* A store that ends with the process. NOMEM. */
 int gossip_memory_open(struct gossip_store **ret_store);
+
+/*
+ * ---- Wrappers: stores over a store. ----
+ *
+ * Each can do what the store below it can, and may stand over another wrapper. A wrapper that was
+ * opened owns the store below: closing it closes both. Where opening fails, that store is as it
+ * was. What is asked of a certain kind of store (gossip_sqlite_check()) is asked of that store
+ * itself, not of a wrapper.
+ */
+enum gossip_store_call {
+    GOSSIP_STORE_LOAD,
+    GOSSIP_STORE_SAVE,
+    GOSSIP_STORE_READ,
+    GOSSIP_STORE_FOLLOW,
+    GOSSIP_STORE_HAS,
+    GOSSIP_STORE_FINGERPRINT,
+    GOSSIP_STORE_READ_SIDE,
+    GOSSIP_STORE_WRITE_SIDE,
+    GOSSIP_STORE_READ_MARKER,
+    GOSSIP_STORE_WRITE_MARKER,
+    GOSSIP_STORE_BACKUP_BEGIN,
+    GOSSIP_STORE_BACKUP_STEP,
+    GOSSIP_STORE_CALLS,
+};
+
+/* "load", "save" ...; never NULL. */
+const char *gossip_store_call_name(enum gossip_store_call call);
+
+struct gossip_retry_options {
+    size_t size;         /* sizeof(struct gossip_retry_options) */
+    uint32_t attempts;   /* At most so many in all, the first included: 1 to 100. */
+    uint32_t backoff_ms; /* Before the second attempt; before the n-th, n - 1 times as long. At most
+                            60000. */
+    void (*wait)(void *context, uint32_t ms); /* Needed: lets that time pass. */
+    void *context;
+};
+
+/*
+ * Tries again where a call has failed in a way that is known to have changed nothing: FULL, LOCKED
+ * and NOMEM, and of what shows records only as long as none was shown. Never after IO or DAMAGED: a
+ * save that failed so may have been stored, and the next start is to find out. All attempts are
+ * made inside the one call, with the same arguments; when they are used up their last error is
+ * returned, and nothing is tried later: so no older state is ever written over a newer one. The
+ * caller waits that long. INVALID (options), NOMEM.
+ */
+int gossip_retry_open(struct gossip_store *inner, const struct gossip_retry_options *options,
+                      struct gossip_store **ret_store);
+
+enum { GOSSIP_STORE_BUCKETS = 32 };
+
+struct gossip_store_figures {
+    uint64_t calls;
+    uint64_t failed;   /* Of those, by the store's own doing. */
+    uint64_t records;  /* Saved, or shown. */
+    uint64_t bytes;    /* What their fields take. */
+    uint64_t duration; /* Of all calls, and */
+    uint64_t longest;  /* of the longest, in the clock's unit; visits included. */
+    uint64_t durations[GOSSIP_STORE_BUCKETS]; /* How many calls took 0, 1, 2 to 3, 4 to 7 ... units;
+                                                 the last bucket has all that took longer. */
+};
+
+struct gossip_store_metrics {
+    struct gossip_store_figures calls[GOSSIP_STORE_CALLS];
+};
+
+/* What time it is, in any unit, from any moment. */
+typedef uint64_t gossip_store_clock(void *context);
+
+/* Counts and times every call. NOMEM. */
+int gossip_metrics_open(struct gossip_store *inner, gossip_store_clock *clock, void *context,
+                        struct gossip_store **ret_store);
+
+/* The figures so far of a store that gossip_metrics_open() has made. */
+void gossip_metrics_read(const struct gossip_store *store,
+                         struct gossip_store_metrics *ret_metrics);
+
+struct gossip_store_line {
+    enum gossip_store_call call;
+    int result;       /* What was returned. */
+    bool is_failure;  /* An error of the store's, not of the visit's. */
+    uint64_t records; /* Saved, or shown. */
+    uint64_t bytes;   /* What their fields take. */
+    const char *text; /* All that in one line, and after a failure what the store explains; lent. */
+};
+
+/* Called after each call that the store below has dealt with; calls no function of the store. */
+typedef void gossip_store_log(void *context, const struct gossip_store_line *line);
+
+/* Tells log of every call. NOMEM. */
+int gossip_logging_open(struct gossip_store *inner, gossip_store_log *log, void *context,
+                        struct gossip_store **ret_store);
 
 #ifdef __cplusplus
 }

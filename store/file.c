@@ -316,8 +316,8 @@ static int open_files(struct file_store *store)
     }
     /* A process that was killed may have come as far as the names, and no further. */
     if (error == GOSSIP_OK)
-        error = store->files->ops->sync_directory(store->files, store->clock_path,
-                                                  &store->explanation);
+        error =
+            store->files->ops->sync_directory(store->files, store->clock_path, &store->explanation);
     free(clock);
     return error;
 }
