@@ -1462,6 +1462,21 @@ static void open_without_saying_so(struct town *town)
     deliver(town, 0, SECOND_EPOCH, compose_claiming(town, SECOND_EPOCH, "silently", town->have[0]));
 }
 
+/* n1 has written two events, and says in its new epoch that there was one. */
+static void open_after_too_little(struct town *town)
+{
+    uint64_t clock[HAND_AUTHORS];
+
+    checker_allow_epoch(town->checker, 0);
+    memcpy(clock, town->have[0], sizeof(clock));
+    clock[0]--;
+    town->hlc += 10;
+    town->clock = town->hlc;
+    hand_write_kind(town->authors, SECOND_EPOCH, town->hlc, GOSSIP_EVENT_EPOCH_OPEN, clock, NULL,
+                    "", &town->events[SECOND_EPOCH][0]);
+    deliver(town, 0, SECOND_EPOCH, 1);
+}
+
 static void open_what_is_open(struct town *town)
 {
     town->hlc += 10;
@@ -1596,6 +1611,9 @@ static void test_forks_and_epochs(void **state)
         {open_without_reason, INVARIANT_MONOTONIC, {"n1 opens new epoch number 1", "0 times"}},
         {open_without_saying_so, INVARIANT_MONOTONIC, {"n1 writes an event of kind 1 first in a"}},
         {open_what_is_open, INVARIANT_MONOTONIC, {"n1 writes an event of kind 3 where no epoch"}},
+        {open_after_too_little,
+         INVARIANT_CAUSAL,
+         {"n1 opens an epoch after seq 1 of the one before", "holds n1:2"}},
         {find_evidence_of_nothing, INVARIANT_MONOTONIC, {"n1 finds evidence 4", "never set back"}},
         {take_back_cut, INVARIANT_MONOTONIC, {"n3 cuts at n1:0", "at seq 2"}},
         {forget_cut, INVARIANT_MONOTONIC, {"n3 starts with a cut at seq 0", "one at n1:2"}},

@@ -423,6 +423,17 @@ static void require_same_logs(struct campaign *campaign)
     }
 }
 
+/* What lies behind the cut of a fork its owner has issued again, once. */
+static void require_reissues(struct campaign *campaign)
+{
+    struct world *world = campaign->world;
+    unsigned *nodes = room_new(world_nodes(world) * sizeof(*nodes));
+    size_t count = nodes_up(world, nodes);
+
+    checker_reissues(world_checker(world), nodes, count);
+    free(nodes);
+}
+
 /* A node that gets everything late and in disorder comes to the same state. */
 static void add_late_joiner(struct campaign *campaign)
 {
@@ -510,6 +521,8 @@ void campaign_run(const struct plan *plan, world_narrator *narrator, void *conte
     require_agreement(&campaign);
     if (world_is_sound(world))
         require_quiet(&campaign);
+    if (world_is_sound(world))
+        require_reissues(&campaign);
     if (world_is_sound(world) && plan->late_joiner)
         add_late_joiner(&campaign);
     world_examine(world);

@@ -99,6 +99,7 @@ void checker_add_node(struct checker *checker, unsigned node,
     assert(node < checker->node_max);
     checker->nodes[node].identity = identity;
     checker->nodes[node].own = HISTORY_NONE;
+    checker->nodes[node].closed = HISTORY_NONE;
 }
 
 void checker_set_time(struct checker *checker, uint64_t time_ms)
@@ -331,6 +332,7 @@ static void open_epoch(struct checker *checker, unsigned number, uint32_t author
         checker->stats.epochs++;
         checker->history.authors[author].is_opened = true;
     }
+    node->closed = node->own;
     node->own = author;
     node->answered = 0;
     node->must_open = false;
@@ -504,12 +506,33 @@ static bool may_write(struct checker *checker, unsigned number, uint32_t author,
     return true;
 }
 
+/* The first event of an epoch names the last dot of the epoch before it that its node knows of, as
+ * far as it counts: before this save, or with the cuts that are in it. */
+static void check_last_known(struct checker *checker, unsigned number, uint32_t event)
+{
+    const struct node_record *node = &checker->nodes[number];
+    uint64_t have = counts_get(&node->have, node->closed);
+    uint64_t named = counts_get(&checker->history.events[event].claimed, node->closed);
+    char dot[DOT_TEXT];
+
+    checker->stats.checks++;
+    if (named != checker_have(node, node->closed) &&
+        named != counted(have, counts_get(&node->cuts_before, node->closed)))
+        checker_report(
+            checker, INVARIANT_CAUSAL,
+            "n%u opens an epoch after seq %" PRIu64 " of the one before, and holds %s", number + 1,
+            named, checker_dot_text(checker, node->closed, checker_have(node, node->closed), dot));
+}
+
 /* The first event of an epoch that follows another says so, and no other does. */
 static void check_opening(struct checker *checker, unsigned number, uint32_t event)
 {
     const struct history_event *written = &checker->history.events[event];
     bool is_first = written->seq == 1 && checker->history.authors[written->author].is_opened;
     char text[HISTORY_TEXT_MAX];
+
+    if (is_first && checker->nodes[number].closed != HISTORY_NONE)
+        check_last_known(checker, number, event);
 
     checker->stats.checks++;
     if ((written->kind == GOSSIP_EVENT_EPOCH_OPEN) != is_first)

@@ -49,6 +49,7 @@ struct node_record {
     uint64_t started_boot; /* What its store held at the last start. */
     uint64_t boot_id;      /* What this process, or (not has_boot_id) the last one, has shown. */
     bool has_boot_id;
+    uint32_t closed;   /* Author of what it wrote before it last opened an epoch. */
     uint32_t own;      /* Author of what it writes now, */
     uint64_t answered; /* and up to which of its events publications have been answered. */
     bool has_epoch;    /* Its store names the epoch of that author: */
