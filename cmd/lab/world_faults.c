@@ -118,7 +118,12 @@ static bool put_back(struct world_node *node, enum way_back way)
         return virtual_disk_restore(node->disk, node->backup);
     case DATABASE_ALONE:
         node->world->stats.restored_databases++;
-        return virtual_disk_restore_but(node->disk, node->backup, WORLD_SIDE_NAME);
+        if (!virtual_disk_restore_but(node->disk, node->backup, WORLD_SIDE_NAME))
+            return false;
+        /* A side file without a database is refused; who reads that moves it away. */
+        if (virtual_disk_size(node->disk, WORLD_STORE_NAME) == 0)
+            virtual_disk_remove(node->disk, WORLD_SIDE_NAME);
+        return true;
     case OTHER_FILES:
         break;
     }
