@@ -89,7 +89,6 @@ void checker_destroy(struct checker *checker)
     free(checker->evictions);
     free(checker->nodes);
     free(checker->pairs);
-    free(checker->stream);
     free(checker);
 }
 

@@ -90,8 +90,6 @@ struct checker {
     struct violation violation;
     struct checker_stats stats;
     struct wire_arena arena;
-    uint8_t *stream;
-    size_t stream_capacity;
 };
 
 /* An event and a dot for a person; text is returned. */

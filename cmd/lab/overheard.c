@@ -163,26 +163,47 @@ static void hear_digest(struct overheard *overheard, const uint8_t *data, size_t
     }
 }
 
-/* Where a run's stream is, made of what its author wrote and node holds. */
-static size_t write_stream(struct checker *checker, const struct node_record *node, uint32_t author,
-                           uint64_t first, uint64_t last)
-{
-    size_t size = 0;
+/* A part of a run's stream, held against what its author wrote and node holds. */
+struct comparison {
+    const struct wire_run_part *run;
+    size_t size; /* Of the stream so far. */
+    bool differs;
+};
 
-    for (uint64_t seq = first; seq <= last; seq++) {
+/* Compares the next bytes of the stream as far as the part has them: a run has a thousand parts,
+ * and is not put together for each. */
+static void compare_bytes(struct comparison *comparison, const uint8_t *bytes, size_t size)
+{
+    const struct wire_run_part *run = comparison->run;
+    size_t begin = comparison->size;
+    size_t end = begin + size;
+    size_t from = begin > run->offset ? begin : run->offset;
+    size_t to = end < run->offset + run->data.size ? end : run->offset + run->data.size;
+
+    if (from < to &&
+        memcmp(bytes + (from - begin), run->data.data + (from - run->offset), to - from) != 0)
+        comparison->differs = true;
+    comparison->size = end;
+}
+
+/* Whether the stream is as long as the part says, and has its bytes. */
+static bool is_of_stream(struct checker *checker, const struct node_record *node, uint32_t author,
+                         const struct wire_run_part *run)
+{
+    struct comparison comparison = {.run = run};
+
+    for (uint64_t seq = run->first; seq <= run->last; seq++) {
         const struct history_event *event =
             &checker->history.events[checker_held_event(node, author, seq)];
-        struct writer writer;
+        uint8_t length[VARINT_MAX_SIZE];
+        struct writer writer = {length, sizeof(length), 0, false};
 
-        checker->stream = room_for(checker->stream, &checker->stream_capacity,
-                                   size + event->size + VARINT_MAX_SIZE, 1);
-        writer = (struct writer){checker->stream, checker->stream_capacity, size, false};
         write_varint(&writer, event->size);
-        write_bytes(&writer, event->body, event->size);
         assert(!writer.failed);
-        size = writer.size;
+        compare_bytes(&comparison, length, writer.size);
+        compare_bytes(&comparison, event->body, event->size);
     }
-    return size;
+    return comparison.size == run->size && !comparison.differs;
 }
 
 static void hear_run(struct overheard *overheard, const struct wire_run_part *run)
@@ -195,7 +216,6 @@ static void hear_run(struct overheard *overheard, const struct wire_run_part *ru
     const uint8_t *previous = nothing;
     char dot[DOT_TEXT];
     char text[128];
-    size_t size;
 
     if (author == HISTORY_NONE) {
         checker_report(checker, INVARIANT_DURABLE, "a %s is of an author that there is not",
@@ -204,12 +224,10 @@ static void hear_run(struct overheard *overheard, const struct wire_run_part *ru
     }
     if (!check_shown(overheard, author, run->last))
         return;
-    size = write_stream(checker, node, author, run->first, run->last);
     checker->stats.streamed += run->data.size;
     checker->stats.checks += 2;
     history_dot_text(history, author, run->first, dot, sizeof(dot));
-    if (size != run->size ||
-        memcmp(checker->stream + run->offset, run->data.data, run->data.size)) {
+    if (!is_of_stream(checker, node, author, run)) {
         checker_report(checker, INVARIANT_BYTES,
                        "a %s carries bytes %" PRIu32 " to %" PRIu32 " of the run from %s to "
                        "seq %" PRIu64 ", and they are not what the author wrote",
