@@ -63,23 +63,13 @@ static void turn(struct node nodes[NODES])
         check(gossip_run(nodes[i].gossip), "run");
 }
 
-/* Called back by gossip_vclock_to_text() with the gossip as context. */
-static int author_name(void *context, uint32_t number, char *name, size_t size)
-{
-    struct gossip_author author;
-    int error = gossip_author(context, number, &author);
-
-    if (error < 0)
-        return error;
-    return snprintf(name, size, "%s", author.name != NULL ? author.name : "?");
-}
-
 static void print_clock(const struct node *node)
 {
     char *text;
 
-    check(gossip_vclock_to_text(gossip_clock(node->gossip), author_name, node->gossip, &text),
-          "clock");
+    check(
+        gossip_vclock_to_text(gossip_clock(node->gossip), gossip_author_name, node->gossip, &text),
+        "clock");
     printf("%s %s\n", gossip_identity_name(node->identity), text);
     free(text);
 }

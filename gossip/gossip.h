@@ -296,6 +296,19 @@ uint32_t gossip_self(const struct gossip *gossip);
 /* What this node holds and has delivered, and has committed; lent. */
 const struct gossip_vclock *gossip_clock(const struct gossip *gossip);
 
+/*
+ * The names of a gossip's authors, which is the context, for gossip_vclock_to_json() and
+ * _to_text(): that of the certificate; where two authors share it (two nodes of one name, or one
+ * before and after it lost its store) that, # and the epoch in hex, and the id behind it where they
+ * share that too; and ? and the id where the certificate is not here yet. The file store calls them
+ * the same. NOT_FOUND, INVALID (no room).
+ */
+int gossip_author_name(void *gossip, uint32_t author, char *name, size_t size);
+
+/* Finds an author by such a name, for gossip_vclock_from_json() and _from_text(); of one that has
+ * got its certificate since, also by the id. NOT_FOUND, INVALID (more than one is called so). */
+int gossip_author_find(void *gossip, const char *name, size_t size, uint32_t *ret_author);
+
 /* How a stands to b; BEFORE means that a could have caused b. NOT_FOUND, IO, DAMAGED, NOMEM. */
 int gossip_relation(struct gossip *gossip, struct gossip_dot a, struct gossip_dot b,
                     enum gossip_relation *ret_relation);

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "gossip/author_name.h"
 #include "gossip/hlc.h"
 #include "gossip/museum.h"
 #include "gossip/poison.h"
@@ -180,6 +181,59 @@ int gossip_author(const struct gossip *gossip, uint32_t number, struct gossip_au
     memcpy(ret_author->id, author->stored.id, GOSSIP_ID_SIZE);
     memcpy(ret_author->key, author->stored.key, GOSSIP_KEY_SIZE);
     memcpy(ret_author->epoch, author->stored.epoch, GOSSIP_EPOCH_SIZE);
+    return GOSSIP_OK;
+}
+
+static struct author_title title_of(const struct gossip_node *node, uint32_t number)
+{
+    const struct author *author = node->authors.items[number];
+    const struct certificate *certificate = greet_certificate(node, author->stored.key);
+
+    return (struct author_title){.name = certificate == NULL ? NULL : certificate->name,
+                                 .epoch = author->stored.epoch,
+                                 .id = author->stored.id};
+}
+
+int gossip_author_name(void *context, uint32_t number, char *name, size_t size)
+{
+    const struct gossip *gossip = context;
+    struct author_title title;
+    int length;
+
+    if (number >= gossip_author_count(gossip))
+        return GOSSIP_ERR_NOT_FOUND;
+    title = title_of(gossip->node, number);
+    for (uint32_t i = 0; i < gossip->node->authors.count && title.name != NULL; i++) {
+        struct author_title other = title_of(gossip->node, i);
+
+        if (i == number || other.name == NULL || strcmp(other.name, title.name) != 0)
+            continue;
+        title.shares_name = true;
+        title.shares_epoch =
+            title.shares_epoch || memcmp(other.epoch, title.epoch, GOSSIP_EPOCH_SIZE) == 0;
+    }
+    length = author_name_write(&title, name, size);
+    return (size_t)length < size ? length : GOSSIP_ERR_INVALID;
+}
+
+int gossip_author_find(void *context, const char *name, size_t size, uint32_t *ret_author)
+{
+    const struct gossip *gossip = context;
+    size_t count = gossip_author_count(gossip);
+    uint32_t found = NO_AUTHOR;
+
+    for (uint32_t i = 0; i < count; i++) {
+        struct author_title title = title_of(gossip->node, i);
+
+        if (!author_name_fits(&title, name, size))
+            continue;
+        if (found != NO_AUTHOR)
+            return GOSSIP_ERR_INVALID;
+        found = i;
+    }
+    if (found == NO_AUTHOR)
+        return GOSSIP_ERR_NOT_FOUND;
+    *ret_author = found;
     return GOSSIP_OK;
 }
 

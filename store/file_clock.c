@@ -4,13 +4,15 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "gossip/author_name.h"
 #include "gossip/certificate.h"
 #include "gossip/gossip.h"
 
 struct named_author {
     const struct gossip_author_record *record; /* The memory store leaves it where it is. */
     char name[GOSSIP_NAME_MAX + 1];            /* Of its certificate; empty: it has none. */
-    bool is_shared;                            /* Another author has the same name. */
+    bool shares_name;                          /* With another author, */
+    bool shares_epoch;                         /* and the epoch too. */
 };
 
 struct members {
@@ -71,7 +73,11 @@ static int by_name(const void *a, const void *b)
     const struct named_author *const *first = a;
     const struct named_author *const *second = b;
 
-    return strcmp((*first)->name, (*second)->name);
+    int order = strcmp((*first)->name, (*second)->name);
+
+    return order != 0
+               ? order
+               : memcmp((*first)->record->epoch, (*second)->record->epoch, GOSSIP_EPOCH_SIZE);
 }
 
 static int find_shared(const struct members *members)
@@ -84,36 +90,27 @@ static int find_shared(const struct members *members)
         sorted[i] = &members->authors[i];
     qsort(sorted, members->count, sizeof(struct named_author *), by_name);
     for (size_t i = 1; i < members->count; i++) {
-        if (strcmp(sorted[i - 1]->name, sorted[i]->name) == 0) {
-            sorted[i - 1]->is_shared = true;
-            sorted[i]->is_shared = true;
-        }
+        if (strcmp(sorted[i - 1]->name, sorted[i]->name) != 0)
+            continue;
+        sorted[i - 1]->shares_name = sorted[i]->shares_name = true;
+        if (by_name(&sorted[i - 1], &sorted[i]) == 0)
+            sorted[i - 1]->shares_epoch = sorted[i]->shares_epoch = true;
     }
     free(sorted);
     return GOSSIP_OK;
-}
-
-static void write_hex(char *ret_text, const uint8_t *bytes, size_t size)
-{
-    for (size_t i = 0; i < size; i++)
-        snprintf(ret_text + 2 * i, 3, "%02x", bytes[i]);
 }
 
 static int write_name(void *context, uint32_t number, char *name, size_t size)
 {
     const struct members *members = context;
     const struct named_author *author = &members->authors[number];
-    char digits[2 * GOSSIP_ID_SIZE + 1];
+    const struct author_title title = {.name = author->name,
+                                       .epoch = author->record->epoch,
+                                       .id = author->record->id,
+                                       .shares_name = author->shares_name,
+                                       .shares_epoch = author->shares_epoch};
 
-    _Static_assert(GOSSIP_EPOCH_SIZE <= GOSSIP_ID_SIZE, "digits has room for either");
-    if (author->name[0] == '\0') {
-        write_hex(digits, author->record->id, GOSSIP_ID_SIZE);
-        return snprintf(name, size, "?%s", digits);
-    }
-    if (!author->is_shared)
-        return snprintf(name, size, "%s", author->name);
-    write_hex(digits, author->record->epoch, GOSSIP_EPOCH_SIZE);
-    return snprintf(name, size, "%s#%s", author->name, digits);
+    return author_name_write(&title, name, size);
 }
 
 /* What counts of it. */
@@ -165,8 +162,7 @@ int file_clock_write(struct gossip_store *store, char **ret_text, struct explana
     if (error == GOSSIP_OK)
         error = write_members(members, ret_text);
     if (error == GOSSIP_ERR_INVALID)
-        explanation_set(explanation, "two authors would be called the same: the key and the epoch, "
-                                     "or the id, of one is that of the other");
+        explanation_set(explanation, "two authors have the same id");
     if (members != NULL)
         free(members->authors);
     free(members);

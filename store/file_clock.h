@@ -1,10 +1,8 @@
 /*
  * The clock of what a store holds, as people and programs read it: {"n1":42,"n2":15} and a newline.
  *
- * An author is called as its certificate calls it. Where two authors share that name (two nodes of
- * one name, or one node before and after it lost its store), each is called n1# and its epoch in
- * hex; an author whose certificate is not here yet, ? and its id in hex. The command reads the same
- * names. What lies behind an author's cut does not count, and an author without events is left out.
+ * Authors are called as gossip/author_name.h tells. What lies behind an author's cut does not
+ * count, and an author without events is left out.
  */
 #ifndef GOSSIP_STORE_FILE_CLOCK_H
 #define GOSSIP_STORE_FILE_CLOCK_H

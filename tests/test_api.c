@@ -331,6 +331,30 @@ static void assert_error(struct api_response response, int status, int exit_code
     api_response_clear(&response);
 }
 
+/* The clock of `gossip clock --json`, read by the library, is the node's, and is written the same.
+ */
+static void assert_clock_is_read(struct node *node)
+{
+    struct api_response response =
+        request(node, "GET", "/v1/clock", (struct arguments){{NULL}, {NULL}}, JSON);
+    const char *text = strstr(response.body.data, "\"clock\":") + strlen("\"clock\":");
+    size_t size = strcspn(text, "}") + 1;
+    struct gossip_vclock clock = {0};
+    char *again;
+
+    assert_int_equal(
+        gossip_vclock_from_json(&clock, text, size, gossip_author_find, node->gossip, NULL),
+        GOSSIP_OK);
+    assert_int_equal(gossip_vclock_compare(&clock, gossip_clock(node->gossip)), GOSSIP_EQUAL);
+    assert_int_equal(gossip_vclock_to_json(&clock, gossip_author_name, node->gossip, &again),
+                     GOSSIP_OK);
+    assert_int_equal(strlen(again), size);
+    assert_memory_equal(again, text, size);
+    free(again);
+    gossip_vclock_clear(&clock);
+    api_response_clear(&response);
+}
+
 /* Reads a log to its end in pieces of at most step bytes. */
 static void read_log(struct node *node, struct arguments arguments, enum form form, size_t step,
                      struct text *ret_text)
@@ -606,6 +630,7 @@ static void test_relations(void **state)
                                          "\"clock\":{\"n1\":2,\"n2\":2},"));
     assert_answer(request(&world->nodes[1], "GET", "/v1/clock", none, JSON), 200, EXIT_OK,
                   "{\"node\":\"n2\",\"clock\":{\"n1\":2,\"n2\":2}}\n");
+    assert_clock_is_read(&world->nodes[1]);
     for (size_t n = 0; n < NODES; n++)
         text_clear(&logs[n]);
     destroy_world(world);

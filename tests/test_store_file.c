@@ -221,10 +221,12 @@ static void test_clock_reads_as_promised(void **state)
         named(5, "silent", &certificates[3]),
     };
     struct gossip_record cut = author(6, 6, 9);
+    struct gossip_record twin = author(7, 3, 5);
     struct virtual_disk *disk = virtual_disk_create(1);
     struct gossip_store *store;
 
     (void)state;
+    memset(twin.as.author.epoch, 0xe2, GOSSIP_EPOCH_SIZE);
     assert_int_equal(open_on(disk, GOSSIP_FILE_CREATE, &store), GOSSIP_OK);
     assert_clock(disk, "{}\n");
     assert_int_equal(store->ops->save(store, records, 2), GOSSIP_OK);
@@ -237,6 +239,17 @@ static void test_clock_reads_as_promised(void **state)
                  "{\"?14141414141414141414141414141414\":1,"
                  "\"?16161616161616161616161616161616\":9,"
                  "\"n1\":42,\"n2\":15,\"n3#e2e2e2e2e2e2e2e2\":7,\"n3#e3e3e3e3e3e3e3e3\":8}\n");
+    /* Nobody can make two names one: of two that share the epoch too, the id is told. */
+    assert_int_equal(store->ops->save(store, &twin, 1), GOSSIP_OK);
+    assert_clock(disk, "{\"?14141414141414141414141414141414\":1,"
+                       "\"?16161616161616161616161616161616\":9,"
+                       "\"n1\":42,\"n2\":15,"
+                       "\"n3#e2e2e2e2e2e2e2e212121212121212121212121212121212\":7,"
+                       "\"n3#e2e2e2e2e2e2e2e217171717171717171717171717171717\":5,"
+                       "\"n3#e3e3e3e3e3e3e3e3\":8}\n");
+    twin.as.author.have = 0;
+    memset(twin.as.author.epoch, 0xe7, GOSSIP_EPOCH_SIZE);
+    assert_int_equal(store->ops->save(store, &twin, 1), GOSSIP_OK);
     /* What lies behind a cut does not count, and what counts for nothing is not there. */
     cut.as.author.cut = 4;
     assert_int_equal(store->ops->save(store, &cut, 1), GOSSIP_OK);

@@ -48,6 +48,36 @@ static void assert_file(struct world *world, const char *expected)
     assert_string_equal(text, expected);
 }
 
+/* What the observer's file says, any node reads as its own clock, and writes as the same. */
+static void assert_file_is_read(struct world *world)
+{
+    struct file_system *files = &world_disk(world, OBSERVER)->system;
+    struct explanation explanation;
+    char text[512];
+    size_t size = 0;
+
+    assert_int_equal(files->ops->read(files, "clock.json", (uint8_t *)text, sizeof(text) - 1, &size,
+                                      &explanation),
+                     GOSSIP_OK);
+    text[size] = '\0';
+    for (unsigned i = 0; i < world_nodes(world); i++) {
+        struct gossip *gossip = world_gossip(world, i);
+        struct gossip_vclock clock = {0};
+        char *again;
+
+        assert_int_equal(
+            gossip_vclock_from_json(&clock, text, size, gossip_author_find, gossip, NULL),
+            GOSSIP_OK);
+        assert_int_equal(gossip_vclock_compare(&clock, gossip_clock(gossip)), GOSSIP_EQUAL);
+        assert_int_equal(gossip_vclock_to_json(&clock, gossip_author_name, gossip, &again),
+                         GOSSIP_OK);
+        assert_memory_equal(again, text, size - 1); /* But for the newline. */
+        assert_int_equal(strlen(again), size - 1);
+        free(again);
+        gossip_vclock_clear(&clock);
+    }
+}
+
 /* It follows, also past checkpoints and with those who name each other; its clock is in its file;
  * it writes nothing and shows nothing. */
 static void follows(struct story *story)
@@ -71,6 +101,7 @@ static void follows(struct story *story)
     assert_true(world_run_until(world, story_in_step, STORY_MINUTE_MS));
     assert_string_equal(story_clock(world, OBSERVER), "{n1:70 n2:70}");
     assert_file(world, "{\"n1\":70,\"n2\":70}\n");
+    assert_file_is_read(world);
 
     assert_int_equal(gossip_publish(observer, "no", 2, &ticket), GOSSIP_ERR_OBSERVER);
     assert_non_null(strstr(gossip_strerror(GOSSIP_ERR_OBSERVER), "keeps no events"));
@@ -223,6 +254,7 @@ static void follows_a_cut(struct story *story)
     assert_true(before > 0);
     assert_true(world_run_until(world, story_in_step, STORY_MINUTE_MS));
     assert_clocks_agree(world);
+    assert_file_is_read(world); /* n1 has two epochs now. */
     world_kill(world, OBSERVER, VIRTUAL_DAMAGE_LOST);
     world_start(world, OBSERVER);
     assert_clocks_agree(world);
