@@ -1,7 +1,8 @@
 /*
  * A node without memory: whichever allocation fails, of the node, of SQLite or of protobuf-c, once
- * or for ever, while it starts, publishes, reads or verifies: nothing crashes or leaks (under the
- * sanitizers), and what is committed afterwards is whole or absent. Three times in a row end it.
+ * or for ever, while it starts, publishes, takes in, reads or verifies: nothing crashes or leaks
+ * (under the sanitizers), and what is committed afterwards is whole or absent. Three times in a row
+ * end it.
  */
 #include <inttypes.h>
 #include <setjmp.h>
@@ -106,6 +107,9 @@ struct world {
     uint64_t now_ms;
     struct gossip_identity *identity;
     struct virtual_disk_image *image; /* A store with EVENTS events. */
+    uint8_t archive[65536];           /* As many events of another node. */
+    size_t archive_size;
+    size_t archive_read;
 };
 
 static uint64_t tell_time(struct gossip_time *time)
@@ -155,6 +159,40 @@ static int publish(struct world *world, struct gossip *gossip, int *ret_error)
     return gossip_result_pop(gossip, &result) == 1 && result.error == GOSSIP_OK;
 }
 
+/* What another node of the cluster has written, as it would come from there. */
+static void make_archive(struct world *world, struct gossip_cluster *cluster)
+{
+    static struct world other = {.time = {&time_ops}, .lots = {2}};
+    struct virtual_disk *disk = virtual_disk_create(2);
+    struct gossip_store *store;
+    struct gossip *gossip;
+    struct gossip_export *archive;
+    const uint8_t *bytes;
+    size_t size;
+    int error;
+    int result;
+
+    assert_non_null(disk);
+    assert_int_equal(gossip_identity_create(cluster, "n2", 0, &other.time, &other.identity),
+                     GOSSIP_OK);
+    assert_int_equal(open_store(disk, GOSSIP_SQLITE_CREATE, &store), GOSSIP_OK);
+    assert_int_equal(start(&other, store, &gossip), GOSSIP_OK);
+    for (unsigned i = 0; i < EVENTS; i++)
+        assert_int_equal(publish(&other, gossip, &error), 1);
+    assert_int_equal(gossip_export_open(gossip, GOSSIP_ALL_AUTHORS, &archive), GOSSIP_OK);
+    while ((result = gossip_export_next(archive, &bytes, &size)) == 1) {
+        assert_true(size <= sizeof(world->archive) - world->archive_size);
+        memcpy(world->archive + world->archive_size, bytes, size);
+        world->archive_size += size;
+    }
+    assert_int_equal(result, 0);
+    gossip_export_close(archive);
+    gossip_destroy(gossip);
+    store->ops->close(store);
+    gossip_identity_destroy(other.identity);
+    virtual_disk_destroy(disk);
+}
+
 static int make_world(void **state)
 {
     static struct world world = {.time = {&time_ops}, .lots = {1}};
@@ -169,6 +207,7 @@ static int make_world(void **state)
     assert_int_equal(gossip_cluster_create(&world.time, &cluster), GOSSIP_OK);
     assert_int_equal(gossip_identity_create(cluster, "n1", 0, &world.time, &world.identity),
                      GOSSIP_OK);
+    make_archive(&world, cluster);
     gossip_cluster_destroy(cluster);
     disk = virtual_disk_create(1);
     assert_non_null(disk);
@@ -335,6 +374,89 @@ static void test_backup(void **state)
     assert_true(refused > 20);
 }
 
+static int read_archive(void *context, void *buffer, size_t size)
+{
+    struct world *world = context;
+    size_t left = world->archive_size - world->archive_read;
+    size_t now = size < left ? size : left;
+
+    if (now > 0)
+        memcpy(buffer, world->archive + world->archive_read, now);
+    world->archive_read += now;
+    return (int)now;
+}
+
+static int take_in(struct world *world, struct gossip *gossip)
+{
+    struct gossip_archive archive;
+    struct gossip_imported imported;
+
+    world->archive_read = 0;
+    return gossip_import(gossip, read_archive, world, &archive, &imported);
+}
+
+/* Of another's events those are there that were committed, each whole; the rest comes again. */
+static void assert_taken_in(struct world *world, struct virtual_disk *disk)
+{
+    struct gossip_store *store;
+    struct gossip *gossip;
+    struct gossip_event event;
+    uint64_t verified;
+    unsigned count = 0;
+
+    assert_int_equal(open_store(disk, GOSSIP_SQLITE_OPEN, &store), GOSSIP_OK);
+    assert_int_equal(start(world, store, &gossip), GOSSIP_OK);
+    assert_int_equal(gossip_verify(gossip, print_fault, NULL, &verified), GOSSIP_OK);
+    assert_in_range(verified, EVENTS, 2 * EVENTS);
+    assert_int_equal(take_in(world, gossip), GOSSIP_OK);
+    assert_int_equal(gossip_verify(gossip, print_fault, NULL, &verified), GOSSIP_OK);
+    assert_true(verified == 2 * EVENTS);
+    while (gossip_event_pop(gossip, &event) == 1)
+        count++;
+    assert_int_equal(count, 2 * EVENTS);
+    gossip_destroy(gossip);
+    store->ops->close(store);
+}
+
+/* Merging: the events of another node are judged, delivered and stored as those of peers are. */
+static void test_merge(void **state)
+{
+    struct world *world = *state;
+    uint64_t refused = 0;
+
+    for (int sticky = 0; sticky < 2; sticky++) {
+        for (uint64_t at = 1;; at++) {
+            struct virtual_disk *disk = virtual_disk_create(at);
+            struct gossip_store *store;
+            struct gossip *gossip;
+            uint64_t failures;
+            int result;
+
+            assert_non_null(disk);
+            assert_true(virtual_disk_restore(disk, world->image));
+            assert_int_equal(open_store(disk, GOSSIP_SQLITE_OPEN, &store), GOSSIP_OK);
+            assert_int_equal(start(world, store, &gossip), GOSSIP_OK);
+            arm(at, sticky != 0);
+            result = take_in(world, gossip);
+            gossip_destroy(gossip);
+            store->ops->close(store);
+            failures = memory.failures;
+            disarm();
+            if (!is_told(result))
+                fail_msg("allocation %" PRIu64 ": taking in returns %d", at, result);
+            assert_taken_in(world, disk);
+            virtual_disk_destroy(disk);
+            refused += result != GOSSIP_OK;
+            if (failures == 0)
+                break;
+            if (at > SHARE_AFTER)
+                at += at / SHARE_AFTER;
+        }
+    }
+    print_message("memory: %" PRIu64 " merges cut short\n", refused);
+    assert_true(refused > 20);
+}
+
 static void test_three_in_a_row(void **state)
 {
     struct world *world = *state;
@@ -369,6 +491,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_every_allocation),
         cmocka_unit_test(test_backup),
+        cmocka_unit_test(test_merge),
         cmocka_unit_test(test_three_in_a_row),
     };
 
