@@ -607,15 +607,98 @@ static void eviction(void **state)
     evil_author_clear(&unnamed);
 }
 
+/* B7: a hundred branches, of which each node holds one, and knows that of the others there are. */
+static void a_hundred_branches(void **state)
+{
+    struct stage *stage = *state;
+    struct evil_author branches[100];
+
+    evil_author_start(&branches[0], stage->evil, 3);
+    grow(&branches[0], 3, "trunk");
+    for (unsigned i = 1; i < 100; i++)
+        branch_off(&branches[i], &branches[0], 3);
+    for (unsigned i = 0; i < 100; i++) {
+        char text[16];
+
+        snprintf(text, sizeof(text), "branch %u", i);
+        grow(&branches[i], 2 + i % 5, text);
+    }
+    story_part_all(stage->world);
+    for (unsigned i = 0; i < 100; i++)
+        push(stage, i % NODES, &branches[i], 1, branches[i].count);
+    for (unsigned i = 0; i < NODES; i++) {
+        assert_true(at_node(stage, i, branches[0].id) > 3);
+        publish(stage, i, "saw one");
+    }
+    story_meet(stage->world);
+    check_cut(stage, branches[0].id, 4);
+    for (unsigned i = 0; i < 100; i++)
+        evil_author_clear(&branches[i]);
+}
+
+/* An ordinary start, and nobody there who answers: until the wait is over own events wait, and are
+ * told why. Meanwhile the node shows what it holds, takes in what it is sent and gossips. */
+static void a_waiting_node_goes_on(void **state)
+{
+    struct stage *stage = *state;
+    struct world *world = stage->world;
+    struct evil_author author;
+    struct evil_message message;
+    struct gossip_start start;
+    uint64_t began;
+    bool is_asked = false;
+
+    story_tells(world, 0, "before");
+    story_meet(world);
+    for (unsigned i = 0; i < NODES; i++)
+        world_stop(world, i);
+    world_start(world, 0);
+    began = world_now(world);
+    assert_true(evil_join(stage->evil, 0));
+    evil_forget(stage->evil);
+    assert_true(world_publish(world, 0, "waits", 5));
+    evil_author_start(&author, stage->evil, 5);
+    grow(&author, 2, "received");
+    push(stage, 0, &author, 1, 2);
+    world_run(world, 500);
+    gossip_start_state(world_gossip(world, 0), &start);
+    assert_int_equal(start.asked, 1);
+    world_run(world, 4500);
+    gossip_start_state(world_gossip(world, 0), &start);
+    assert_int_equal(start.state, GOSSIP_START_ASKING);
+    assert_in_range(start.left_ms, 4000, 7000); /* As of its last step. */
+    assert_int_equal(start.answered, 0);
+    assert_int_equal(at_node(stage, 0, author.id), 2);
+    assert_string_equal(story_log(world, 0), "before received received");
+    while (evil_take(stage->evil, &message))
+        is_asked = is_asked || message.kind == MESSAGE_DIGEST;
+    assert_true(is_asked);
+    world_run(world, 6000);
+    gossip_start_state(world_gossip(world, 0), &start);
+    assert_int_equal(start.state, GOSSIP_START_READY);
+    assert_true(world_now(world) - began < 12000);
+    assert_string_equal(story_log(world, 0), "before received received waits");
+    evil_author_clear(&author);
+}
+
 #define FORK(name) cmocka_unit_test_setup_teardown(name, begin, end)
 
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
-        FORK(fork_at_first),      FORK(fork_in_the_middle), FORK(fork_far_back),
-        FORK(fork_at_a_seal),     FORK(fork_after_a_seal),  FORK(three_branches),
-        FORK(late_joiner),        FORK(eviction),           FORK(proofs_of_other_branches),
-        FORK(beginning_of_a_run), FORK(fork_held_back),
+        FORK(fork_at_first),
+        FORK(fork_in_the_middle),
+        FORK(fork_far_back),
+        FORK(fork_at_a_seal),
+        FORK(fork_after_a_seal),
+        FORK(three_branches),
+        FORK(late_joiner),
+        FORK(eviction),
+        FORK(a_hundred_branches),
+        FORK(a_waiting_node_goes_on),
+        FORK(proofs_of_other_branches),
+        FORK(beginning_of_a_run),
+        FORK(fork_held_back),
     };
 
     if (argc > 1)
