@@ -179,7 +179,7 @@ static int note_original(struct gossip_node *node, const uint8_t *hash, const st
     }
     if (reissue->waiting_count == REISSUES_MAX ||
         reissue->waiting_bytes + size > REISSUE_BYTES_MAX) {
-        reissue->is_due = true; /* The rest is looked for when these are written. */
+        reissue->is_full = true;
         return GOSSIP_OK;
     }
     if (reissue->waiting_count == reissue->waiting_capacity) {
@@ -546,6 +546,20 @@ static int write_again(struct gossip_node *node, const struct original *original
         (struct gossip_dot){node->self, node->authors.items[node->self]->stored.have}, 0);
 }
 
+/* All is written that there was room for. If there is more, it is looked for from the start, here
+ * and at peers, and what is written by now is passed over. */
+static void begin_anew(struct reissue *reissue)
+{
+    reissue->learn_ms = 0;
+    if (!reissue->is_full)
+        return;
+    reissue->is_full = false;
+    reissue->is_due = true;
+    reissue->seeks = true;
+    for (size_t i = 0; i < reissue->fetch_count; i++)
+        reissue->fetches[i].cut = 0;
+}
+
 static int write_waiting(struct gossip_node *node)
 {
     struct reissue *reissue = &node->reissue;
@@ -572,7 +586,7 @@ static int write_waiting(struct gossip_node *node)
         memmove(reissue->waiting, reissue->waiting + done,
                 reissue->waiting_count * sizeof(*reissue->waiting));
     if (reissue->waiting_count == 0)
-        reissue->learn_ms = 0;
+        begin_anew(reissue);
     return error;
 }
 

@@ -49,7 +49,8 @@ struct reissue {
     size_t waiting_count;
     size_t waiting_capacity;
     size_t waiting_bytes;
-    bool seeks;        /* There may be a branch that was not asked for yet. */
+    bool is_full; /* There was no room for all: the rest is looked for when these are written. */
+    bool seeks;   /* There may be a branch that was not asked for yet. */
     uint64_t seek_ms;  /* When those that gave no answer are asked again; 0: there are none. */
     uint64_t learn_ms; /* Until then it waits to be told what it did itself; 0: not begun. */
     struct branch_fetch *fetches;

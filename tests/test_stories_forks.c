@@ -177,6 +177,43 @@ static void owner_forgets_much(struct story *story)
     forgets(story, 400);
 }
 
+static uint64_t count_runs(struct world *world)
+{
+    struct world_stats stats;
+
+    world_stats(world, &stats);
+    return stats.steps;
+}
+
+/* T11: more is to be written again than waits at a time, and all of it is at a peer. */
+static void more_than_waits_at_a_time(struct story *story)
+{
+    static const char *const all[] = {"trunk", "mine", NULL};
+    enum { EVENTS = 4500 };
+    struct world *world;
+    uint64_t runs;
+
+    if (story->seed > 1)
+        return;
+    world = story_begin(story, 2);
+    begin_at_trunk(world);
+    for (unsigned i = 1; i <= EVENTS; i++) {
+        assert_true(world_publish(world, 0, "", 0));
+        if (i % 500 == 0)
+            world_run(world, 100); /* As few commits as can be. */
+    }
+    story_meet(world);
+    go_back_and_fork(world, "mine");
+    world_heal(world);
+    world_run(world, 30 * STORY_SECOND_MS); /* To look at it all the time takes long. */
+    come_once(world, 2, all);
+    assert_int_equal(story_stats(world, 0).reissued, EVENTS + 1);
+    runs = count_runs(world);
+    world_run(world, STORY_MINUTE_MS);
+    assert_true(count_runs(world) - runs < 1000); /* There is nothing left to do. */
+    story_end(story);
+}
+
 /* The same where it knows of its fork, but not of what it did about it, and starts alone. */
 static void owner_forgets_it_alone(struct story *story)
 {
@@ -308,6 +345,7 @@ STORY_OF_DISKS(holder_comes_late_to_a_running_owner)
 STORY_OF_DISKS(owner_lost_the_trunk)
 STORY_OF_DISKS(owner_forgets_it)
 STORY_OF_DISKS(owner_forgets_much)
+STORY_OF_DISKS(more_than_waits_at_a_time)
 STORY_OF_DISKS(owner_forgets_it_alone)
 
 int main(int argc, char **argv)
@@ -319,6 +357,7 @@ int main(int argc, char **argv)
         STORY_TEST(owner_lost_the_trunk),
         STORY_TEST(owner_forgets_it),
         STORY_TEST(owner_forgets_much),
+        STORY_TEST(more_than_waits_at_a_time),
         STORY_TEST(owner_forgets_it_alone),
     };
 
