@@ -367,6 +367,8 @@ static enum run_outcome prove_run(const struct gossip_node *node, const struct a
     if (author != NULL && run->last + 1 == author->stored.cut &&
         cuts_vouch(node, author, chain->hash, run->has_link ? run->link : NULL))
         return RUN_TAKEN;
+    if (run->source == NO_PEER)
+        return RUN_FORGED; /* Of an archive, all that could vouch for it came before. */
     return witness_of_run(node, run->source, owner, chain) != NULL ? RUN_TAKEN : RUN_UNPROVEN;
 }
 
@@ -464,7 +466,7 @@ static int judge_stranger(struct gossip_node *node, const struct run *run, uint3
         return error;
     *ret_outcome = prove_run(node, NULL, run, &owner, &chain);
     /* With the author known, its eviction may vouch. */
-    if (*ret_outcome == RUN_UNPROVEN && cuts_of_key(node, run->key, run->epoch) == run->last + 1)
+    if (!run->has_seal && cuts_of_key(node, run->key, run->epoch) == run->last + 1)
         *ret_outcome = RUN_TAKEN;
     if (*ret_outcome != RUN_TAKEN)
         return GOSSIP_OK;

@@ -2,7 +2,9 @@
  * Archives as bytes: what comes out goes in again, and whatever byte of one is another, or missing,
  * it is refused, and says where.
  */
-#include "gossip/gossip.h"
+#include "gossip/archive.h"
+#include "gossip/eviction.h"
+#include "gossip/identity.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -245,12 +247,83 @@ static void test_refusals(void **state)
     free(bytes.data);
 }
 
+static void append(struct bytes *bytes, const struct archive_writer *writer)
+{
+    bytes->data = realloc(bytes->data, bytes->size + writer->size);
+    assert_non_null(bytes->data);
+    memcpy(bytes->data + bytes->size, writer->bytes, writer->size);
+    bytes->size += writer->size;
+}
+
+/* A run of one event without a seal: counted as refused, unless an eviction names that event as the
+ * last that counts. */
+static void take_unsealed(const struct family *family, bool is_named)
+{
+    static const uint8_t nothing[GOSSIP_HASH_SIZE];
+    /* Its size, then stamp, kind, and no entries. */
+    static const uint8_t stream[12] = {11, [9] = GOSSIP_EVENT_APPLICATION};
+    const struct gossip_crypto *crypto = gossip_crypto_sodium();
+    const struct gossip_identity *author = family->second;
+    struct eviction_last last = {.epoch = {1}, .seq = 1};
+    struct chain_owner owner = {author->cluster, author->key, last.epoch};
+    struct archive_run run = {.key = author->key,
+                              .epoch = last.epoch,
+                              .first = 1,
+                              .last = 1,
+                              .previous = nothing,
+                              .stream = {stream, sizeof(stream)}};
+    struct archive_writer writer = {0};
+    struct node node = make_node(family->first);
+    struct gossip_imported imported;
+    struct gossip_archive archive;
+    struct eviction eviction;
+    struct bytes bytes = {0};
+    struct chain chain = {0};
+    struct frame frame;
+
+    assert_true(frame_read(stream + 1, sizeof(stream) - 1, &frame));
+    chain_advance(&chain, crypto, &owner, stream + 1, sizeof(stream) - 1, &frame);
+    memcpy(last.hash, chain.hash, sizeof(last.hash));
+    eviction_make(crypto, author->cluster, author->key, &last, 1, NULL, family->cluster->secret,
+                  &eviction);
+    assert_int_equal(archive_write_header(&writer, crypto, author->cluster), GOSSIP_OK);
+    append(&bytes, &writer);
+    assert_int_equal(
+        archive_write_record(&writer, author->certificate.bytes, author->certificate.size),
+        GOSSIP_OK);
+    append(&bytes, &writer);
+    if (is_named) {
+        assert_int_equal(archive_write_record(&writer, eviction.bytes, eviction.size), GOSSIP_OK);
+        append(&bytes, &writer);
+    }
+    assert_int_equal(archive_write_run(&writer, &run), GOSSIP_OK);
+    append(&bytes, &writer);
+    assert_int_equal(archive_write_end(&writer), GOSSIP_OK);
+    append(&bytes, &writer);
+    assert_int_equal(check(&bytes, &archive), is_named ? GOSSIP_OK : GOSSIP_ERR_DAMAGED);
+    bytes.offset = 0;
+    assert_int_equal(gossip_import(node.gossip, read_bytes_of, &bytes, &archive, &imported),
+                     GOSSIP_OK);
+    assert_int_equal(imported.refused, !is_named);
+    assert_int_equal(imported.events, is_named);
+    archive_writer_clear(&writer);
+    destroy_node(&node);
+    free(bytes.data);
+}
+
+static void test_run_without_a_seal(void **state)
+{
+    take_unsealed(*state, false);
+    take_unsealed(*state, true);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_there_and_back),
         cmocka_unit_test(test_damage),
         cmocka_unit_test(test_refusals),
+        cmocka_unit_test(test_run_without_a_seal),
     };
 
     return cmocka_run_group_tests(tests, begin, end);
