@@ -171,7 +171,10 @@ static void perform(struct campaign *campaign, const struct action *action)
         world_copy_back(world, node);
         break;
     case ACTION_FLIP:
-        world_kill(world, node, VIRTUAL_DAMAGE_NONE);
+        if (action->number % 2 == 0)
+            world_kill(world, node, VIRTUAL_DAMAGE_NONE);
+        else
+            world_stop(world, node); /* There is no log then to cover the database. */
         world_flip(world, node, action->number, (unsigned)action->times);
         break;
     case ACTION_CLONE: {

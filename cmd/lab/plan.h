@@ -34,7 +34,7 @@ enum action_kind {
     ACTION_RESTORE_DATABASE, /* but for its side file, */
     ACTION_COPY_BACK,        /* or by a person who copies files. */
     ACTION_CLONE,            /* node stops, and it and a clone of it are started. */
-    ACTION_FLIP,             /* node is killed, and times bits of a file flip; number: which. */
+    ACTION_FLIP,             /* node ends, and times bits of a file flip; number: which. */
     ACTIONS,
 };
 
