@@ -100,6 +100,7 @@ void world_backup(struct world *world, unsigned number)
     node->backup = virtual_disk_copy(node->disk, false);
     if (node->backup == NULL)
         abort();
+    node->is_backup_flipped = node->is_flipped;
     world->stats.backups++;
     world_narrate(world, "n%u is backed up", number + 1);
 }
@@ -143,6 +144,7 @@ static bool set_back(struct world *world, unsigned number, enum way_back way)
         abort();
     /* Other files show, if they ever held anything; of the others, world_start() will tell. */
     node->disk_is = way == OTHER_FILES ? CHECKER_SET_BACK_SEEN : CHECKER_SET_BACK_UNSEEN;
+    node->is_flipped = node->is_backup_flipped;
     memset(node->joined, 0, sizeof(node->joined));
     world_narrate(world, "n%u is set back to its backup%s", number + 1, words[way]);
     return true;
@@ -179,6 +181,8 @@ unsigned world_clone(struct world *world, unsigned number)
         abort();
     virtual_disk_image_destroy(image);
     clone->disk_is = CHECKER_SET_BACK_SEEN;
+    clone->is_flipped = node->is_flipped;
+    clone->was_flipped = node->was_flipped;
     clone->is_copy = true;
     clone->has_double = true;
     node->has_double = true;

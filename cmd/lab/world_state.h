@@ -56,6 +56,7 @@ struct world_node {
     struct gossip_store *store; /* With WORLD_MEMORY it outlives the process. */
     struct virtual_disk *disk;
     struct virtual_disk_image *backup;
+    bool is_backup_flipped; /* Bits of it were wrong already. */
     struct gossip *gossip;
     struct splitmix lots;
     struct world_clock clock;
