@@ -1425,6 +1425,43 @@ static void test_set_back_seen(void **state)
     town_destroy(town);
 }
 
+static void tell(struct town *town, enum gossip_notice_kind kind, uint32_t author)
+{
+    checker_notice(town->checker, 0,
+                   &(struct gossip_notice){.kind = kind,
+                                           .number = kind == GOSSIP_NOTICE_EVIDENCE,
+                                           .dot = {town->numbers[0][author] - 1, 1}});
+}
+
+/* It finds that it was set back when it has something to write: the epoch is saved before the
+ * evidence is told. */
+static void test_evidence_told_late(void **state)
+{
+    struct town *town = town_create();
+
+    (void)state;
+    set_n1_back(town, CHECKER_SET_BACK_SEEN);
+    open_second_epoch(town);
+    tell(town, GOSSIP_NOTICE_EVIDENCE, 0);
+    tell(town, GOSSIP_NOTICE_EPOCH, SECOND_EPOCH);
+    require_sound(town);
+    open_second_epoch(town); /* It writes on. */
+    require_sound(town);
+    town_destroy(town);
+}
+
+/* The epoch was opened for what was found before. */
+static void tell_of_epoch_again(struct town *town)
+{
+    set_n1_back(town, CHECKER_SET_BACK_SEEN);
+    open_second_epoch(town);
+    tell(town, GOSSIP_NOTICE_EPOCH, SECOND_EPOCH);
+    tell(town, GOSSIP_NOTICE_EVIDENCE, 0);
+    tell(town, GOSSIP_NOTICE_EPOCH, SECOND_EPOCH);
+    require_sound(town);
+    open_second_epoch(town);
+}
+
 static void go_on_after_evidence(struct town *town)
 {
     set_n1_back(town, CHECKER_SET_BACK_UNSEEN);
@@ -1604,6 +1641,7 @@ static void test_forks_and_epochs(void **state)
 {
     static const struct crime crimes[] = {
         {go_on_after_evidence, INVARIANT_NO_REUSE, {"n1 writes n1:2", "goes on in the old"}},
+        {tell_of_epoch_again, INVARIANT_NO_REUSE, {"n1 writes n1", "goes on in the old"}},
         {go_on_after_another_start, INVARIANT_NO_REUSE, {"n1 writes n1:2", "goes on in the old"}},
         {write_in_closed_epoch, INVARIANT_NO_REUSE, {"n1 writes n1:2, of an epoch that it has"}},
         {show_other_branch, INVARIANT_NO_REUSE, {"from n2 to n3", "another head hash for n1:2"}},
@@ -1719,6 +1757,7 @@ int main(void)
         cmocka_unit_test(test_fork),
         cmocka_unit_test(test_excused_cause),
         cmocka_unit_test(test_set_back_seen),
+        cmocka_unit_test(test_evidence_told_late),
         cmocka_unit_test(test_forks_and_epochs),
         cmocka_unit_test(test_eviction),
         cmocka_unit_test(test_digest_of_no_event),

@@ -1114,6 +1114,7 @@ int checker_started(struct checker *checker, unsigned number, struct gossip_stor
     }
     checker->stats.restarts++;
     settle_epoch(node, node->own);
+    node->epochs_told = node->epochs;
     if (disk == CHECKER_AS_IT_WAS)
         check_kept(checker, &walk);
     else

@@ -58,6 +58,7 @@ struct node_record {
     bool may_fork;    /* It was set back, and perhaps cannot know it. */
     unsigned epochs;  /* How many it has opened after its first, */
     unsigned reasons; /* and how often what was done to its disk gave it a reason to. */
+    unsigned epochs_told;   /* Of those that it has opened; what was not before a start is not. */
     unsigned epochs_before; /* These three as before a save whose outcome is unknown. */
     bool must_open_before;
     uint32_t own_before;

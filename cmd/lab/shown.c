@@ -224,6 +224,18 @@ static void note_evidence(struct checker *checker, unsigned number, uint64_t evi
     node->must_open = true;
 }
 
+/* A node that finds evidence and has something to write opens its epoch at once: both are saved
+ * before either is told, evidence first. One opening is told once. */
+static void note_epoch(struct checker *checker, unsigned number, uint32_t author)
+{
+    struct node_record *node = &checker->nodes[number];
+
+    if (author == HISTORY_NONE || author != node->own || node->epochs_told >= node->epochs)
+        return;
+    node->epochs_told = node->epochs;
+    node->must_open = false;
+}
+
 /* Among honest nodes nobody refuses anything, and nobody disagrees but over a dot that has two
  * contents. */
 void checker_notice(struct checker *checker, unsigned number, const struct gossip_notice *notice)
@@ -241,6 +253,8 @@ void checker_notice(struct checker *checker, unsigned number, const struct gossi
                        notice->dot.seq, notice->name);
     if (notice->kind == GOSSIP_NOTICE_EVIDENCE)
         note_evidence(checker, number, notice->number);
+    if (notice->kind == GOSSIP_NOTICE_EPOCH)
+        note_epoch(checker, number, author);
     if (notice->kind == GOSSIP_NOTICE_CLONED && !has_clone(checker, number))
         checker_report(checker, INVARIANT_BOUNDS, "n%u stops for a clone, and there is none of it",
                        number + 1);
