@@ -159,6 +159,7 @@ int amnesia_start(struct gossip_node *node, const struct gossip_node_config *con
                             (struct gossip_dot){node->self, own(node)->stored.have}, evidence);
     amnesia->evidence = evidence;
     amnesia->has_written = config->has_written;
+    amnesia->is_unanswered = !config->is_offline && !config->has_waited && !is_new;
     amnesia->alone_after_ms = config->alone_after_ms;
     amnesia->end_ms = node->now_ms + amnesia->alone_after_ms;
     amnesia->is_over = config->is_offline || config->has_waited || is_new ||
@@ -262,6 +263,11 @@ static int ask_peers(struct gossip_node *node)
             i++;
             continue;
         }
+        if (amnesia->is_over && is_alive && amnesia->asked[i].attempts == ATTEMPTS_MAX) {
+            amnesia->asked[i++].due_ms =
+                UINT64_MAX; /* Nothing waits for it: it was asked enough. */
+            continue;
+        }
         if (!is_alive || amnesia->asked[i].attempts == ATTEMPTS_MAX) {
             amnesia->asked[i] = amnesia->asked[--amnesia->asked_count]; /* Somebody else may. */
             continue;
@@ -301,7 +307,7 @@ bool amnesia_receive(struct gossip_node *node, uint32_t peer, const struct wire_
     struct need need = {.last = hashes->have};
     size_t index = 0;
 
-    if (amnesia->is_over || memcmp(hashes->author, own(node)->stored.id, GOSSIP_ID_SIZE) != 0)
+    if (memcmp(hashes->author, own(node)->stored.id, GOSSIP_ID_SIZE) != 0)
         return false;
     while (index < amnesia->asked_count && amnesia->asked[index].peer != peer)
         index++;
@@ -315,6 +321,7 @@ bool amnesia_receive(struct gossip_node *node, uint32_t peer, const struct wire_
     }
     amnesia->asked[index].has_answered = true;
     amnesia->asked[index].have = hashes->have;
+    amnesia->is_unanswered = false;
     memcpy(need.author, own(node)->stored.id, GOSSIP_ID_SIZE);
     if (hashes->have > author_have(own(node)))
         *ret_error = pull_begin(node, peer, &need, 1, NULL, 0);
@@ -363,8 +370,9 @@ int amnesia_time(struct gossip_node *node)
 {
     struct amnesia *amnesia = &node->amnesia;
 
+    /* Whoever has waited in vain asks those that it meets later: evidence is never too late. */
     if (amnesia->is_over)
-        return GOSSIP_OK;
+        return amnesia->is_unanswered && !node->read_only ? ask_peers(node) : GOSSIP_OK;
     /* What peers tell while nothing can be saved is lost, and would be missing afterwards. */
     if (!node->read_only && (amnesia->end_ms <= node->now_ms || has_heard_enough(node))) {
         amnesia->is_over = true;
@@ -378,7 +386,9 @@ uint64_t amnesia_deadline(const struct gossip_node *node)
     const struct amnesia *amnesia = &node->amnesia;
     uint64_t deadline = amnesia->is_over || node->read_only ? UINT64_MAX : amnesia->end_ms;
 
-    for (size_t i = 0; i < amnesia->asked_count && !amnesia->is_over; i++) {
+    for (size_t i = 0; i < amnesia->asked_count; i++) {
+        if (amnesia->is_over && (!amnesia->is_unanswered || node->read_only))
+            break;
         if (!amnesia->asked[i].has_answered && amnesia->asked[i].due_ms < deadline)
             deadline = amnesia->asked[i].due_ms;
     }

@@ -461,6 +461,37 @@ static void boots_are_heard_of_without_room(struct story *story)
     story_end(story);
 }
 
+/* D13: nobody is there to ask, and nothing on the machine tells. Whoever is met afterwards has
+ * heard of a later boot: what may have been written in that is unknown, so a new epoch opens. */
+static void boot_is_heard_of_late(struct story *story)
+{
+    struct world *world = story_begin(story, 2);
+
+    story_tells(world, 0, "old");
+    story_meet(world);
+    world_stop(world, 0);
+    world_backup(world, 0);
+    for (unsigned i = 0; i < 3; i++) {
+        world_start(world, 0);
+        story_meet(world);
+        world_stop(world, 0);
+    }
+    world_split(world, 1);
+    assert_true(world_restore(world, 0));
+    world_start(world, 0);
+    story_tells(world, 0, "alone");
+    assert_int_equal(epochs(world, 0), 1);
+    assert_int_equal(start_of(world, 0).evidence, 0);
+    story_meet(world);
+    world_run(world, STORY_MINUTE_MS);
+    assert_int_equal(start_of(world, 0).evidence, GOSSIP_EVIDENCE_BOOT);
+    story_tells(world, 0, "next");
+    assert_int_equal(epochs(world, 0), 2);
+    story_meet(world);
+    assert_string_equal(story_log(world, 1), "old alone  next");
+    story_end(story);
+}
+
 /* D13: nobody is there to ask. What nobody has seen is gone; it goes on under a new epoch all the
  * same, as soon as it has waited. */
 static void restored_alone(struct story *story)
@@ -906,6 +937,7 @@ STORY_OF_DISKS(restored_one_event_old)
 STORY_OF_DISKS(restored_many_events_old)
 STORY_OF_DISKS(boots_are_heard_of)
 STORY_OF_DISKS(boots_are_heard_of_without_room)
+STORY_OF_DISKS(boot_is_heard_of_late)
 STORY_OF_DISKS(restored_alone)
 STORY_OF_DISKS(restored_and_peers_come_later)
 STORY(riak_679)
@@ -937,6 +969,7 @@ int main(int argc, char **argv)
         STORY_TEST(restored_many_events_old),
         STORY_TEST(boots_are_heard_of),
         STORY_TEST(boots_are_heard_of_without_room),
+        STORY_TEST(boot_is_heard_of_late),
         STORY_TEST(restored_alone),
         STORY_TEST(restored_and_peers_come_later),
         STORY_TEST(riak_679),
