@@ -536,6 +536,26 @@ static void test_proofs(void **state)
         assert_true(proof_verify(crypto, cluster.key, &found, &cut));
         assert_true(cut == vectors_number(vectors, joined(name, "cut")));
     }
+    for (size_t i = 0; i < 2; i++) {
+        static struct proof_half half;
+        static struct proof_half read;
+        const char *name = i == 0 ? "trunk_half" : "early_half";
+        const char *author = i == 0 ? "trunk" : "early";
+        struct proof_branch branch =
+            branch_of(vectors, author, &owner, &carol, seq, i == 0 ? 3 : 2);
+        uint8_t hash[GOSSIP_HASH_SIZE];
+        const uint8_t *record;
+        size_t size;
+
+        proof_half_make(crypto, &owner, seq, &branch, &half);
+        check(vectors, joined(name, "record"), half.bytes, half.size);
+        check(vectors, joined(name, "record_id"), half.id, sizeof(half.id));
+        record = vectors_get(vectors, joined(name, "record"), &size);
+        assert_true(proof_half_read(crypto, &arena, record, size, &read));
+        check(vectors, joined(name, "record_id"), read.id, sizeof(read.id));
+        assert_true(proof_half_verify(crypto, cluster.key, &read, hash));
+        check(vectors, numbered(author, seq, "hash"), hash, sizeof(hash));
+    }
     vectors_close(vectors);
 }
 

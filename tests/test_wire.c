@@ -214,6 +214,20 @@ static void some_slice(uint32_t size_max, uint32_t *ret_size, uint32_t *ret_offs
     ret_data->data = some(ret_data->size);
 }
 
+static void some_introduction(struct wire_introduction *introduction)
+{
+    introduction->key = some(GOSSIP_KEY_SIZE);
+    introduction->epoch = some(GOSSIP_EPOCH_SIZE);
+    introduction->certificate = some_bytes(0, 200);
+    introduction->issuer = maybe_bytes(200);
+}
+
+static bool same_introduction(const struct wire_introduction *a, const struct wire_introduction *b)
+{
+    return same(a->key, b->key, GOSSIP_KEY_SIZE) && same(a->epoch, b->epoch, GOSSIP_EPOCH_SIZE) &&
+           same_bytes(a->certificate, b->certificate) && same_bytes(a->issuer, b->issuer);
+}
+
 static void some_run(struct wire_run_part *run)
 {
     run->present = true;
@@ -221,33 +235,29 @@ static void some_run(struct wire_run_part *run)
     some_range(&run->first, &run->last);
     some_slice(coin() ? 900 : GOSSIP_RUN_SIZE_MAX, &run->size, &run->offset, &run->data);
     run->previous = run->offset == 0 ? some(GOSSIP_HASH_SIZE) : NULL;
-    run->seal = run->offset + run->data.size == run->size ? some(GOSSIP_SIGNATURE_SIZE) : NULL;
+    run->seal = run->link = NULL;
+    if (run->offset + run->data.size == run->size && coin())
+        run->seal = some(GOSSIP_SIGNATURE_SIZE);
+    else if (run->offset + run->data.size == run->size && coin())
+        run->link = some(WIRE_LINK_SIZE);
     run->has_introduction = coin();
-    if (run->has_introduction) {
-        run->introduction.key = some(GOSSIP_KEY_SIZE);
-        run->introduction.epoch = some(GOSSIP_EPOCH_SIZE);
-        run->introduction.certificate = some_bytes(0, 200);
-        run->introduction.issuer = maybe_bytes(200);
-    }
+    if (run->has_introduction)
+        some_introduction(&run->introduction);
 }
 
 static bool same_run(const struct wire_run_part *a, const struct wire_run_part *b)
 {
-    const struct wire_introduction *x = &a->introduction;
-    const struct wire_introduction *y = &b->introduction;
-
     return same(a->author, b->author, GOSSIP_ID_SIZE) && a->first == b->first &&
            a->last == b->last && a->size == b->size && a->offset == b->offset &&
            same(a->previous, b->previous, GOSSIP_HASH_SIZE) && same_bytes(a->data, b->data) &&
            same(a->seal, b->seal, GOSSIP_SIGNATURE_SIZE) &&
-           a->has_introduction == b->has_introduction && same(x->key, y->key, GOSSIP_KEY_SIZE) &&
-           same(x->epoch, y->epoch, GOSSIP_EPOCH_SIZE) &&
-           same_bytes(x->certificate, y->certificate) && same_bytes(x->issuer, y->issuer);
+           same(a->link, b->link, WIRE_LINK_SIZE) && a->has_introduction == b->has_introduction &&
+           same_introduction(&a->introduction, &b->introduction);
 }
 
 static void some_part(struct wire_part *part)
 {
-    unsigned kind = (unsigned)random_below(&seed, 3);
+    unsigned kind = (unsigned)random_below(&seed, 4);
 
     *part = (struct wire_part){.has_request = kind == 0 || coin(), .more = kind == 0 || coin()};
     if (part->has_request) {
@@ -262,6 +272,9 @@ static void some_part(struct wire_part *part)
         part->record.id = some(GOSSIP_ID_SIZE);
         some_slice(GOSSIP_RECORD_MAX, &part->record.size, &part->record.offset, &part->record.data);
     }
+    part->has_introduction = kind == 3;
+    if (part->has_introduction)
+        some_introduction(&part->introduction);
 }
 
 static bool same_part(const struct wire_part *a, const struct wire_part *b)
@@ -270,7 +283,9 @@ static bool same_part(const struct wire_part *a, const struct wire_part *b)
            a->count == b->count && a->more == b->more && a->run.present == b->run.present &&
            same_run(&a->run, &b->run) && a->record.present == b->record.present &&
            same(a->record.id, b->record.id, GOSSIP_ID_SIZE) && a->record.size == b->record.size &&
-           a->record.offset == b->record.offset && same_bytes(a->record.data, b->record.data);
+           a->record.offset == b->record.offset && same_bytes(a->record.data, b->record.data) &&
+           a->has_introduction == b->has_introduction &&
+           same_introduction(&a->introduction, &b->introduction);
 }
 
 static void some_addresses(struct wire_addresses *addresses)
@@ -344,6 +359,51 @@ static bool same_branch(const struct wire_branch *a, const struct wire_branch *b
            same(a->seal, b->seal, GOSSIP_SIGNATURE_SIZE);
 }
 
+static void some_proof_half(struct wire_proof_half *half)
+{
+    half->key = some(GOSSIP_KEY_SIZE);
+    half->epoch = some(GOSSIP_EPOCH_SIZE);
+    half->seq = some_number() % GOSSIP_COUNTER_MAX + 1;
+    some_branch(&half->branch);
+}
+
+static bool same_proof_half(const struct wire_proof_half *a, const struct wire_proof_half *b)
+{
+    return same(a->key, b->key, GOSSIP_KEY_SIZE) && same(a->epoch, b->epoch, GOSSIP_EPOCH_SIZE) &&
+           a->seq == b->seq && same_branch(&a->branch, &b->branch);
+}
+
+static void some_hashes_ask(struct wire_hashes_ask *ask)
+{
+    ask->author = some(GOSSIP_ID_SIZE);
+    ask->branch = coin();
+    ask->seqs.size = 8 * (ask->branch ? 1 : 1 + random_below(&seed, GOSSIP_HASHES_MAX));
+    ask->seqs.data = some(ask->seqs.size);
+}
+
+static bool same_hashes_ask(const struct wire_hashes_ask *a, const struct wire_hashes_ask *b)
+{
+    return same(a->author, b->author, GOSSIP_ID_SIZE) && same_bytes(a->seqs, b->seqs) &&
+           a->branch == b->branch;
+}
+
+static void some_hashes(struct wire_hashes *hashes)
+{
+    hashes->author = some(GOSSIP_ID_SIZE);
+    hashes->have = some_number() % (GOSSIP_COUNTER_MAX + 1);
+    hashes->entries.size = WIRE_HASHES_ENTRY_SIZE * random_below(&seed, GOSSIP_HASHES_MAX + 1);
+    hashes->entries.data = some(hashes->entries.size);
+    hashes->boot = (struct wire_bytes){NULL, 0};
+    if (coin())
+        hashes->boot = some_bytes(1 + GOSSIP_SIGNATURE_SIZE + 1, 300);
+}
+
+static bool same_hashes(const struct wire_hashes *a, const struct wire_hashes *b)
+{
+    return same(a->author, b->author, GOSSIP_ID_SIZE) && a->have == b->have &&
+           same_bytes(a->entries, b->entries) && same_bytes(a->boot, b->boot);
+}
+
 static void some_proof(struct wire_proof *proof)
 {
     proof->key = some(GOSSIP_KEY_SIZE);
@@ -367,9 +427,12 @@ union message {
     struct wire_pull pull;
     struct wire_part part;
     struct wire_addresses addresses;
+    struct wire_hashes_ask hashes_ask;
+    struct wire_hashes hashes;
     struct wire_certificate certificate;
     struct wire_eviction eviction;
     struct wire_proof proof;
+    struct wire_proof_half proof_half;
 };
 
 #define CODEC(name)                                                                                \
@@ -398,8 +461,24 @@ CODEC(addresses)
 CODEC(certificate)
 CODEC(eviction)
 CODEC(proof)
+CODEC(proof_half)
+CODEC(hashes_ask)
+CODEC(hashes)
 
-enum kind { HELLO, DIGEST, PULL, PART, ADDRESSES, CERTIFICATE, EVICTION, PROOF, KINDS };
+enum kind {
+    HELLO,
+    DIGEST,
+    PULL,
+    PART,
+    ADDRESSES,
+    HASHES_ASK,
+    HASHES,
+    CERTIFICATE,
+    EVICTION,
+    PROOF,
+    PROOF_HALF,
+    KINDS
+};
 
 #define CODEC_ROW(name) decode_##name, encode_##name, make_##name, equal_##name
 
@@ -418,6 +497,9 @@ static const struct codec {
     [CERTIFICATE] = {&gossip__wire__certificate__descriptor, CODEC_ROW(certificate)},
     [EVICTION] = {&gossip__wire__eviction__descriptor, CODEC_ROW(eviction)},
     [PROOF] = {&gossip__wire__proof__descriptor, CODEC_ROW(proof)},
+    [PROOF_HALF] = {&gossip__wire__proof_half__descriptor, CODEC_ROW(proof_half)},
+    [HASHES_ASK] = {&gossip__wire__hashes_ask__descriptor, CODEC_ROW(hashes_ask)},
+    [HASHES] = {&gossip__wire__hashes__descriptor, CODEC_ROW(hashes)},
 };
 
 /* Decodes what may be anything. Whatever it is, the budget holds; where it is refused, nothing is
@@ -612,6 +694,12 @@ static void test_truncation(void **state)
 #define RUN "2a8101" RUN_ALL
 #define RECORD "3219" "0a10" X16 "1001" "1800" "220133"
 
+#define RUN_LINK "5224" X36
+
+#define ASK "0a10" X16
+#define HASHES_BASE "0a10" X16 "1003"
+#define X40 X36 "22222222"
+
 #define CERTIFICATE_ALL "0a20" X32 "120161" "1800"
 
 #define LAST_EVENT(epoch) "122e" "0a08" epoch "1001" "1a20" X32
@@ -751,6 +839,35 @@ static const struct rule {
     {"a run beyond its size", PART, MEANING, "2a1d" RUN_NAME "2001" "2802" "3a0133"},
     {"a run's end too long", PART, MEANING, "2a1e" RUN_NAME "2002" "2801" "3a023333"},
     {"a run that wraps", PART, MEANING, "2a21" RUN_NAME "2001" "28ffffffff0f" "3a0133"},
+    {"a run's end at a cut", PART, TAKEN, "2a1d" RUN_NAME "2002" "2801" "3a0133"},
+    {"a run's end with a link", PART, TAKEN, "2a43" RUN_NAME "2002" "2801" "3a0133" RUN_LINK},
+    {"a seal and a link", PART, MEANING,
+     "2a8501" RUN_NAME "2002" "2801" "3a0133" RUN_SEAL RUN_LINK},
+    {"a link before the end", PART, MEANING, "2a43" RUN_NAME "2003" "2801" "3a0133" RUN_LINK},
+    {"a short link", PART, MEANING, "2a3f" RUN_NAME "2002" "2801" "3a0133" "5220" X32},
+    {"a question for hashes", HASHES_ASK, TAKEN, ASK "1210" X16},
+    {"for one", HASHES_ASK, TAKEN, ASK "1208" X8},
+    {"for a branch", HASHES_ASK, TAKEN, ASK "1208" X8 "1801"},
+    {"for two branches", HASHES_ASK, MEANING, ASK "1210" X16 "1801"},
+    {"for a branch, written as false", HASHES_ASK, MEANING, ASK "1208" X8 "1800"},
+    {"for nothing", HASHES_ASK, MEANING, ASK "1200"},
+    {"without seqs", HASHES_ASK, FORM, ASK},
+    {"for half a seq", HASHES_ASK, MEANING, ASK "1207" X7},
+    {"of a short author", HASHES_ASK, MEANING, "0a0f" X15 "1208" X8},
+    {"hashes", HASHES, TAKEN, HASHES_BASE "1a28" X40},
+    {"no hashes", HASHES, TAKEN, HASHES_BASE "1a00"},
+    {"hashes, no entries", HASHES, FORM, HASHES_BASE},
+    {"half an entry", HASHES, MEANING, HASHES_BASE "1a24" X36},
+    {"hashes up to the last", HASHES, TAKEN, "0a10" X16 "10" MAX "1a00"},
+    {"hashes past the last", HASHES, MEANING, "0a10" X16 "10" PAST_MAX "1a00"},
+    {"hashes and a boot", HASHES, TAKEN, HASHES_BASE "1a00" "2242" X64 "2222"},
+    {"a boot that signs nothing", HASHES, MEANING, HASHES_BASE "1a00" "2241" X64 "22"},
+    {"hashes of a short author", HASHES, MEANING, "0a0f" X15 "1003" "1a00"},
+    {"half a proof", PROOF_HALF, TAKEN, PROOF_DOT "22" BRANCH},
+    {"no half of a proof", PROOF_HALF, FORM, PROOF_DOT},
+    {"half a proof at 0", PROOF_HALF, MEANING, "0a20" X32 "1208" X8 "1800" "22" BRANCH},
+    {"half a proof past the last", PROOF_HALF, MEANING,
+     "0a20" X32 "1208" X8 "18" PAST_MAX "22" BRANCH},
     {"a run's beginning", PART, TAKEN, "2a3f" RUN_NAME "2002" "2800" RUN_PREVIOUS "3a0133"},
     {"a run's middle", PART, TAKEN, "2a1d" RUN_NAME "2003" "2801" "3a0133"},
     {"a run's end", PART, TAKEN, "2a5f" RUN_NAME "2002" "2801" "3a0133" RUN_SEAL},
@@ -1127,6 +1244,15 @@ static void test_own_mistakes(void **state)
         case PROOF:
             message.proof.b.links.size = 0;
             break;
+        case PROOF_HALF:
+            message.proof_half.branch.links.size = 35;
+            break;
+        case HASHES_ASK:
+            message.hashes_ask.seqs.size = 8 * (GOSSIP_HASHES_MAX + 1);
+            break;
+        case HASHES:
+            message.hashes.have = GOSSIP_COUNTER_MAX + 1;
+            break;
         case KINDS:
             break;
         }
@@ -1171,17 +1297,27 @@ static const struct golden {
     {"message", ADDRESSES, "addresses"},
     {"message", ADDRESSES, "addresses_asked"},
     {"message", ADDRESSES, "addresses_told"},
+    {"message", HASHES_ASK, "hashes_ask"},
+    {"message", HASHES_ASK, "hashes_ask_branch"},
+    {"message", HASHES, "hashes"},
+    {"message", HASHES, "hashes_none"},
+    {"message", HASHES, "hashes_boot"},
     {"part", PART, "run_first"},
     {"part", PART, "run_middle"},
     {"part", PART, "run_last"},
     {"part", PART, "run_whole"},
     {"part", PART, "pushed"},
+    {"part", PART, "cut"},
+    {"part", PART, "link"},
+    {"part", PART, "introduced"},
     {"part", PART, "record"},
     {"part", PART, "record_first"},
     {"part", PART, "record_last"},
     {"part", PART, "empty"},
     {"proof", PROOF, "fork.body"},
     {"proof", PROOF, "early_fork.body"},
+    {"proof", PROOF_HALF, "trunk_half.body"},
+    {"proof", PROOF_HALF, "early_half.body"},
 };
 
 static void take_golden(const struct vectors *vectors, enum kind kind, const char *field,
@@ -1290,6 +1426,15 @@ static void test_golden_fields(void **state)
     assert_true(message.part.more);
     check_bytes(run, "c.stream", message.part.run.data);
     vectors_close(run);
+    vectors_close(vectors);
+
+    vectors = vectors_open("message");
+    take_golden(vectors, HASHES_ASK, "hashes_ask_branch", &message);
+    assert_true(message.hashes_ask.branch);
+    assert_int_equal(get_fixed(message.hashes_ask.seqs.data, 8), 2);
+    take_golden(vectors, HASHES, "hashes_boot", &message);
+    assert_int_equal(message.hashes.have, 9);
+    check_bytes(vectors, "boot", message.hashes.boot);
     vectors_close(vectors);
 
     vectors = vectors_open("eviction");

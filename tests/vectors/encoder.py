@@ -529,7 +529,7 @@ def introduction_message(author):
     )
 
 
-def run_part_message(author, first, last, offset, size, introduce):
+def run_part_message(author, first, last, offset, size, introduce, seal=True, link=None):
     stream = author.stream(first, last)
     ends = offset + size == len(stream)
     return (
@@ -540,8 +540,9 @@ def run_part_message(author, first, last, offset, size, introduce):
         + field_varint(5, offset)
         + field_bytes(6, author.event(first).previous if offset == 0 else None)
         + field_bytes(7, stream[offset : offset + size])
-        + field_bytes(8, author.event(last).seal if ends else None)
+        + field_bytes(8, author.event(last).seal if ends and seal else None)
         + field_bytes(9, introduction_message(author) if introduce else None)
+        + field_bytes(10, link)
     )
 
 
@@ -562,6 +563,27 @@ def part_message(request=None, index=None, count=None, more=None, run=None, reco
         + field_varint(4, more)
         + field_bytes(5, run)
         + field_bytes(6, record)
+    )
+
+
+def link_of(event):
+    return u32(len(event.body)) + event.inner
+
+
+def hashes_ask_message(author, seqs, branch=None):
+    return (
+        field_bytes(1, author)
+        + field_bytes(2, b"".join(u64(seq) for seq in seqs))
+        + field_varint(3, branch)
+    )
+
+
+def hashes_message(author, have, entries, boot=None):
+    return (
+        field_bytes(1, author)
+        + field_varint(2, have)
+        + field_bytes(3, b"".join(u64(seq) + value for seq, value in entries))
+        + field_bytes(4, boot)
     )
 
 
@@ -819,6 +841,19 @@ def parts():
         "pushed": part_message(
             run=run_part_message(CAROL1, 1, 3, 0, len(CAROL1.stream(1, 3)), True)
         ),
+        "cut": part_message(
+            REQUEST, 0, 1, None,
+            run_part_message(CAROL1, 1, 1, 0, len(CAROL1.stream(1, 1)), True, seal=False),
+        ),
+        "link": part_message(
+            REQUEST, 0, 1, None,
+            run_part_message(
+                CAROL1, 1, 1, 0, len(CAROL1.stream(1, 1)), False, seal=False,
+                link=link_of(CAROL1.event(2)),
+            ),
+        ),
+        "introduced": part_message(REQUEST, 0, 1)
+        + field_bytes(7, introduction_message(CAROL1)),
         "record": part_message(REQUEST, 0, 1, None, None, record_part_message(bob, 0, len(bob))),
         "record_first": part_message(
             REQUEST, 0, 2, None, None, record_part_message(carol, 0, 100)
@@ -835,7 +870,8 @@ def part_file():
         """
 Messages of kind Part: a run of alice1 in three parts, the first with an introduction, the last with
 the seal; a whole run of bob1, whose certificate alice has signed, with the flag more; a pushed run;
-a record whole and in two parts; an empty answer.
+a run that ends where its author is cut at 2, with nothing that vouches for it, and with the link of
+event 2; an author of whom nothing counts; a record whole and in two parts; an empty answer.
 """
     )
     file.note("Inputs.")
@@ -1079,15 +1115,40 @@ a digest, its signature.
     return file
 
 
+def greeted():
+    """What alice signed when she said hello, as a peer shows it to her later: kind, signature, Hello."""
+    message = hello_message(ALICE, 9, BOOT_ALICE, bytes(range(0x50, 0x60)))
+    signature = ed25519_sign(ALICE.seed, domain("gossip/hello/1") + CLUSTER + message)
+    return bytes([HELLO]) + signature + message
+
+
+def hashes():
+    return {
+        "hashes_ask": hashes_ask_message(ALICE1.id, [1, 4, 9]),
+        "hashes_ask_branch": hashes_ask_message(CAROL1.id, [2], 1),
+        "hashes": hashes_message(
+            ALICE1.id, 9, [(seq, ALICE1.event(seq).hash) for seq in (1, 4, 9)]
+        ),
+        "hashes_none": hashes_message(STRANGER, 0, []),
+        "hashes_boot": hashes_message(ALICE1.id, 9, [(9, ALICE1.event(9).hash)], greeted()),
+    }
+
+
 def message_file():
-    file = File("Messages of kinds Pull and Addresses.")
-    for name, message in (*pulls().items(), *addresses().items()):
+    file = File(
+        """
+Messages of kinds Pull, Addresses, HashesAsk and Hashes. boot is what alice signed under boot 9, which is
+shown to her in hashes_boot.
+"""
+    )
+    file.put("boot", greeted())
+    for name, message in (*pulls().items(), *addresses().items(), *hashes().items()):
         file.put(name, message)
     return file
 
 
 def branch_message(author, seq, last):
-    links = b"".join(u32(len(e.body)) + e.inner for e in author.events[seq - 1 : last])
+    links = b"".join(link_of(event) for event in author.events[seq - 1 : last])
     return (
         field_bytes(1, author.event(seq).previous)
         + field_bytes(2, links)
@@ -1108,12 +1169,21 @@ def proof_body(author, seq, branches):
     )
 
 
+def half_body(author, seq, last):
+    return (
+        field_bytes(1, author.node.key)
+        + field_bytes(2, author.epoch)
+        + field_varint(3, seq)
+        + field_bytes(4, branch_message(author, seq, last))
+    )
+
+
 def proof_file():
     file = File(
         """
 Proofs that carol gave one dot two contents. fork: two events 2 after the same event 1, one branch
 sealed there and one at 3; the cut is at 2. early: events 2 of which not even the previous hashes
-agree; the cut is at 1.
+agree; the cut is at 1. Halves of both, as they are sent to whoever holds the other.
 """
     )
     trunk = Author(CAROL, bytes([0xC1]) * 8)
@@ -1144,6 +1214,12 @@ agree; the cut is at 1.
         file.put(f"{name}.record", b"\4" + body)
         file.put(f"{name}.record_id", record_id(b"\4" + body))
         file.put(f"{name}.cut", cut)
+    for name, author, last in (("trunk_half", trunk, 3), ("early_half", early, 2)):
+        file.note(f"Half: {name}")
+        body = half_body(author, 2, last)
+        file.put(f"{name}.body", body)
+        file.put(f"{name}.record", b"\5" + body)
+        file.put(f"{name}.record_id", record_id(b"\5" + body))
     return file
 
 
