@@ -178,8 +178,13 @@ def signals(root):
     """D20: signals that end it lose nothing; those that ask it to end are obeyed at once."""
     directory = make(os.path.join(root, "signals"))
     asked = {signal.SIGTERM, signal.SIGINT, signal.SIGHUP}
+    others = [signal.SIGUSR1, signal.SIGUSR2, signal.SIGQUIT]
     count = 0
-    for number in [*asked, signal.SIGUSR1, signal.SIGUSR2, signal.SIGQUIT, signal.SIGKILL]:
+    for number in [*asked, *others]:
+        # A shell has what it runs in the background ignore some, and that is passed on.
+        if signal.getsignal(number) == signal.SIG_IGN:
+            signal.signal(number, signal.SIG_DFL)
+    for number in [*asked, *others, signal.SIGKILL]:
         node = Node(directory, "--alone-after", "1ms")
         expect(node.start(), "does not start", node.lines)
         node.process.send_signal(signal.SIGPIPE)
