@@ -76,7 +76,8 @@ int marker_read(struct file_system *files, const char *path, struct gossip_marke
     if (error < 0 && error != GOSSIP_ERR_NOT_FOUND)
         return error;
     /* It was being written when the machine lost power, or is not there: nothing is marked. */
-    if (error == GOSSIP_OK && is_whole(bytes, size, MARKER_SIZE, "gspmark1")) {
+    if (error == GOSSIP_OK && is_whole(bytes, size, MARKER_SIZE, "gspmark1") &&
+        get_fixed(bytes + MAGIC_SIZE + GOSSIP_HASH_SIZE + 4, 4) == 0) {
         memcpy(marker.hash, bytes + MAGIC_SIZE, GOSSIP_HASH_SIZE);
         marker.crashes = (uint32_t)get_fixed(bytes + MAGIC_SIZE + GOSSIP_HASH_SIZE, 4);
     }
