@@ -73,3 +73,11 @@ enum exit_code complain_of_system(const char *what, const char *path, const char
         return EXIT_INPUT_OUTPUT;
     }
 }
+
+void complain_of_making_key(const char *verb, int error)
+{
+    complain("%s: cannot make a key: %s; %s", verb, gossip_strerror(error),
+             error == GOSSIP_ERR_IO ? "the system gives no random numbers: see what refuses "
+                                      "getrandom(), and try again"
+                                    : "free some memory, or raise `ulimit -l`");
+}

@@ -31,4 +31,7 @@ void complain(const char *format, ...) __attribute__((format(printf, 1, 2)));
  * exit code that fits. */
 enum exit_code complain_of_system(const char *what, const char *path, const char *next);
 
+/* Says that verb cannot make a key, and what to do about it. */
+void complain_of_making_key(const char *verb, int error);
+
 #endif

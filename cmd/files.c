@@ -39,8 +39,10 @@ enum exit_code files_complain_of_start(const struct directory *directory,
             directory->path, directory->path, directory->path);
         break;
     default:
-        complain("cannot start the node on %s: %s%s%s; look at the disk, and try again",
-                 directory->path, gossip_strerror(error), *explanation ? ": " : "", explanation);
+        complain("cannot start the node on %s: %s%s%s; %s, and try again", directory->path,
+                 gossip_strerror(error), *explanation ? ": " : "", explanation,
+                 *explanation ? "look at the disk"
+                              : "the store is in order: see what refuses getrandom()");
         break;
     }
     return exit_for(error);

@@ -50,8 +50,7 @@ static enum exit_code make_keys(struct command_line *line, const char *name,
         return line->code;
     }
     if (error < 0)
-        complain("init: cannot make a key: %s; free some memory, or raise `ulimit -l`",
-                 gossip_strerror(error));
+        complain_of_making_key("init", error);
     return exit_for(error);
 }
 

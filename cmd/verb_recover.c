@@ -137,8 +137,7 @@ static enum exit_code make_key(struct command_line *line, const struct recover_o
         return line->code;
     }
     if (error < 0)
-        complain("recover: cannot make a key: %s; free some memory, or raise `ulimit -l`",
-                 gossip_strerror(error));
+        complain_of_making_key("recover", error);
     return exit_for(error);
 }
 
