@@ -12,6 +12,7 @@
 #include <string.h>
 #include <cmocka.h>
 
+#include "gossip/archive.h"
 #include "gossip/bytes.h"
 #include "gossip/datagram.h"
 #include "gossip/digest.h"
@@ -556,6 +557,100 @@ static void test_proofs(void **state)
         assert_true(proof_half_verify(crypto, cluster.key, &read, hash));
         check(vectors, numbered(author, seq, "hash"), hash, sizeof(hash));
     }
+    vectors_close(vectors);
+}
+
+/* Golden bytes, read from the beginning to the end. */
+struct golden_bytes {
+    const uint8_t *data;
+    size_t size;
+    size_t offset;
+};
+
+static int read_golden(void *context, void *buffer, size_t size)
+{
+    struct golden_bytes *golden = context;
+    size_t left = golden->size - golden->offset;
+
+    size = size < left ? size : left;
+    memcpy(buffer, golden->data + golden->offset, size);
+    golden->offset += size;
+    return (int)size;
+}
+
+/* What comes next is what stands there. */
+static void check_written(const struct archive_writer *writer, struct golden_bytes *golden)
+{
+    assert_true(writer->size <= golden->size - golden->offset);
+    assert_memory_equal(writer->bytes, golden->data + golden->offset, writer->size);
+    golden->offset += writer->size;
+}
+
+static int write_block(struct archive_writer *writer, const struct archive_block *block)
+{
+    switch (block->kind) {
+    case ARCHIVE_RECORD:
+        return archive_write_record(writer, block->record.data, block->record.size);
+    case ARCHIVE_RUN:
+        return archive_write_run(writer, &block->run);
+    case ARCHIVE_AUTHOR:
+        return archive_write_author(writer, block->run.key, block->run.epoch);
+    case ARCHIVE_END:
+        break;
+    }
+    return archive_write_end(writer);
+}
+
+static void test_archives(void **state)
+{
+    struct vectors *vectors = vectors_open("archive");
+    const char *const names[] = {"whole", "blocks"};
+    struct gossip_archive told = {0};
+    struct golden_bytes golden = {0};
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(names); i++) {
+        struct golden_bytes again = {0};
+        struct archive_writer writer = {0};
+        struct archive_reader reader;
+        struct archive_block block;
+        int result;
+
+        golden.data = again.data = vectors_get(vectors, names[i], &golden.size);
+        golden.offset = 0;
+        again.size = golden.size;
+        assert_int_equal(archive_open(&reader, crypto, read_golden, &golden, &told), GOSSIP_OK);
+        check(vectors, "cluster.key", told.cluster, sizeof(told.cluster));
+        assert_int_equal(archive_write_header(&writer, crypto, told.cluster), GOSSIP_OK);
+        check_written(&writer, &again);
+        while ((result = archive_next(&reader, &block)) == 1) {
+            assert_int_equal(write_block(&writer, &block), GOSSIP_OK);
+            check_written(&writer, &again);
+            if (block.kind == ARCHIVE_RECORD)
+                check(vectors, "record", block.record.data, block.record.size);
+            if (block.kind != ARCHIVE_RUN)
+                continue;
+            check(vectors, "carol1.key", block.run.key, GOSSIP_KEY_SIZE);
+            check(vectors, "carol1.epoch", block.run.epoch, GOSSIP_EPOCH_SIZE);
+            assert_true(block.run.first == 1);
+            if (block.run.last == 3)
+                check(vectors, "stream", block.run.stream.data, block.run.stream.size);
+            assert_true((block.run.seal != NULL) == (block.run.last == 3));
+            if (block.run.seal != NULL)
+                check(vectors, "seal", block.run.seal, GOSSIP_SIGNATURE_SIZE);
+            if (block.run.link != NULL)
+                check(vectors, "link", block.run.link, WIRE_LINK_SIZE);
+        }
+        assert_int_equal(result, 0);
+        archive_close(&reader);
+        assert_int_equal(archive_write_end(&writer), GOSSIP_OK);
+        check_written(&writer, &again);
+        assert_int_equal(again.offset, again.size);
+        archive_writer_clear(&writer);
+    }
+    golden.data = vectors_get(vectors, "whole", &golden.size);
+    golden.offset = 0;
+    assert_int_equal(gossip_archive_check(read_golden, &golden, &told), GOSSIP_OK);
     vectors_close(vectors);
 }
 
@@ -1374,21 +1469,14 @@ static void test_refused(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_crypto),
-        cmocka_unit_test(test_identity),
-        cmocka_unit_test(test_events),
-        cmocka_unit_test(test_runs),
-        cmocka_unit_test(test_parts),
-        cmocka_unit_test(test_certificates),
-        cmocka_unit_test(test_evictions),
-        cmocka_unit_test(test_proofs),
-        cmocka_unit_test(test_greetings),
-        cmocka_unit_test(test_boxes),
-        cmocka_unit_test(test_addresses),
-        cmocka_unit_test(test_digests),
-        cmocka_unit_test(test_node_takes_datagrams),
-        cmocka_unit_test(test_node_takes_runs),
-        cmocka_unit_test(test_refused),
+        cmocka_unit_test(test_crypto),          cmocka_unit_test(test_identity),
+        cmocka_unit_test(test_events),          cmocka_unit_test(test_runs),
+        cmocka_unit_test(test_parts),           cmocka_unit_test(test_certificates),
+        cmocka_unit_test(test_evictions),       cmocka_unit_test(test_proofs),
+        cmocka_unit_test(test_archives),        cmocka_unit_test(test_greetings),
+        cmocka_unit_test(test_boxes),           cmocka_unit_test(test_addresses),
+        cmocka_unit_test(test_digests),         cmocka_unit_test(test_node_takes_datagrams),
+        cmocka_unit_test(test_node_takes_runs), cmocka_unit_test(test_refused),
     };
 
     return cmocka_run_group_tests(tests, start, NULL);

@@ -1259,7 +1259,67 @@ none.
     return file
 
 
+RECORD_BLOCK, RUN_BLOCK, AUTHOR_BLOCK, END_BLOCK = 1, 2, 3, 4
+
+
+def archive(blocks):
+    """blocks: (kind, payload)."""
+    data = b"gsparch1" + CLUSTER
+    check = h256(domain("gossip/archive/1"), bytes(32), data)
+    for kind, payload in blocks:
+        head = bytes([kind]) + u32(len(payload))
+        check = h256(domain("gossip/archive/1"), check, head, payload)
+        data += head + payload + check
+    return data
+
+
+def run_block(author, first, last, voucher):
+    return RUN_BLOCK, (
+        author.node.key
+        + author.epoch
+        + u64(first)
+        + u64(last)
+        + author.event(first).previous
+        + voucher
+        + author.stream(first, last)
+    )
+
+
+def archive_file():
+    file = File(
+        """
+Archives. whole: carol's certificate and her three events. blocks: all kinds of blocks, as such: a run
+with a seal, one up to a cut with nothing, one with the link of event 2, and an author without events.
+"""
+    )
+    put_cluster(file)
+    put_author(file, "carol1")
+    file.put("record", CAROL.certificate.record)
+    file.put("stream", CAROL1.stream(1, 3))
+    file.put("seal", CAROL1.event(3).seal)
+    file.put("link", link_of(CAROL1.event(2)))
+    record = (RECORD_BLOCK, CAROL.certificate.record)
+    sealed = run_block(CAROL1, 1, 3, b"\1" + CAROL1.event(3).seal)
+    file.note("Archives.")
+    file.put("whole", archive([record, sealed, (END_BLOCK, u64(3))]))
+    file.put(
+        "blocks",
+        archive(
+            [
+                record,
+                sealed,
+                run_block(CAROL1, 1, 1, b"\2"),
+                run_block(CAROL1, 1, 1, b"\3" + link_of(CAROL1.event(2))),
+                (AUTHOR_BLOCK, CAROL.key + bytes([0xC2]) * 8),
+                (END_BLOCK, u64(5)),
+            ]
+        ),
+    )
+    return file
+
+
 FILES = {
+    "archive": archive_file,
     "box": box_file,
     "certificate": certificate_file,
     "crypto": crypto_file,
