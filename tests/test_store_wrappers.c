@@ -180,7 +180,8 @@ static struct scripted_store *scripted(const int *answers, size_t count)
 
     assert_non_null(store);
     store->base.ops = &scripted_ops;
-    memcpy(store->answers, answers, count * sizeof(answers[0]));
+    if (count > 0)
+        memcpy(store->answers, answers, count * sizeof(answers[0]));
     store->is_closed = &closed;
     closed = false;
     return store;
