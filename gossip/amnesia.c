@@ -33,9 +33,9 @@ static bool knows_epoch(const struct gossip_node *node, const uint8_t *epoch)
     return false;
 }
 
-/* The side file is written before an own event past its mark is, and after an epoch is opened: it
- * may know less than the store, by a crash in between, and never more, unless the store has lost
- * what it had promised to keep. */
+/* The side file is written before what it promises: own events up to its mark, and an epoch that is
+ * being opened. It knows more than the store where the store has lost what it had promised to keep;
+ * or where a crash came in between, and then an epoch is due anyway. */
 static bool side_contradicts(const struct gossip_node *node, const struct gossip_side *side)
 {
     uint64_t have = own(node)->stored.have;
@@ -159,6 +159,7 @@ int amnesia_start(struct gossip_node *node, const struct gossip_node_config *con
                             (struct gossip_dot){node->self, own(node)->stored.have}, evidence);
     amnesia->evidence = evidence;
     amnesia->has_written = config->has_written;
+    amnesia->is_minted = is_new;
     amnesia->is_unanswered = !config->is_offline && !config->has_waited && !is_new;
     amnesia->alone_after_ms = config->alone_after_ms;
     amnesia->end_ms = node->now_ms + amnesia->alone_after_ms;
@@ -354,7 +355,7 @@ enum gossip_verdict amnesia_receive_boot(struct gossip_node *node, uint32_t peer
     /* The next start counts on from there, so that it is no evidence a second time. */
     node->amnesia.known_boot = greeting.message.boot_count;
     *ret_error = save_number(node, "boot", greeting.message.boot_count);
-    if (*ret_error >= 0)
+    if (*ret_error >= 0 && !node->amnesia.is_minted)
         *ret_error = amnesia_found(node, GOSSIP_EVIDENCE_BOOT);
     return GOSSIP_DATAGRAM_ACCEPTED;
 }

@@ -21,6 +21,7 @@ struct amnesia {
 
     bool is_over;            /* The wait is: own events may be written. */
     bool has_written;        /* An own event in this boot. */
+    bool is_minted;          /* Its epoch is of this boot: no earlier one can have written in it. */
     bool is_unanswered;      /* Nobody has told yet what is known of us, and somebody may. */
     bool is_clone;           /* Found out in this boot: the node must stop. */
     bool was_restored;       /* Something was renewed that has to be saved. */

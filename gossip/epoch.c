@@ -45,6 +45,7 @@ int epoch_open(struct gossip_node *node)
     if (error < 0)
         return error;
     node->authors.items[author.number]->dirty = true;
+    node->amnesia.is_minted = true;
     node->self = author.number;
     gossip_vclock_clear(&node->told);
     error = publish_opening(node, before);

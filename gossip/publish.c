@@ -139,7 +139,7 @@ int publish_fields(struct gossip_node *node, const struct publication_fields *fi
     size_t done = 0;
     int error = epoch_is_due(node) ? epoch_open(node) : GOSSIP_OK;
 
-    if (error >= 0 && MUSEUM(REUSE_COUNTER) && node->stats.published == 0)
+    if (MUSEUM(REUSE_COUNTER) && error >= 0 && node->stats.published == 0)
         error = museum_take_back(node);
     if (error >= 0)
         error = find_growth(node, &growth);

@@ -107,11 +107,12 @@ static int copy_options(struct gossip *gossip, const struct gossip_options *opti
 }
 
 /*
- * The side file, which a store that was set back does not take along: no own event past its mark is
- * saved before it says so, and no event of a new epoch is shown before it names that. Where a crash
- * comes in between it is behind the store, never ahead, but for the lease.
+ * The side file, which a store that was set back does not take along: no own event past its mark,
+ * and none of another epoch, is saved before it says so. Where a crash comes in between, it is
+ * ahead of the store: by the lease, or by an epoch which nobody has seen; then the next start opens
+ * another, which is due as that one was.
  */
-static int write_side(struct gossip *gossip, bool is_saved)
+static int write_side(struct gossip *gossip)
 {
     struct gossip_store *store = gossip->options.store;
     struct gossip_side side = {.boot = gossip_node_boot(gossip->node)};
@@ -123,9 +124,6 @@ static int write_side(struct gossip *gossip, bool is_saved)
         return GOSSIP_OK;
     gossip_node_own(gossip->node, side.epoch, &have);
     same_epoch = gossip->has_side && memcmp(side.epoch, gossip->side.epoch, GOSSIP_EPOCH_SIZE) == 0;
-    /* A new epoch is no store's before it is saved. */
-    if (!same_epoch && !is_saved)
-        return GOSSIP_OK;
     if (same_epoch && have <= gossip->side.mark)
         return GOSSIP_OK;
     side.mark = have + GOSSIP_LEASE < GOSSIP_COUNTER_MAX ? have + GOSSIP_LEASE : GOSSIP_COUNTER_MAX;
@@ -158,7 +156,7 @@ int gossip_create(const struct gossip_options *options, struct gossip **ret_goss
                                                  effects.record_count);
     /* Whoever only looks leaves things as they are. */
     if (error >= 0 && (gossip->options.transport != NULL || effects.record_count > 0))
-        error = write_side(gossip, true);
+        error = write_side(gossip);
     for (size_t i = 0; error >= 0 && i < effects.notice_count; i++)
         notice_push(gossip, &effects.notices[i]);
 
@@ -494,7 +492,7 @@ static int run_batch(struct gossip *gossip, bool *ret_more)
         return error;
     if (MUSEUM(SEND_EARLY))
         show(gossip, &effects);
-    error = write_side(gossip, false);
+    error = effects.record_count > 0 ? write_side(gossip) : GOSSIP_OK;
     if (error == GOSSIP_ERR_FULL) {
         *ret_more = false;
         return run_out_of_room(gossip, &effects);
@@ -511,10 +509,6 @@ static int run_batch(struct gossip *gossip, bool *ret_more)
         }
         if (error < 0 && !MUSEUM(GO_ON))
             return error;
-        /* That is committed: whether it may be shown is no longer a matter of trying again. */
-        error = write_side(gossip, true);
-        if (error < 0)
-            return error == GOSSIP_ERR_FULL || error == GOSSIP_ERR_NOMEM ? GOSSIP_ERR_IO : error;
     }
     gossip->has_waited = gossip_node_may_publish(gossip->node);
     gossip->has_written = gossip_node_has_written(gossip->node);

@@ -492,6 +492,76 @@ static void boot_is_heard_of_late(struct story *story)
     story_end(story);
 }
 
+/* The same node meets one who has heard it under a later boot when it has opened its epoch: what
+ * was written before that is no matter any more. */
+static void boot_is_heard_of_after_the_epoch(struct story *story)
+{
+    struct world *world = story_begin(story, 2);
+
+    story_tells(world, 0, "old");
+    story_meet(world);
+    world_stop(world, 0);
+    world_backup(world, 0);
+    for (unsigned i = 0; i < 3; i++) {
+        world_start(world, 0);
+        story_meet(world);
+        world_stop(world, 0);
+    }
+    world_split(world, 1);
+    assert_true(world_copy_back(world, 0));
+    world_start(world, 0);
+    story_tells(world, 0, "alone");
+    assert_int_equal(epochs(world, 0), 2);
+    story_meet(world);
+    world_run(world, STORY_MINUTE_MS);
+    assert_int_equal(start_of(world, 0).evidence, 0);
+    assert_int_equal(story_tells(world, 0, "next"), 3);
+    assert_int_equal(epochs(world, 0), 2);
+    story_end(story);
+}
+
+static int refuse_side(struct gossip_store *store, const struct gossip_side *side)
+{
+    (void)store;
+    (void)side;
+    return GOSSIP_ERR_FULL;
+}
+
+/* D7: a node that has to open an epoch has room for its events, and none for the side file that
+ * names it. Nothing is written, it runs on, and does so when there is room. */
+static void no_room_for_the_side_file(struct story *story)
+{
+    static struct gossip_store_ops ops;
+    struct world *world = story_begin(story, 2);
+    const struct gossip_store_ops *before;
+    struct gossip_store *store;
+
+    story_tells(world, 0, "old");
+    story_meet(world);
+    world_stop(world, 0);
+    world_backup(world, 0);
+    assert_true(world_copy_back(world, 0));
+    world_start(world, 0);
+    story_meet(world);
+    store = &world->nodes[0].watched.base;
+    before = store->ops;
+    ops = *before;
+    ops.write_side = refuse_side;
+    store->ops = &ops;
+    assert_int_equal(world_tell(world, 0, "refused"), 0);
+    assert_int_equal(world_state(world, 0), WORLD_UP);
+    assert_true(story_stats(world, 0).read_only);
+    assert_int_equal(epochs(world, 0), 1);
+    store->ops = before;
+    while (story_stats(world, 0).read_only && world_is_sound(world))
+        world_run(world, 100);
+    assert_int_equal(story_tells(world, 0, "next"), 2);
+    assert_int_equal(epochs(world, 0), 2);
+    story_meet(world);
+    assert_string_equal(story_log(world, 1), "old  next");
+    story_end(story);
+}
+
 /* D13: nobody is there to ask. What nobody has seen is gone; it goes on under a new epoch all the
  * same, as soon as it has waited. */
 static void restored_alone(struct story *story)
@@ -938,6 +1008,8 @@ STORY_OF_DISKS(restored_many_events_old)
 STORY_OF_DISKS(boots_are_heard_of)
 STORY_OF_DISKS(boots_are_heard_of_without_room)
 STORY_OF_DISKS(boot_is_heard_of_late)
+STORY_OF_DISKS(boot_is_heard_of_after_the_epoch)
+STORY_OF_DISKS(no_room_for_the_side_file)
 STORY_OF_DISKS(restored_alone)
 STORY_OF_DISKS(restored_and_peers_come_later)
 STORY(riak_679)
@@ -970,6 +1042,8 @@ int main(int argc, char **argv)
         STORY_TEST(boots_are_heard_of),
         STORY_TEST(boots_are_heard_of_without_room),
         STORY_TEST(boot_is_heard_of_late),
+        STORY_TEST(boot_is_heard_of_after_the_epoch),
+        STORY_TEST(no_room_for_the_side_file),
         STORY_TEST(restored_alone),
         STORY_TEST(restored_and_peers_come_later),
         STORY_TEST(riak_679),
