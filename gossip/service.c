@@ -112,7 +112,7 @@ static int copy_options(struct gossip *gossip, const struct gossip_options *opti
  * ahead of the store: by the lease, or by an epoch which nobody has seen; then the next start opens
  * another, which is due as that one was.
  */
-static int write_side(struct gossip *gossip)
+static int write_side(struct gossip *gossip, bool is_saved)
 {
     struct gossip_store *store = gossip->options.store;
     struct gossip_side side = {.boot = gossip_node_boot(gossip->node)};
@@ -123,6 +123,10 @@ static int write_side(struct gossip *gossip)
     if ((store->ops->abilities & GOSSIP_STORE_SIDE) == 0)
         return GOSSIP_OK;
     gossip_node_own(gossip->node, side.epoch, &have);
+    /* Without a network the boot is counted by the first batch, and not named before it is saved.
+     */
+    if (!gossip->has_side && !is_saved)
+        return GOSSIP_OK;
     same_epoch = gossip->has_side && memcmp(side.epoch, gossip->side.epoch, GOSSIP_EPOCH_SIZE) == 0;
     if (same_epoch && have <= gossip->side.mark)
         return GOSSIP_OK;
@@ -156,7 +160,7 @@ int gossip_create(const struct gossip_options *options, struct gossip **ret_goss
                                                  effects.record_count);
     /* Whoever only looks leaves things as they are. */
     if (error >= 0 && (gossip->options.transport != NULL || effects.record_count > 0))
-        error = write_side(gossip);
+        error = write_side(gossip, true);
     for (size_t i = 0; error >= 0 && i < effects.notice_count; i++)
         notice_push(gossip, &effects.notices[i]);
 
@@ -492,7 +496,7 @@ static int run_batch(struct gossip *gossip, bool *ret_more)
         return error;
     if (MUSEUM(SEND_EARLY))
         show(gossip, &effects);
-    error = effects.record_count > 0 ? write_side(gossip) : GOSSIP_OK;
+    error = effects.record_count > 0 ? write_side(gossip, false) : GOSSIP_OK;
     if (error == GOSSIP_ERR_FULL) {
         *ret_more = false;
         return run_out_of_room(gossip, &effects);
@@ -509,6 +513,10 @@ static int run_batch(struct gossip *gossip, bool *ret_more)
         }
         if (error < 0 && !MUSEUM(GO_ON))
             return error;
+        /* That is committed: whether it may be shown is no longer a matter of trying again. */
+        error = write_side(gossip, true);
+        if (error < 0)
+            return error == GOSSIP_ERR_FULL || error == GOSSIP_ERR_NOMEM ? GOSSIP_ERR_IO : error;
     }
     gossip->has_waited = gossip_node_may_publish(gossip->node);
     gossip->has_written = gossip_node_has_written(gossip->node);
