@@ -110,9 +110,12 @@ bool world_flip(struct world *world, unsigned number, uint64_t lot, unsigned bit
     if (size == 0)
         return false;
     digest = digest_of(node->disk);
-    for (unsigned i = 0; i < bits; i++)
-        virtual_disk_flip(node->disk, name, splitmix_below(&lots, size),
-                          (unsigned)splitmix_below(&lots, 8));
+    for (unsigned i = 0; i < bits; i++) {
+        uint64_t offset = splitmix_below(&lots, size);
+        unsigned bit = (unsigned)splitmix_below(&lots, 8);
+
+        virtual_disk_flip(node->disk, name, offset, bit);
+    }
     if (!node->is_flipped)
         node->digest = digest;
     node->is_flipped = true;
