@@ -13,6 +13,7 @@ enum {
      * nothing can be told apart from others only at the end of a run. */
     PULL_PATIENCES = 20,
     REPAIR_MS = 1000,
+    REPAIR_MAX_MS = 16000,
     /* How long a gap may stay before we ask: datagrams overtake one another, and what is missing is
      * often on its way. */
     GAP_PATIENCE_MS = 40,
@@ -327,6 +328,19 @@ void pull_plan_repair(struct gossip_node *node)
         node->repair_ms = node->now_ms + GAP_PATIENCE_MS;
 }
 
+/* What waits may wait for an event that nobody has any more: its author has lost it. So it is asked
+ * for less and less often, as long as nothing is delivered. */
+static uint64_t repair_delay(struct gossip_node *node)
+{
+    uint64_t delay_ms = node->repair_delay_ms * 2;
+
+    if (node->repair_delay_ms == 0 || node->stats.delivered != node->repair_delivered)
+        delay_ms = REPAIR_MS;
+    node->repair_delivered = node->stats.delivered;
+    node->repair_delay_ms = delay_ms < REPAIR_MAX_MS ? delay_ms : REPAIR_MAX_MS;
+    return node->repair_delay_ms;
+}
+
 static int repair(struct gossip_node *node)
 {
     bool is_waiting = false;
@@ -350,7 +364,7 @@ static int repair(struct gossip_node *node)
     /* Who should have it may not; then any other peer is as good, by way of digests. */
     node->repair_ms = UINT64_MAX;
     if (is_waiting) {
-        node->repair_ms = node->now_ms + REPAIR_MS;
+        node->repair_ms = node->now_ms + repair_delay(node);
         node_wake(node);
     } else if (node->runs.count > 0) {
         pull_plan_repair(node);

@@ -64,7 +64,9 @@ struct gossip_node {
     struct contexts contexts;
     struct held held;
     struct runs runs;
-    uint64_t repair_ms; /* When to ask for what held-back events and early runs wait for. */
+    uint64_t repair_ms;        /* When to ask for what held-back events and early runs wait for. */
+    uint64_t repair_delay_ms;  /* How long after the last time; 0 before the first. */
+    uint64_t repair_delivered; /* What had been delivered by then. */
 
     struct amnesia amnesia;
     struct reissue reissue;
