@@ -321,7 +321,11 @@ int sqlite_database_check(struct sqlite_database *database, gossip_sqlite_report
     bool sound = true;
     int code;
 
-    code = sqlite3_prepare_v2(database->db, "PRAGMA integrity_check", -1, &statement, NULL);
+    code = sqlite3_prepare_v2(database->db,
+                              "SELECT * FROM pragma_integrity_check UNION ALL "
+                              "SELECT 'context of an event that is not there: ' || delivery "
+                              "FROM contexts WHERE delivery NOT IN (SELECT delivery FROM events)",
+                              -1, &statement, NULL);
     while (code == SQLITE_OK || code == SQLITE_ROW) {
         const char *line;
 

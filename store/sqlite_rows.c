@@ -68,7 +68,8 @@ static const char *const statement_texts[STATEMENTS] = {
     [EVENT_BY_DELIVERY] = SELECT_EVENTS "WHERE delivery = ?1",
     [EVENT_BY_DOT] = SELECT_EVENTS "WHERE author = ?1 AND seq = ?2",
     [HAS_EVENT] = "SELECT 1 FROM events WHERE author = ?1 AND seq = ?2",
-    [LAST_DELIVERY] = "SELECT max(delivery) FROM events",
+    [LAST_DELIVERY] = "SELECT (SELECT max(delivery) FROM events), "
+                      "(SELECT max(delivery) FROM contexts)",
     [LOAD_META] = "SELECT name, value FROM meta ORDER BY name",
     [LOAD_AUTHORS] = "SELECT number, id, key, epoch, have, floor, cut, head_hash, mentions, "
                      "mentions_hash, unsealed_size FROM authors ORDER BY number",
@@ -233,13 +234,18 @@ static const struct {
     [GOSSIP_RECORD_PEER] = {read_peer, "peers"},
 };
 
-static int damaged_row(struct sqlite_rows *rows, const char *table)
+static int damaged(struct sqlite_rows *rows, const char *table, const char *how)
 {
-    explanation_set(&rows->database->explanation,
-                    "%s: a row of table %s is not of the form it must have; %s",
-                    rows->database->path, table, sqlite_advice(PHASE_READING, GOSSIP_ERR_DAMAGED));
+    explanation_set(&rows->database->explanation, "%s: a row of table %s %s; %s",
+                    rows->database->path, table, how,
+                    sqlite_advice(PHASE_READING, GOSSIP_ERR_DAMAGED));
     rows->database->failure = GOSSIP_ERR_DAMAGED;
     return GOSSIP_ERR_DAMAGED;
+}
+
+static int damaged_row(struct sqlite_rows *rows, const char *table)
+{
+    return damaged(rows, table, "is not of the form it must have");
 }
 
 /* Reads the record of the row at which statement stands. */
@@ -667,6 +673,7 @@ static int read_last_delivery(struct sqlite_rows *rows)
 {
     sqlite3_stmt *statement = rows->statements[LAST_DELIVERY];
     int code = sqlite3_step(statement);
+    uint64_t last_context = 0;
     int error = GOSSIP_OK;
 
     rows->last_delivery = 0;
@@ -675,6 +682,10 @@ static int read_last_delivery(struct sqlite_rows *rows)
     else if (sqlite3_column_type(statement, 0) != SQLITE_NULL &&
              !column_counter(statement, 0, &rows->last_delivery))
         error = damaged_row(rows, "events");
+    /* The context of an event that is gone would become that of the next one. */
+    else if (sqlite3_column_type(statement, 1) != SQLITE_NULL &&
+             (!column_counter(statement, 1, &last_context) || last_context > rows->last_delivery))
+        error = damaged(rows, "contexts", "is of an event that is not there");
     finish(statement);
     return error;
 }

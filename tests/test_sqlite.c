@@ -1595,6 +1595,40 @@ static void test_damaged_rows(void **state)
     }
 }
 
+static void count_line(void *context, const char *line)
+{
+    unsigned *count = context;
+
+    if (strstr(line, "context of an event that is not there: ") != NULL)
+        ++*count;
+}
+
+/* A log that ends early over a database into which half of it was copied: the context of an event
+ * that is gone is never taken for that of the next one. */
+static void test_contexts_without_events(void **state)
+{
+    struct place *place = *state;
+    struct gossip_store *store = open_store(place, GOSSIP_SQLITE_CREATE);
+    unsigned lines = 0;
+
+    assert_int_equal(save_event(store, 1), GOSSIP_OK);
+    assert_int_equal(save_event(store, 2), GOSSIP_OK);
+    close_store(store);
+    run_sql(place->path, "INSERT INTO contexts VALUES (0, x'')");
+    store = open_store(place, GOSSIP_SQLITE_OPEN);
+    assert_int_equal(gossip_sqlite_check(store, count_line, &lines), GOSSIP_ERR_DAMAGED);
+    assert_int_equal(lines, 1);
+    close_store(store);
+    run_sql(place->path, "UPDATE contexts SET delivery = 3");
+    assert_int_equal(try_open(place, GOSSIP_SQLITE_OPEN, &store), GOSSIP_ERR_DAMAGED);
+    assert_non_null(strstr(place->explanation, "a row of table contexts is of an event that is "
+                                               "not there"));
+    run_sql(place->path, "UPDATE contexts SET delivery = 2");
+    store = open_store(place, GOSSIP_SQLITE_OPEN);
+    assert_int_equal(gossip_sqlite_check(store, count_line, &lines), GOSSIP_OK);
+    close_store(store);
+}
+
 /* Whatever byte of the file is wrong, nothing crashes, and what is found wrong is called that. */
 static void test_wrong_bytes(void **state)
 {
@@ -1670,6 +1704,7 @@ int main(int count, char **arguments)
         TEST(test_file_limit),
         TEST(test_death_at_any_change),
         TEST(test_damaged_rows),
+        TEST(test_contexts_without_events),
         TEST(test_wrong_bytes),
     };
 
