@@ -122,6 +122,18 @@ int amnesia_renew(struct gossip_node *node, unsigned evidence)
     return error;
 }
 
+int amnesia_answered(struct gossip_node *node)
+{
+    struct amnesia *amnesia = &node->amnesia;
+    int error = amnesia_renew(node, 0);
+
+    if (error < 0)
+        return error;
+    amnesia->is_minted = true;
+    amnesia->known_boot += AMNESIA_BOOTS_FORGOTTEN;
+    return save_number(node, "boot", amnesia->known_boot);
+}
+
 /* Whether there is anybody who could know more of us than we do. */
 static bool has_met_anybody(const struct gossip_node *node)
 {

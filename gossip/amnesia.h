@@ -9,7 +9,13 @@
 #include "gossip/gossip.h"
 #include "gossip/wire.h"
 
-enum { AMNESIA_ASKED_MAX = 3 };
+enum {
+    AMNESIA_ASKED_MAX = 3,
+    /* So many boots a node may have forgotten, one a second for twelve days: where it opens an
+     * epoch its count leaps over them, so that what a peer tells of one later is no evidence again.
+     */
+    AMNESIA_BOOTS_FORGOTTEN = 1 << 20,
+};
 
 struct amnesia {
     /* As the store has it. */
@@ -50,6 +56,10 @@ bool amnesia_may_write(const struct gossip_node *node);
 
 /* Something tells that the store was set back. bit is of enum gossip_evidence. NOMEM. */
 int amnesia_found(struct gossip_node *node, unsigned bit);
+
+/* An epoch is opened, which answers all evidence, also what is still to come: the next start finds
+ * none, and counts on from past all boots that can have been forgotten. NOMEM. */
+int amnesia_answered(struct gossip_node *node);
 
 /* Saves what the next start is to find: how the file is known, and what evidence there is. */
 int amnesia_renew(struct gossip_node *node, unsigned evidence);

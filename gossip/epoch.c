@@ -41,11 +41,10 @@ int epoch_open(struct gossip_node *node)
     if (error >= 0)
         error = save_epoch(node, author.epoch);
     if (error >= 0)
-        error = amnesia_renew(node, 0);
+        error = amnesia_answered(node);
     if (error < 0)
         return error;
     node->authors.items[author.number]->dirty = true;
-    node->amnesia.is_minted = true;
     node->self = author.number;
     gossip_vclock_clear(&node->told);
     error = publish_opening(node, before);

@@ -1410,6 +1410,28 @@ static void test_excused_cause(void **state)
     town_destroy(town);
 }
 
+/* Nor is an event that its author wrote after what it had cut itself kept back by that where the
+ * cut is not known yet. */
+static void test_cause_that_its_writer_had_cut(void **state)
+{
+    struct town *town = town_create();
+    struct checker_stats stats;
+
+    (void)state;
+    deliver(town, 1, 0, 2);
+    set_n1_back(town, CHECKER_SET_BACK_UNSEEN);
+    publish(town, 0, "two, another way");
+    deliver(town, 2, 0, 1);
+    cut(town, 0, 0, 2);
+    town->have[0][0] = 1;
+    open_second_epoch(town);
+    deliver(town, 2, SECOND_EPOCH, 1);
+    require_sound(town);
+    checker_stats(town->checker, &stats);
+    assert_int_equal(stats.excused, 1);
+    town_destroy(town);
+}
+
 /* A copy knows what it is, and writes under an epoch of its own. */
 static void test_set_back_seen(void **state)
 {
@@ -1756,6 +1778,7 @@ int main(void)
         cmocka_unit_test(test_running_node),
         cmocka_unit_test(test_fork),
         cmocka_unit_test(test_excused_cause),
+        cmocka_unit_test(test_cause_that_its_writer_had_cut),
         cmocka_unit_test(test_set_back_seen),
         cmocka_unit_test(test_evidence_told_late),
         cmocka_unit_test(test_forks_and_epochs),

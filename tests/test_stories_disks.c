@@ -17,6 +17,7 @@
 
 #include "cmd/lab/standin.h"
 #include "cmd/lab/world_state.h"
+#include "gossip/amnesia.h"
 #include "gossip/datagram.h"
 
 enum { RESTARTS = 2000 };
@@ -412,7 +413,7 @@ static void boots_are_heard_of(struct story *story)
     story_meet(world);
     world_stop(world, 0);
     world_start(world, 0);
-    assert_int_equal(story_stats(world, 0).boot, boots + 1);
+    assert_int_equal(story_stats(world, 0).boot, boots + AMNESIA_BOOTS_FORGOTTEN + 1);
     story_meet(world);
     assert_int_equal(start_of(world, 0).evidence, 0);
     assert_int_equal(story_tells(world, 0, "on"), 3);
@@ -456,7 +457,7 @@ static void boots_are_heard_of_without_room(struct story *story)
     assert_int_equal(epochs(world, 0), 2);
     world_stop(world, 0);
     world_start(world, 0);
-    assert_int_equal(story_stats(world, 0).boot, boots + 1);
+    assert_int_equal(story_stats(world, 0).boot, boots + AMNESIA_BOOTS_FORGOTTEN + 1);
     story_meet(world);
     story_end(story);
 }
@@ -512,6 +513,35 @@ static void boot_is_heard_of_after_the_epoch(struct story *story)
     world_start(world, 0);
     story_tells(world, 0, "alone");
     assert_int_equal(epochs(world, 0), 2);
+    story_meet(world);
+    world_run(world, STORY_MINUTE_MS);
+    assert_int_equal(start_of(world, 0).evidence, 0);
+    assert_int_equal(story_tells(world, 0, "next"), 3);
+    assert_int_equal(epochs(world, 0), 2);
+    story_end(story);
+}
+
+/* Nor in a later boot: it counts on from past all boots that it can have forgotten. */
+static void boot_is_heard_of_after_a_restart(struct story *story)
+{
+    struct world *world = story_begin(story, 2);
+
+    story_tells(world, 0, "old");
+    story_meet(world);
+    world_stop(world, 0);
+    world_backup(world, 0);
+    for (unsigned i = 0; i < 3; i++) {
+        world_start(world, 0);
+        story_meet(world);
+        world_stop(world, 0);
+    }
+    world_split(world, 1);
+    assert_true(world_copy_back(world, 0));
+    world_start(world, 0);
+    story_tells(world, 0, "alone");
+    assert_int_equal(epochs(world, 0), 2);
+    world_stop(world, 0);
+    world_start(world, 0);
     story_meet(world);
     world_run(world, STORY_MINUTE_MS);
     assert_int_equal(start_of(world, 0).evidence, 0);
@@ -1009,6 +1039,7 @@ STORY_OF_DISKS(boots_are_heard_of)
 STORY_OF_DISKS(boots_are_heard_of_without_room)
 STORY_OF_DISKS(boot_is_heard_of_late)
 STORY_OF_DISKS(boot_is_heard_of_after_the_epoch)
+STORY_OF_DISKS(boot_is_heard_of_after_a_restart)
 STORY_OF_DISKS(no_room_for_the_side_file)
 STORY_OF_DISKS(restored_alone)
 STORY_OF_DISKS(restored_and_peers_come_later)
@@ -1043,6 +1074,7 @@ int main(int argc, char **argv)
         STORY_TEST(boots_are_heard_of_without_room),
         STORY_TEST(boot_is_heard_of_late),
         STORY_TEST(boot_is_heard_of_after_the_epoch),
+        STORY_TEST(boot_is_heard_of_after_a_restart),
         STORY_TEST(no_room_for_the_side_file),
         STORY_TEST(restored_alone),
         STORY_TEST(restored_and_peers_come_later),

@@ -14,6 +14,7 @@
 
 #include "cmd/lab/checker_state.h"
 #include "cmd/lab/room.h"
+#include "gossip/amnesia.h"
 #include "gossip/frame.h"
 #include "gossip/hlc.h"
 
@@ -313,14 +314,31 @@ static uint32_t make_author(struct checker *checker, unsigned number,
     return author;
 }
 
+/* The most that any process of its key has counted. */
+static uint64_t most_boots(const struct checker *checker, const struct node_record *node)
+{
+    uint64_t most = 0;
+
+    for (unsigned i = 0; i < checker->node_max; i++) {
+        const struct node_record *other = &checker->nodes[i];
+
+        if (other->identity != NULL && other->boot_most > most &&
+            memcmp(other->identity->key, node->identity->key, GOSSIP_KEY_SIZE) == 0)
+            most = other->boot_most;
+    }
+    return most;
+}
+
 /* The node writes as author from now on. Only what was done to its disk is a reason to do so anew:
- * an ordinary restart is none. */
+ * an ordinary restart is none. Of a boot that it has forgotten somebody may tell it at any time. */
 static void open_epoch(struct checker *checker, unsigned number, uint32_t author)
 {
     struct node_record *node = &checker->nodes[number];
 
     checker->stats.checks++;
     if (node->own != HISTORY_NONE) {
+        if (node->has_forgotten_boots && node->epochs >= node->reasons)
+            node->reasons++;
         if (node->epochs >= node->reasons) {
             checker_report(checker, INVARIANT_MONOTONIC,
                            "n%u opens new epoch number %u, and its disk was set back %u times",
@@ -600,7 +618,8 @@ static bool is_same(const struct history_event *event, const struct gossip_event
 }
 
 /* The first cause of an event that node has not, and cannot do without: what it knows to be behind
- * a cut it need not have, nor one of several contents where it has another. */
+ * a cut it need not have, nor what the writer knew to be behind one, nor one of several contents
+ * where it has another. */
 static uint32_t missing_cause(const struct checker *checker, const struct node_record *node,
                               uint32_t event, uint64_t *ret_excused)
 {
@@ -616,6 +635,7 @@ static uint32_t missing_cause(const struct checker *checker, const struct node_r
             break;
         cause = &history->events[missing];
         if (!checker_is_cut(node, cause->author, cause->seq) &&
+            counts_get(&history->events[event].truth, cause->author) >= cause->seq &&
             !(history_is_contested(history, cause->author, cause->seq) &&
               counts_get(&node->have, cause->author) >= cause->seq))
             return missing;
@@ -735,22 +755,16 @@ static void save_clock(struct checker *checker, unsigned number,
 
 /* A process counts itself; and where its disk was set back, peers tell it of boots that it has
  * forgotten, so that the next one is past them. There were such boots, of some process of its key.
- */
-static void note_boot(struct checker *checker, unsigned number, uint64_t boot)
+ * Where it opens an epoch it leaps over all that there may have been. */
+static void note_boot(struct checker *checker, unsigned number, uint64_t boot, bool is_opening)
 {
     struct node_record *node = &checker->nodes[number];
-    uint64_t most = 0;
 
     checker->stats.checks++;
     if (boot > node->started_boot + 1) {
-        for (unsigned i = 0; i < checker->node_max; i++) {
-            const struct node_record *other = &checker->nodes[i];
+        uint64_t most = most_boots(checker, node);
 
-            if (other->identity != NULL && other->boot_most > most &&
-                memcmp(other->identity->key, node->identity->key, GOSSIP_KEY_SIZE) == 0)
-                most = other->boot_most;
-        }
-        if (boot > most)
+        if (boot > most + (is_opening ? AMNESIA_BOOTS_FORGOTTEN : 0))
             checker_report(checker, INVARIANT_MONOTONIC,
                            "n%u saves boot %" PRIu64 ", began with boot %" PRIu64
                            " on its disk, and no process of its key has counted more than %" PRIu64,
@@ -761,7 +775,7 @@ static void note_boot(struct checker *checker, unsigned number, uint64_t boot)
 }
 
 static void save_meta(struct checker *checker, unsigned number,
-                      const struct gossip_meta_record *meta)
+                      const struct gossip_meta_record *meta, bool is_opening)
 {
     struct node_record *node = &checker->nodes[number];
 
@@ -770,7 +784,7 @@ static void save_meta(struct checker *checker, unsigned number,
             checker_report(checker, INVARIANT_MONOTONIC,
                            "n%u saves boot %" PRIu64 " after boot %" PRIu64, number + 1,
                            meta->number, node->boot);
-        note_boot(checker, number, meta->number);
+        note_boot(checker, number, meta->number, is_opening);
         node->boot = meta->number;
     }
     if (strcmp(meta->name, "hlc") == 0 && meta->bytes == NULL) {
@@ -825,6 +839,7 @@ void checker_saved(struct checker *checker, unsigned number, const struct gossip
     bool must_open = node->must_open;
     bool may_fork = node->may_fork;
     unsigned epochs = node->epochs;
+    bool is_opening = false;
 
     if (node->is_unknown) {
         checker_report(checker, INVARIANT_DURABLE,
@@ -832,9 +847,12 @@ void checker_saved(struct checker *checker, unsigned number, const struct gossip
         return;
     }
     counts_copy(&node->cuts_before, &node->cuts);
+    for (size_t i = 0; i < count; i++)
+        is_opening = is_opening || (own != HISTORY_NONE && records[i].kind == GOSSIP_RECORD_META &&
+                                    strcmp(records[i].as.meta.name, "epoch") == 0);
     for (size_t i = 0; i < count; i++) {
         if (records[i].kind == GOSSIP_RECORD_META)
-            save_meta(checker, number, &records[i].as.meta);
+            save_meta(checker, number, &records[i].as.meta, is_opening);
     }
     for (size_t i = 0; i < count; i++) {
         if (records[i].kind == GOSSIP_RECORD_AUTHOR)
@@ -1131,6 +1149,7 @@ int checker_started(struct checker *checker, unsigned number, struct gossip_stor
         counts_copy(&node->durable, &node->have);
         counts_copy(&node->cuts, &walk.cuts);
         counts_copy(&node->cuts_durable, &walk.cuts);
+        node->has_forgotten_boots = walk.boot < most_boots(checker, node);
         node->boot = walk.boot;
         node->durable_boot = walk.boot;
         node->started_boot = walk.boot;

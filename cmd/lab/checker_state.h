@@ -54,12 +54,13 @@ struct node_record {
     uint64_t answered; /* and up to which of its events publications have been answered. */
     bool has_epoch;    /* Its store names the epoch of that author: */
     uint8_t epoch[GOSSIP_EPOCH_SIZE];
-    bool must_open;   /* It was set back, and knows or can know it: another epoch comes first. */
-    bool may_fork;    /* It was set back, and perhaps cannot know it. */
-    unsigned epochs;  /* How many it has opened after its first, */
-    unsigned reasons; /* and how often what was done to its disk gave it a reason to. */
-    unsigned epochs_told;   /* Of those that it has opened; what was not before a start is not. */
-    unsigned epochs_before; /* These three as before a save whose outcome is unknown. */
+    bool must_open; /* It was set back, and knows or can know it: another epoch comes first. */
+    bool has_forgotten_boots; /* Its store counted less at the last start than somebody has seen. */
+    bool may_fork;            /* It was set back, and perhaps cannot know it. */
+    unsigned epochs;          /* How many it has opened after its first, */
+    unsigned reasons;         /* and how often what was done to its disk gave it a reason to. */
+    unsigned epochs_told;     /* Of those that it has opened; what was not before a start is not. */
+    unsigned epochs_before;   /* These three as before a save whose outcome is unknown. */
     bool must_open_before;
     uint32_t own_before;
     size_t next_pop; /* Place in deliveries of the next event for the application. */
