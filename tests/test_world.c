@@ -98,6 +98,27 @@ static void test_joins_once(void **state)
     world_destroy(world);
 }
 
+/* Who is apart stays so, whatever splits and heals, until it rejoins. */
+static void test_apart(void **state)
+{
+    struct world_options options = {.seed = 7, .nodes = 3};
+    struct world *world = world_create(&options);
+
+    (void)state;
+    assert_true(world_run_until(world, world_in_step, 60000));
+    world_isolate(world, 1);
+    world_tell(world, 0, "one");
+    world_split(world, 1);
+    world_run(world, 10000);
+    world_heal(world);
+    world_run(world, 60000);
+    assert_false(world_agrees(world));
+    world_rejoin(world, 1);
+    assert_true(world_run_until(world, world_in_step, 120000));
+    require_sound(world);
+    world_destroy(world);
+}
+
 /* How large the database has become while its node ran and wrote. */
 static uint64_t size_while_running(uint64_t checkpoint_pages)
 {
@@ -128,7 +149,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_minute_over_memory), cmocka_unit_test(test_minute_over_sqlite),
         cmocka_unit_test(test_minute_with_sodium), cmocka_unit_test(test_joins_once),
-        cmocka_unit_test(test_checkpoints),
+        cmocka_unit_test(test_checkpoints),        cmocka_unit_test(test_apart),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -125,6 +125,12 @@ static void perform(struct campaign *campaign, const struct action *action)
     case ACTION_SPLIT:
         world_split(world, node);
         break;
+    case ACTION_ISOLATE:
+        world_isolate(world, node);
+        break;
+    case ACTION_REJOIN:
+        world_rejoin(world, node);
+        break;
     case ACTION_HEAL:
         world_heal(world);
         break;
@@ -206,6 +212,8 @@ static void end_faults(struct world *world)
     unsigned count = world_nodes(world);
 
     virtual_network_set_default(world_network(world), &calm);
+    for (unsigned i = 0; i < count; i++)
+        world_rejoin(world, i);
     world_heal(world);
     for (unsigned i = 0; i < count; i++) {
         for (unsigned j = 0; j < count; j++) {

@@ -31,6 +31,7 @@ static const char *const names[ACTIONS] = {
     [ACTION_STORM] = "storm",         [ACTION_LINKS] = "links",
     [ACTION_LINK] = "link",           [ACTION_CUT] = "cut",
     [ACTION_RING] = "ring",           [ACTION_SPLIT] = "split",
+    [ACTION_ISOLATE] = "isolate",     [ACTION_REJOIN] = "rejoin",
     [ACTION_HEAL] = "heal",           [ACTION_SKEW] = "skew",
     [ACTION_DRIFT] = "drift",         [ACTION_CRASH_AT] = "crash-at",
     [ACTION_FAIL_DISK] = "fail-disk", [ACTION_FULL_DISK] = "full-disk",
@@ -139,6 +140,8 @@ void action_text(const struct action *action, char *ret_text, size_t size)
     case ACTION_START:
     case ACTION_PAUSE:
     case ACTION_RESUME:
+    case ACTION_ISOLATE:
+    case ACTION_REJOIN:
     case ACTION_MOVE:
     case ACTION_BACKUP:
     case ACTION_RESTORE:
@@ -439,7 +442,9 @@ static void draw_action(struct drawing *drawing, uint64_t at_ms, uint64_t *event
         action.number = skewed(drawing, 1000);
         add_later(drawing, &action, ACTION_SLOW_DISK, lasting, 0);
         break;
-    case ACTION_BACKUP: /* These are drawn apart. */
+    case ACTION_ISOLATE: /* These are drawn apart. */
+    case ACTION_REJOIN:
+    case ACTION_BACKUP:
     case ACTION_RESTORE:
     case ACTION_RESTORE_DATABASE:
     case ACTION_COPY_BACK:
@@ -496,6 +501,54 @@ static void draw_restores(struct drawing *drawing)
     }
 }
 
+static uint64_t add_publications(struct drawing *drawing, const struct action *before,
+                                 uint64_t delay_ms)
+{
+    struct action action = {.kind = ACTION_PUBLISH, .node = before->node};
+
+    action.at_ms = before->at_ms + delay_ms + skewed(drawing, 4 * SECOND_MS);
+    action.number = skewed(drawing, 12);
+    action.size = skewed(drawing, 300);
+    plan_add(drawing->plan, &action);
+    return action.at_ms;
+}
+
+/* A machine is set back while nobody can tell it so, and writes on from there: when it is met again
+ * its dots have two contents each. */
+static void draw_forgotten(struct drawing *drawing)
+{
+    struct plan *plan = drawing->plan;
+    uint64_t wild_ms = plan->wild_ms;
+
+    for (uint64_t i = skewed(drawing, 3); i > 0; i--) {
+        struct action action = {.kind = ACTION_BACKUP};
+        uint64_t last_ms;
+
+        action.node = (unsigned)below(drawing, plan->options.nodes);
+        action.at_ms = below(drawing, wild_ms);
+        plan_add(plan, &action);
+        last_ms = add_publications(drawing, &action, 0);
+        action.at_ms = last_ms + skewed(drawing, 10 * SECOND_MS);
+        action.kind = ACTION_ISOLATE;
+        plan_add(plan, &action);
+        action.kind = one_in(drawing, 4) ? ACTION_COPY_BACK : ACTION_RESTORE;
+        plan_add(plan, &action);
+        add_later(drawing, &action, ACTION_START, 0, 0);
+        last_ms = action.at_ms;
+        for (uint64_t j = skewed(drawing, 4); j > 0; j--) {
+            uint64_t at_ms = add_publications(drawing, &action, j * 4 * SECOND_MS);
+
+            if (at_ms > last_ms)
+                last_ms = at_ms;
+        }
+        /* It waits for somebody who could tell, and then writes. */
+        last_ms += 5 * SECOND_MS + skewed(drawing, 20 * SECOND_MS);
+        add_later(drawing, &action, ACTION_REJOIN, last_ms - action.at_ms, 0);
+        if (last_ms > plan->wild_ms)
+            plan->wild_ms = last_ms;
+    }
+}
+
 static void draw_copies(struct drawing *drawing)
 {
     for (uint64_t i = skewed(drawing, 2); i > 0; i--) {
@@ -528,6 +581,7 @@ static void draw_disks(struct plan *plan, uint64_t seed, const struct plan_fault
     struct drawing restores = {.plan = plan, .lots = {seed ^ UINT64_C(0x6261636b)}};
     struct drawing copies = {.plan = plan, .lots = {seed ^ UINT64_C(0x636f7079)}};
     struct drawing flips = {.plan = plan, .lots = {seed ^ UINT64_C(0x666c6970)}};
+    struct drawing forgotten = {.plan = plan, .lots = {seed ^ UINT64_C(0x666f7267)}};
 
     if (faults->restores && one_in(&restores, 3))
         draw_restores(&restores);
@@ -535,6 +589,8 @@ static void draw_disks(struct plan *plan, uint64_t seed, const struct plan_fault
         draw_copies(&copies);
     if (faults->flips && one_in(&flips, 3))
         draw_flips(&flips);
+    if (faults->restores && one_in(&forgotten, 4))
+        draw_forgotten(&forgotten);
 }
 
 /* Stable, so that one seed gives one plan. */

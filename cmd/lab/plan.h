@@ -20,6 +20,8 @@ enum action_kind {
     ACTION_CUT,              /* node to other */
     ACTION_RING,             /* Each hears only the one before it. */
     ACTION_SPLIT,            /* before node */
+    ACTION_ISOLATE,          /* node from all others, whatever heals ... */
+    ACTION_REJOIN,           /* ... until then. */
     ACTION_HEAL,             /* All cuts, rings, splits and single links. */
     ACTION_SKEW,             /* node; offset ms */
     ACTION_DRIFT,            /* node; offset ppm */

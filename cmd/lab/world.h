@@ -205,6 +205,10 @@ void world_mend(struct world *world, unsigned from, unsigned to);
 void world_split(struct world *world, unsigned first_of_second_part);
 void world_heal(struct world *world);
 
+/* A node is apart from all others, whatever heals, until it rejoins. */
+void world_isolate(struct world *world, unsigned node);
+void world_rejoin(struct world *world, unsigned node);
+
 /* Examines every node that is up, now. */
 void world_examine(struct world *world);
 

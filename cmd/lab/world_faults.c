@@ -234,17 +234,39 @@ void world_mend(struct world *world, unsigned from, unsigned to)
     world_narrate(world, "the link from n%u to n%u is whole", from + 1, to + 1);
 }
 
+static void set_part(struct world *world, unsigned node, unsigned part)
+{
+    /* Splits make parts 0 and 1. */
+    virtual_network_set_part(world->network, node, world->nodes[node].is_apart ? 2 + node : part);
+}
+
 void world_split(struct world *world, unsigned first_of_second_part)
 {
     for (unsigned i = 0; i < world->count; i++)
-        virtual_network_set_part(world->network, i, i >= first_of_second_part);
+        set_part(world, i, i >= first_of_second_part);
     world_narrate(world, "the network splits before n%u", first_of_second_part + 1);
+}
+
+void world_isolate(struct world *world, unsigned node)
+{
+    world->nodes[node].is_apart = true;
+    set_part(world, node, 0);
+    world_narrate(world, "n%u is apart from all others", node + 1);
+}
+
+void world_rejoin(struct world *world, unsigned node)
+{
+    if (!world->nodes[node].is_apart)
+        return;
+    world->nodes[node].is_apart = false;
+    set_part(world, node, 0);
+    world_narrate(world, "n%u is among the others again", node + 1);
 }
 
 void world_heal(struct world *world)
 {
     for (unsigned i = 0; i < world->count; i++)
-        virtual_network_set_part(world->network, i, 0);
+        set_part(world, i, 0);
     for (unsigned i = 0; i < world->count; i++) {
         for (unsigned j = 0; j < world->count; j++) {
             struct virtual_link link = virtual_network_link(world->network, i, j);

@@ -74,6 +74,7 @@ struct world_node {
     bool has_double;           /* It is one, or has been cloned: one of the two has to stop. */
     bool was_stopped;          /* For that; whoever starts it again says which of the two it is. */
     bool is_retired;           /* A copy that was put away. */
+    bool is_apart;             /* From all others, whatever heals. */
     struct gossip_address joined[JOINS]; /* Where it has met those it was told to join, */
     bool has_met[JOINS];                 /* and whether this process has met them. */
     uint64_t cursor; /* Of the application: the last delivery it has dealt with. */

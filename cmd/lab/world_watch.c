@@ -277,14 +277,22 @@ const struct gossip_store_ops world_watched_disk_ops = {
  * when they met. */
 static void note_meeting(struct world_node *node, unsigned other)
 {
+    const struct world_node *nodes = node->world->nodes;
     struct gossip_stats stats;
 
+    /* It is stored in place of that of the node of which this is a copy. */
+    for (unsigned i = 0; nodes[other].is_copy && i < JOINS; i++) {
+        if (nodes[i].identity != nodes[other].identity)
+            continue;
+        node->has_met[i] = false;
+        memset(&node->joined[i], 0, sizeof(node->joined[i]));
+    }
     if (other >= JOINS || node->has_met[other])
         return;
     gossip_stats(node->gossip, &stats);
     node->has_met[other] = true;
     if (!stats.read_only)
-        node->joined[other] = node->world->nodes[other].address;
+        node->joined[other] = nodes[other].address;
 }
 
 bool world_overhear(void *context, unsigned from, unsigned to,
