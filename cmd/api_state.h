@@ -1,0 +1,72 @@
+/*
+ * What the parts of the local API share: its state, how answers are made, and who handles which
+ * request. For api_*.c alone.
+ */
+#ifndef CMD_API_STATE_H
+#define CMD_API_STATE_H
+
+#include "cmd/api.h"
+#include "cmd/plain.h"
+#include "cmd/view.h"
+
+/* A copy of the store, made while the node goes on. */
+struct backup {
+    char *path; /* NULL: there was none. */
+    bool running;
+    int error; /* What has ended it early. */
+    struct text explanation;
+};
+
+struct api {
+    struct api_options options;
+    struct backup backup;
+    size_t streams; /* Logs that are being read. */
+    int failed;     /* The error that has stopped the node. */
+    bool stop_asked;
+    bool refuses_publications;
+};
+
+/* ---- Answers. ---- */
+
+/* Errors are built whole or not at all: without memory there is still a status. */
+void api_answer_error(struct api_response *response, int status, enum exit_code exit_code,
+                      const char *error, const char *hint);
+
+/* What an error of the library comes to. */
+void api_answer_failure(struct api_response *response, int error);
+
+/* Ends an answer whose body is one line, or several. */
+void api_answer(struct api_response *response, bool plain);
+
+/* The value of the query's argument called name; NULL if there is none. */
+const char *api_argument(const struct api_request *request, const char *name);
+
+/* Whether it is 1. */
+bool api_is_set(const struct api_request *request, const char *name);
+
+/* ---- Handlers. ---- */
+
+typedef void api_view_handler(struct api *api, const struct view *view,
+                              const struct api_request *request, struct api_response *response);
+
+api_view_handler api_handle_clock;
+api_view_handler api_handle_relation;
+api_view_handler api_handle_peers;
+api_view_handler api_handle_proofs;
+api_view_handler api_handle_proof;
+api_view_handler api_handle_proof_record;
+api_view_handler api_handle_status;
+api_view_handler api_handle_start;
+api_view_handler api_handle_stop;
+api_view_handler api_handle_backup_begin;
+api_view_handler api_handle_backup;
+api_view_handler api_handle_log;
+api_view_handler api_handle_export;
+
+/* Publishing needs no view. */
+void api_handle_publish(struct api *api, const struct api_request *request,
+                        struct api_response *response);
+
+void api_forget_backup(struct backup *backup);
+
+#endif

@@ -1,0 +1,195 @@
+/* Answers that are read bit by bit: the log, event by event, and archives, block by block. */
+#include "cmd/api_state.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cmd/json.h"
+#include "cmd/names.h"
+#include "cmd/plain.h"
+
+struct api_stream {
+    struct api *api;
+    struct gossip_log *log;        /* What it shows, ... */
+    struct gossip_export *archive; /* ... or that. */
+    struct names *names;           /* As they were when the log was opened. */
+    struct plain_columns columns;
+    bool all; /* Context events too. */
+    bool plain;
+    struct text line; /* Being read, from offset on. */
+    size_t offset;
+    int error; /* What ended it; next_line() is not asked again. */
+    bool ended;
+};
+
+static int open_log(struct api *api, const struct view *view, const struct api_request *request,
+                    struct api_stream **ret_stream)
+{
+    bool contested = api_is_set(request, "contested");
+    struct api_stream *stream = malloc(sizeof(*stream));
+    int error = stream ? GOSSIP_OK : GOSSIP_ERR_NOMEM;
+
+    if (!stream)
+        return error;
+    *stream =
+        (struct api_stream){.api = api, .plain = request->plain, .all = api_is_set(request, "all")};
+    plain_columns(view, &stream->columns);
+    error = names_of(api->options.gossip, &stream->names);
+    if (error == GOSSIP_OK)
+        error = gossip_log_open(api->options.gossip,
+                                contested ? GOSSIP_LOG_CONTESTED : GOSSIP_LOG_EVENTS, &stream->log);
+    if (error < 0) {
+        names_destroy(stream->names);
+        free(stream);
+        return error;
+    }
+    api->streams++;
+    *ret_stream = stream;
+    return GOSSIP_OK;
+}
+
+void api_handle_log(struct api *api, const struct view *view, const struct api_request *request,
+                    struct api_response *response)
+{
+    int error = open_log(api, view, request, &response->stream);
+
+    if (error < 0) {
+        api_answer_failure(response, error);
+        return;
+    }
+    response->status = 200;
+    response->exit_code = EXIT_OK;
+    response->type = request->plain ? "text/plain; charset=utf-8" : "application/x-ndjson";
+}
+
+/* Puts the next bytes of an archive into the stream. */
+static int next_block(struct api_stream *stream)
+{
+    const uint8_t *bytes;
+    size_t size;
+    int result = gossip_export_next(stream->archive, &bytes, &size);
+
+    stream->offset = 0;
+    stream->line.size = 0;
+    if (result <= 0)
+        return result;
+    text_add_bytes(&stream->line, bytes, size);
+    return stream->line.failed ? GOSSIP_ERR_NOMEM : 1;
+}
+
+/* Puts the next event's line into the stream: 1, 0 at the end, or an error. */
+static int next_line(struct api_stream *stream)
+{
+    struct gossip_event event;
+    int result;
+
+    do
+        result = gossip_log_next(stream->log, &event);
+    while (result == 1 && event.kind == GOSSIP_EVENT_CONTEXT && !stream->all);
+    stream->offset = 0;
+    stream->line.size = 0;
+    if (result <= 0)
+        return result;
+    if (stream->plain) {
+        plain_event(stream->names, &event, &stream->columns, &stream->line);
+    } else {
+        json_event(stream->names, &event, &stream->line);
+        text_add(&stream->line, "\n");
+    }
+    if (stream->line.failed) {
+        stream->line.size = 0;
+        return GOSSIP_ERR_NOMEM;
+    }
+    return 1;
+}
+
+int api_stream_read(struct api_stream *stream, void *buffer, size_t capacity)
+{
+    char *out = buffer;
+    size_t size = 0;
+
+    while (size < capacity) {
+        size_t left = stream->line.size - stream->offset;
+        size_t part = left < capacity - size ? left : capacity - size;
+
+        if (left == 0) {
+            int result = stream->ended     ? stream->error
+                         : stream->archive ? next_block(stream)
+                                           : next_line(stream);
+
+            if (result <= 0) {
+                stream->ended = true;
+                stream->error = result;
+            }
+            /* What is written already is handed out first. */
+            if (stream->ended)
+                return size > 0 ? (int)size : stream->error;
+            continue;
+        }
+        memcpy(out + size, stream->line.data + stream->offset, part);
+        stream->offset += part;
+        size += part;
+    }
+    return (int)size;
+}
+
+void api_stream_close(struct api_stream *stream)
+{
+    if (!stream)
+        return;
+    stream->api->streams--;
+    if (stream->log)
+        gossip_log_close(stream->log);
+    gossip_export_close(stream->archive);
+    names_destroy(stream->names);
+    text_clear(&stream->line);
+    free(stream);
+}
+
+/* The author whose events are asked for, or all; false where an error has been answered. */
+static bool read_author_argument(const struct view *view, const struct api_request *request,
+                                 int64_t *ret_author, struct api_response *response)
+{
+    const char *name = api_argument(request, "author");
+    struct text explanation = {0};
+    uint32_t author = 0;
+    int error = name ? names_find(view->names, name, strlen(name), &author, &explanation) : 0;
+
+    if (error < 0 && explanation.failed)
+        api_answer_failure(response, GOSSIP_ERR_NOMEM);
+    else if (error < 0)
+        api_answer_error(response, error == GOSSIP_ERR_NOT_FOUND ? 404 : 400,
+                         error == GOSSIP_ERR_NOT_FOUND ? EXIT_NO : EXIT_USAGE, explanation.data,
+                         "`gossip clock` shows the authors that are known");
+    text_clear(&explanation);
+    *ret_author = name ? (int64_t)author : GOSSIP_ALL_AUTHORS;
+    return error >= 0;
+}
+
+void api_handle_export(struct api *api, const struct view *view, const struct api_request *request,
+                       struct api_response *response)
+{
+    struct api_stream *stream;
+    int64_t author;
+    int error;
+
+    if (!read_author_argument(view, request, &author, response))
+        return;
+    stream = malloc(sizeof(*stream));
+    error = GOSSIP_ERR_NOMEM;
+    if (stream) {
+        *stream = (struct api_stream){.api = api};
+        error = gossip_export_open(api->options.gossip, author, &stream->archive);
+    }
+    if (error < 0) {
+        free(stream);
+        api_answer_failure(response, error);
+        return;
+    }
+    api->streams++;
+    response->stream = stream;
+    response->status = 200;
+    response->exit_code = EXIT_OK;
+    response->type = "application/octet-stream";
+}
