@@ -1,5 +1,6 @@
 #include "cmd/command.h"
 
+#include <assert.h>
 #include <stdarg.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -8,22 +9,95 @@
 
 #include "cmd/text.h"
 
+enum { HELP_WIDTH = 88, OPTION_WIDTH_MAX = 24 };
+
+/* Words of text, wrapped, each line after the first indented. */
+static void print_wrapped(const char *text, int indent)
+{
+    int column = indent;
+
+    for (const char *word = text; *word;) {
+        int length = (int)strcspn(word, " ");
+
+        if (column > indent && column + 1 + length > HELP_WIDTH) {
+            printf("\n%*s", indent, "");
+            column = indent;
+        }
+        column += printf("%s%.*s", column > indent ? " " : "", length, word);
+        word += length;
+        word += strspn(word, " ");
+    }
+    printf("\n");
+}
+
+static int option_width(const struct command_option *option)
+{
+    return (int)(strlen(option->name) + (option->value ? 1 + strlen(option->value) : 0));
+}
+
+static void print_option(const struct command_option *option, int width)
+{
+    int used = printf("  --%s%s%s", option->name, option->value ? " " : "",
+                      option->value ? option->value : "");
+
+    if (used > width + 4)
+        printf("\n%*s", width + 6, "");
+    else
+        printf("%*s", width + 6 - used, "");
+    print_wrapped(option->text, width + 6);
+}
+
 void command_help(const struct command *command)
 {
-    printf("usage: gossip %s %s\n\n%s\nExamples:\n%s", command->name, command->usage, command->text,
+    const struct command_option directory = {
+        .name = "dir", .value = "D", .text = "the node's directory (else GOSSIP_DIR)"};
+    const struct command_option json = {.name = "json", .text = command->json};
+    int width = option_width(&directory);
+
+    for (size_t i = 0; command->options && command->options[i].name; i++)
+        if (width < option_width(&command->options[i]) &&
+            option_width(&command->options[i]) <= OPTION_WIDTH_MAX)
+            width = option_width(&command->options[i]);
+    printf("usage: gossip %s %s\n\n%s", command->name, command->usage, command->text);
+    if (!command->nowhere || command->options || command->json)
+        printf("\n");
+    if (!command->nowhere)
+        print_option(&directory, width);
+    for (size_t i = 0; command->options && command->options[i].name; i++)
+        print_option(&command->options[i], width);
+    if (command->json)
+        print_option(&json, width);
+    printf("%s%s\nExamples:\n%s", command->notes ? "\n" : "", command->notes ? command->notes : "",
            command->examples);
 }
 
-void command_line_start(struct command_line *line, const struct command *command,
-                        const struct option *options, int argc, char **argv)
+static void add_option(struct command_line *line, size_t *count, const char *name, bool has_value,
+                       int id)
 {
+    line->options[(*count)++] = (struct option){
+        .name = name, .has_arg = has_value ? required_argument : no_argument, .val = id};
+}
+
+void command_line_start(struct command_line *line, const struct command *command, int argc,
+                        char **argv)
+{
+    const struct command_option *own = command->options;
     const char *directory = getenv("GOSSIP_DIR");
+    size_t count = 0;
 
     *line = (struct command_line){.command = command,
-                                  .options = options,
                                   .argc = argc,
                                   .argv = argv,
                                   .directory = directory && *directory ? directory : NULL};
+    if (!command->nowhere)
+        add_option(line, &count, "dir", true, 'd');
+    if (command->json)
+        add_option(line, &count, "json", false, 'j');
+    add_option(line, &count, "help", false, 'h');
+    for (; own && own->name; own++) {
+        assert(count < COMMAND_OPTIONS_MAX + 3);
+        add_option(line, &count, own->name, own->value != NULL, own->id);
+    }
     opterr = 0;
     optind = 1;
 }

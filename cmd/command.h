@@ -9,43 +9,70 @@
 
 #include <getopt.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
+/* What may stand for a value or an argument: what shells offer to complete it with. */
+enum command_offer {
+    OFFER_NOTHING,
+    OFFER_FILE,
+    OFFER_DIRECTORY, /* Of a node. */
+    OFFER_DOT,
+    OFFER_AUTHOR,
+    OFFER_WORDS, /* Those of words. */
+    OFFER_VERB,
+};
+
+struct command_option {
+    const char *name;  /* NULL ends a list. */
+    int id;            /* 'A' to 'Z': what command_line_next() returns. */
+    const char *value; /* What follows it, as help shows it; NULL: nothing does. */
+    enum command_offer offers;
+    const char *words; /* Apart by spaces. */
+    const char *text;  /* What it does: one line, however long. */
+};
+
+/* In the order of help, and each a page of the manual. */
+enum command_group {
+    GROUP_RUN,
+    GROUP_EVENTS,
+    GROUP_STATE,
+    GROUP_FILES,
+    GROUP_HELP,
+    GROUPS,
+};
+
+/* A verb. Of this table help, the manual's pages and the completions of shells are made. */
 struct command {
     const char *name;
-    const char *summary;  /* One line, for `gossip help`. */
-    const char *usage;    /* What follows the verb. */
-    const char *text;     /* What it does, and its options. */
+    enum command_group group;
+    enum command_offer offers; /* As arguments. */
+    const char *words;
+    const char *summary;                  /* One line, for `gossip help`. */
+    const char *usage;                    /* What follows the verb. */
+    const char *text;                     /* What it does, in paragraphs. */
+    const struct command_option *options; /* Its own; NULL: none. */
+    bool nowhere;                         /* It takes no --dir. */
+    const char *json;     /* What it prints with --json, one line; NULL: it takes none. */
+    const char *notes;    /* What else there is to say, in paragraphs; NULL: nothing. */
     const char *examples; /* Lines that can be typed. */
     enum exit_code (*run)(const struct command *command, int argc, char **argv);
 };
 
-extern const struct command command_backup;
-extern const struct command command_clock;
-extern const struct command command_export;
-extern const struct command command_import;
-extern const struct command command_init;
-extern const struct command command_log;
-extern const struct command command_node;
-extern const struct command command_peers;
-extern const struct command command_proof;
-extern const struct command command_publish;
-extern const struct command command_recover;
-extern const struct command command_relation;
-extern const struct command command_status;
-extern const struct command command_stop;
-extern const struct command command_verify;
+enum { COMMAND_OPTIONS_MAX = 24 };
 
-/* The options all verbs have. A verb's own options follow, with values from 'A' to 'Z'. */
-#define COMMAND_OPTIONS                                                                            \
-    {"dir", required_argument, NULL, 'd'}, {"json", no_argument, NULL, 'j'},                       \
-    {                                                                                              \
-        "help", no_argument, NULL, 'h'                                                             \
-    }
+/* All verbs, in the order in which one needs them; how many there are. */
+extern const struct command *const commands[];
+extern const size_t command_count;
+
+const struct command *command_find(const char *name); /* NULL: there is none. */
+
+/* "Nodes", "Events" ... */
+const char *command_group_title(enum command_group group);
 
 struct command_line {
     const struct command *command;
-    const struct option *options;
+    struct option options[COMMAND_OPTIONS_MAX + 4]; /* As getopt_long() takes them. */
     int argc;
     char **argv;
     const char *directory; /* Of --dir or GOSSIP_DIR; NULL without either. */
@@ -54,8 +81,8 @@ struct command_line {
     enum exit_code code;
 };
 
-void command_line_start(struct command_line *line, const struct command *command,
-                        const struct option *options, int argc, char **argv);
+void command_line_start(struct command_line *line, const struct command *command, int argc,
+                        char **argv);
 
 /* The value of the next option of the verb's own, its argument in optarg; -1 at the end, or where
  * line has ended. */
@@ -83,6 +110,9 @@ bool command_line_read_key(struct command_line *line, const char *option, const 
  * and line has ended, where optarg is none. */
 bool command_line_read_duration(struct command_line *line, const char *option, uint32_t minimum_ms,
                                 uint32_t maximum_ms, uint32_t *ret_ms);
+
+/* Says that there is no verb called name. */
+enum exit_code command_refuse_verb(const char *name);
 
 /* Prints the help of a verb. */
 void command_help(const struct command *command);

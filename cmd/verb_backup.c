@@ -127,12 +127,11 @@ static enum exit_code tell(const struct command_line *line, const char *file, co
 
 static enum exit_code run(const struct command *command, int argc, char **argv)
 {
-    static const struct option options[] = {COMMAND_OPTIONS, {NULL, 0, NULL, 0}};
     struct command_line line;
     struct text path = {0};
     enum exit_code code;
 
-    command_line_start(&line, command, options, argc, argv);
+    command_line_start(&line, command, argc, argv);
     command_line_next(&line);
     if (!command_line_check(&line, 1, 1))
         return line.code;
@@ -153,6 +152,8 @@ static enum exit_code run(const struct command *command, int argc, char **argv)
 
 const struct command command_backup = {
     .name = "backup",
+    .group = GROUP_FILES,
+    .offers = OFFER_FILE,
     .summary = "copy all that a node has stored, while it runs or not",
     .usage = "[--dir D] [--json] FILE",
     .text =
@@ -162,10 +163,8 @@ const struct command command_backup = {
         "\n"
         "To restore: stop the node, put FILE in the place of store.db, with no store.db-wal and\n"
         "store.db-shm beside it, and start the node. The copy is marked as one, so that the node\n"
-        "knows: it asks its peers for what it has written since, and goes on in a new epoch.\n"
-        "\n"
-        "  --dir D    the node's directory (else GOSSIP_DIR)\n"
-        "  --json     {\"backup\":\"/path/of/FILE\",\"done\":true}\n",
+        "knows: it asks its peers for what it has written since, and goes on in a new epoch.\n",
+    .json = "{\"backup\":\"/path/of/FILE\",\"done\":true}",
     .examples = "  gossip backup --dir n1 n1-monday.db\n"
                 "  gossip stop --dir n1; rm -f n1/store.db*; cp n1-monday.db n1/store.db\n",
     .run = run,

@@ -221,10 +221,6 @@ static enum exit_code run_import(const struct command_line *line, struct source 
 
 static enum exit_code run(const struct command *command, int argc, char **argv)
 {
-    static const struct option options[] = {COMMAND_OPTIONS,
-                                            {"check", no_argument, NULL, 'K'},
-                                            {"cluster", required_argument, NULL, 'C'},
-                                            {NULL, 0, NULL, 0}};
     struct command_line line;
     struct gossip_archive archive;
     struct source source;
@@ -234,7 +230,7 @@ static enum exit_code run(const struct command *command, int argc, char **argv)
     enum exit_code code;
     int option;
 
-    command_line_start(&line, command, options, argc, argv);
+    command_line_start(&line, command, argc, argv);
     while ((option = command_line_next(&line)) != -1) {
         if (option == 'K')
             only_check = true;
@@ -261,24 +257,32 @@ static enum exit_code run(const struct command *command, int argc, char **argv)
     return code;
 }
 
+static const struct command_option import_options[] = {
+    {.name = "check", .id = 'K', .text = "only verify the file; no node is needed"},
+    {.name = "cluster",
+     .id = 'C',
+     .value = "KEY",
+     .text = "for --check: the public key of the cluster it must be of"},
+    {.name = NULL},
+};
+
 const struct command command_import = {
     .name = "import",
+    .group = GROUP_FILES,
+    .offers = OFFER_FILE,
     .summary = "take in events from a file, or check one",
     .usage = "[--dir D] [--json] FILE | --check FILE [--cluster KEY]",
     .text =
         "Takes in the events of a file that `gossip export` has written. First all of it is\n"
         "verified, and a file that is cut short or altered is refused with where and what; then\n"
         "its events are judged as those of peers are. What is here already is passed over. Works\n"
-        "on a stopped node.\n"
-        "\n"
-        "  --dir D        the node's directory (else GOSSIP_DIR)\n"
-        "  --check        only verify the file; no node is needed\n"
-        "  --cluster KEY  for --check: the public key of the cluster it must be of\n"
-        "  --json         {\"cluster\":...,\"authors\":2,\"events\":12,\"records\":3,\"new\":12,\n"
-        "                 \"waiting\":0,\"refused\":0}, the last three not of --check\n"
-        "\n"
+        "on a stopped node.\n",
+    .notes =
         "Exits with 65 where the file is not sound, and with 1 where events were left out because\n"
         "what they name is not here.\n",
+    .json = "{\"cluster\":...,\"authors\":2,\"events\":12,\"records\":3,\"new\":12, "
+            "\"waiting\":0,\"refused\":0}, the last three not of --check",
+    .options = import_options,
     .examples = "  gossip import --dir n3 all.events\n"
                 "  gossip import --check all.events\n",
     .run = run,

@@ -233,10 +233,6 @@ static enum exit_code tell(const struct directory *directory, const struct made 
 
 static enum exit_code run_init(const struct command *command, int argc, char **argv)
 {
-    static const struct option options[] = {COMMAND_OPTIONS,
-                                            {"name", required_argument, NULL, 'N'},
-                                            {"cluster", required_argument, NULL, 'C'},
-                                            {NULL, 0, NULL, 0}};
     const char *name = NULL;
     const char *cluster_path = NULL;
     struct command_line line;
@@ -246,7 +242,7 @@ static enum exit_code run_init(const struct command *command, int argc, char **a
     enum exit_code code;
     int option;
 
-    command_line_start(&line, command, options, argc, argv);
+    command_line_start(&line, command, argc, argv);
     while ((option = command_line_next(&line)) != -1) {
         if (option == 'N')
             name = optarg;
@@ -274,20 +270,28 @@ static enum exit_code run_init(const struct command *command, int argc, char **a
     return code;
 }
 
+static const struct command_option init_options[] = {
+    {.name = "name", .id = 'N', .value = "N", .text = "1 to 32 of A-Z a-z 0-9 . _ -"},
+    {.name = "cluster",
+     .id = 'C',
+     .value = "KEYFILE",
+     .offers = OFFER_FILE,
+     .text = "the key of the cluster that the node shall belong to"},
+    {.name = NULL},
+};
+
 const struct command command_init = {
     .name = "init",
+    .group = GROUP_RUN,
     .summary = "make a node: its key, its certificate and its store",
     .usage = "--dir D --name N [--cluster KEYFILE] [--json]",
     .text = "Makes the directory D and in it a node called N: node.key (its secret key and its\n"
             "certificate) and store.db. Without --cluster the node is the first of a new cluster,\n"
             "whose key is written to D/cluster.key: whoever has that file can admit nodes.\n"
-            "Refuses, and changes nothing, where there is a node already.\n"
-            "\n"
-            "  --dir D            the node's directory (else GOSSIP_DIR)\n"
-            "  --name N           1 to 32 of A-Z a-z 0-9 . _ -\n"
-            "  --cluster KEYFILE  the key of the cluster that the node shall belong to\n"
-            "  --json             {\"node\":...,\"key\":...,\"cluster\":...,\"dir\":...,\n"
-            "                     \"cluster_key\":...}\n",
+            "Refuses, and changes nothing, where there is a node already.\n",
+    .json = "{\"node\":...,\"key\":...,\"cluster\":...,\"dir\":..., "
+            "\"cluster_key\":...}",
+    .options = init_options,
     .examples = "  gossip init --dir n1 --name n1\n"
                 "  gossip init --dir n2 --name n2 --cluster n1/cluster.key\n",
     .run = run_init,

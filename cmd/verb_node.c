@@ -491,21 +491,12 @@ static enum exit_code finish_node(struct node *node, int error)
 
 static enum exit_code run(const struct command *command, int argc, char **argv)
 {
-    static const struct option known[] = {COMMAND_OPTIONS,
-                                          {"listen", required_argument, NULL, 'L'},
-                                          {"join", required_argument, NULL, 'J'},
-                                          {"period", required_argument, NULL, 'P'},
-                                          {"fanout", required_argument, NULL, 'F'},
-                                          {"payload-max", required_argument, NULL, 'M'},
-                                          {"choice", required_argument, NULL, 'C'},
-                                          {"alone-after", required_argument, NULL, 'A'},
-                                          {NULL, 0, NULL, 0}};
     struct node *node;
     struct node_options options;
     struct command_line line;
     enum exit_code code;
 
-    command_line_start(&line, command, known, argc, argv);
+    command_line_start(&line, command, argc, argv);
     if (!read_options(&line, &options))
         return line.code;
     node = calloc(1, sizeof(*node));
@@ -529,27 +520,47 @@ static enum exit_code run(const struct command *command, int argc, char **argv)
     return code;
 }
 
+static const struct command_option node_options[] = {
+    {.name = "listen",
+     .id = 'L',
+     .value = "ADDR:PORT",
+     .text = "where to receive datagrams; an IPv6 address in brackets; :PORT for all "
+             "addresses; port 0 lets the system choose"},
+    {.name = "join",
+     .id = 'J',
+     .value = "ADDR:PORT",
+     .text = "a node to say hello to; a name will do; may be repeated"},
+    {.name = "period", .id = 'P', .value = "MS", .text = "between exchanges, 10 to 60000 (1000)"},
+    {.name = "fanout", .id = 'F', .value = "N", .text = "nodes asked in a period, 1 to 3 (1)"},
+    {.name = "payload-max",
+     .id = 'M',
+     .value = "BYTES",
+     .text = "the largest event to publish, 1 to 1000000 (65536)"},
+    {.name = "choice",
+     .id = 'C',
+     .value = "HOW",
+     .offers = OFFER_WORDS,
+     .words = "random round-robin least-recent most-reliable",
+     .text = "whom to ask: random, round-robin, least-recent or most-reliable "
+             "(random)"},
+    {.name = "alone-after",
+     .id = 'A',
+     .value = "TIME",
+     .text = "how long the first event after a start waits at most to hear what "
+             "other nodes hold of this one, 1ms to 1h (10s)"},
+    {.name = NULL},
+};
+
 const struct command command_node = {
     .name = "node",
+    .group = GROUP_RUN,
     .summary = "run a node in the foreground",
     .usage = "--dir D --listen ADDR:PORT [--join ADDR:PORT]... [--period MS] [--fanout N]\n"
              "                   [--payload-max BYTES] [--choice HOW] [--alone-after TIME]",
-    .text =
-        "Runs the node of the directory D until SIGTERM, SIGINT, SIGHUP or `gossip stop`. Its\n"
-        "log goes to standard error, one line of key=value for each thing; the first, with\n"
-        "event=ready, tells the address. Other verbs speak with it by way of D/api.sock.\n"
-        "\n"
-        "  --dir D              the node's directory (else GOSSIP_DIR)\n"
-        "  --listen ADDR:PORT   where to receive datagrams; an IPv6 address in brackets; :PORT\n"
-        "                       for all addresses; port 0 lets the system choose\n"
-        "  --join ADDR:PORT     a node to say hello to; a name will do; may be repeated\n"
-        "  --period MS          between exchanges, 10 to 60000 (1000)\n"
-        "  --fanout N           nodes asked in a period, 1 to 3 (1)\n"
-        "  --payload-max BYTES  the largest event to publish, 1 to 1000000 (65536)\n"
-        "  --choice HOW         whom to ask: random, round-robin, least-recent or\n"
-        "                       most-reliable (random)\n"
-        "  --alone-after TIME   how long the first event after a start waits at most to hear what\n"
-        "                       other nodes hold of this one, 1ms to 1h (10s)\n",
+    .text = "Runs the node of the directory D until SIGTERM, SIGINT, SIGHUP or `gossip stop`. Its\n"
+            "log goes to standard error, one line of key=value for each thing; the first, with\n"
+            "event=ready, tells the address. Other verbs speak with it by way of D/api.sock.\n",
+    .options = node_options,
     .examples = "  gossip node --dir n1 --listen 127.0.0.1:7001\n"
                 "  gossip node --dir n2 --listen [::1]:7002 --join localhost:7001\n",
     .run = run,

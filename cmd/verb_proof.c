@@ -165,16 +165,12 @@ static bool read_options(struct command_line *line, struct proof_options *ret_op
 
 static enum exit_code run(const struct command *command, int argc, char **argv)
 {
-    static const struct option known[] = {COMMAND_OPTIONS,
-                                          {"out", required_argument, NULL, 'O'},
-                                          {"cluster", required_argument, NULL, 'C'},
-                                          {NULL, 0, NULL, 0}};
     struct proof_options options;
     struct command_line line;
     const char *what;
     bool has_argument;
 
-    command_line_start(&line, command, known, argc, argv);
+    command_line_start(&line, command, argc, argv);
     if (!read_options(&line, &options))
         return line.code;
     what = argv[optind];
@@ -190,23 +186,35 @@ static enum exit_code run(const struct command *command, int argc, char **argv)
     return line.code;
 }
 
+static const struct command_option proof_options[] = {
+    {.name = "out",
+     .id = 'O',
+     .value = "FILE",
+     .offers = OFFER_FILE,
+     .text = "where show writes the proof, byte for byte; FILE must not exist"},
+    {.name = "cluster",
+     .id = 'C',
+     .value = "KEY",
+     .text = "for check: the cluster's public key, 64 hex digits (else the node's)"},
+    {.name = NULL},
+};
+
 const struct command command_proof = {
     .name = "proof",
+    .group = GROUP_FILES,
+    .offers = OFFER_WORDS,
+    .words = "list show check",
     .summary = "show and check proofs that an author has forked",
     .usage = "[--dir D] [--json] list | show ID [--out FILE] | check FILE [--cluster KEY]",
     .text =
         "An author that has given one event two contents has forked, and its own seals prove it.\n"
         "list shows the proofs that the node holds, running or stopped; show ID the one whose id\n"
         "begins so, or writes it to a file; check FILE checks such a file with no network and no\n"
-        "node: nothing but the cluster's public key is needed.\n"
-        "\n"
-        "  --dir D        the node's directory (else GOSSIP_DIR)\n"
-        "  --out FILE     where show writes the proof, byte for byte; FILE must not exist\n"
-        "  --cluster KEY  for check: the cluster's public key, 64 hex digits (else the node's)\n"
-        "  --json         one object a line: proof, dot, key, epoch, author_id, seq, cut, a, b,\n"
-        "                 held, contested\n"
-        "\n"
-        "Exits with 65 where a file proves nothing.\n",
+        "node: nothing but the cluster's public key is needed.\n",
+    .notes = "Exits with 65 where a file proves nothing.\n",
+    .json = "one object a line: proof, dot, key, epoch, author_id, seq, cut, a, b, "
+            "held, contested",
+    .options = proof_options,
     .examples = "  gossip proof list --dir n1\n"
                 "  gossip proof show 3fa9 --dir n1 --out n2.proof\n"
                 "  gossip proof check n2.proof --cluster $(gossip status --dir n1 --json | jq -r "

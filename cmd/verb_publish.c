@@ -47,7 +47,6 @@ static enum exit_code read_input(char **ret_data, size_t *ret_size)
 
 static enum exit_code run_publish(const struct command *command, int argc, char **argv)
 {
-    static const struct option options[] = {COMMAND_OPTIONS, {NULL, 0, NULL, 0}};
     struct command_line line;
     char *input = NULL;
     struct ask question = {.method = "POST",
@@ -57,7 +56,7 @@ static enum exit_code run_publish(const struct command *command, int argc, char 
                                      "`gossip log` before publishing it again"};
     enum exit_code code = EXIT_OK;
 
-    command_line_start(&line, command, options, argc, argv);
+    command_line_start(&line, command, argc, argv);
     command_line_next(&line);
     if (!command_line_check(&line, 1, 1))
         return line.code;
@@ -76,19 +75,17 @@ static enum exit_code run_publish(const struct command *command, int argc, char 
 
 const struct command command_publish = {
     .name = "publish",
+    .group = GROUP_EVENTS,
     .summary = "write an event",
     .usage = "[--dir D] [--json] DATA",
-    .text =
-        "Writes an event that carries DATA and prints its name once it is on disk. With - as\n"
-        "DATA, standard input is published, byte for byte. Needs a running node.\n"
-        "\n"
-        "  --dir D    the node's directory (else GOSSIP_DIR)\n"
-        "  --json     {\"dot\":\"n1:3\"}\n"
-        "\n"
+    .text = "Writes an event that carries DATA and prints its name once it is on disk. With - as\n"
+            "DATA, standard input is published, byte for byte. Needs a running node.\n",
+    .notes =
         "After a start the first event may wait until another node has told what it holds of this\n"
         "one; then what is waited for is told on standard error (see node, --alone-after).\n"
         "\n"
         "When no answer comes (exit code 74 or 4), whether the event was written is not known.\n",
+    .json = "{\"dot\":\"n1:3\"}",
     .examples = "  gossip publish --dir n1 'add Book'\n"
                 "  gossip publish --dir n1 - < photo.jpg\n"
                 "  gossip publish --dir n1 -- -5\n",

@@ -366,19 +366,12 @@ static bool read_options(struct command_line *line, struct recover_options *ret_
 
 static enum exit_code run(const struct command *command, int argc, char **argv)
 {
-    static const struct option known[] = {COMMAND_OPTIONS,
-                                          {"new-key", no_argument, NULL, 'N'},
-                                          {"keep-key", no_argument, NULL, 'K'},
-                                          {"empty", no_argument, NULL, 'E'},
-                                          {"name", required_argument, NULL, 'A'},
-                                          {"cluster", required_argument, NULL, 'C'},
-                                          {NULL, 0, NULL, 0}};
     struct recover_options options;
     struct recovering recovering = {0};
     struct command_line line;
     enum exit_code code;
 
-    command_line_start(&line, command, known, argc, argv);
+    command_line_start(&line, command, argc, argv);
     if (!read_options(&line, &options))
         return line.code;
     code = directory_open(line.directory, EXIT_CONFIGURATION, &recovering.directory);
@@ -391,8 +384,33 @@ static enum exit_code run(const struct command *command, int argc, char **argv)
     return code;
 }
 
+static const struct command_option recover_options[] = {
+    {.name = "empty",
+     .id = 'E',
+     .text = "begin with an empty store where no event can be verified: what only "
+             "this node has held is lost"},
+    {.name = "new-key",
+     .id = 'N',
+     .text = "for a copy of another node: becomes a node of its own, called N; the "
+             "events stay, those of the old key as another's"},
+    {.name = "name",
+     .id = 'A',
+     .value = "N",
+     .text = "with --new-key: 1 to 32 of A-Z a-z 0-9 . _ -"},
+    {.name = "cluster",
+     .id = 'C',
+     .value = "KEYFILE",
+     .offers = OFFER_FILE,
+     .text = "with --new-key: the key of the cluster"},
+    {.name = "keep-key",
+     .id = 'K',
+     .text = "for a node that stopped because a copy of it ran: it is the original"},
+    {.name = NULL},
+};
+
 const struct command command_recover = {
     .name = "recover",
+    .group = GROUP_FILES,
     .summary = "mend a stopped node whose store is damaged, gone or a copy",
     .usage = "[--dir D] [--empty] [--json]\n"
              "                      | --new-key --name N --cluster KEYFILE | --keep-key",
@@ -400,19 +418,10 @@ const struct command command_recover = {
         "Builds a new store of all events of the old one that can be verified, even where pages\n"
         "of it cannot be read. The old files are kept, under a dated name. At its next start the\n"
         "node asks its peers for the rest, and goes on in a new epoch, so that no event's name\n"
-        "is used twice. Where there is a key and no store, it begins with an empty one.\n"
-        "\n"
-        "  --dir D            the node's directory (else GOSSIP_DIR)\n"
-        "  --empty            begin with an empty store where no event can be verified: what only\n"
-        "                     this node has held is lost\n"
-        "  --new-key          for a copy of another node: becomes a node of its own, called N;\n"
-        "                     the events stay, those of the old key as another's\n"
-        "  --name N           with --new-key: 1 to 32 of A-Z a-z 0-9 . _ -\n"
-        "  --cluster KEYFILE  with --new-key: the key of the cluster\n"
-        "  --keep-key         for a node that stopped because a copy of it ran: it is the "
-        "original\n"
-        "  --json             {\"recovered\":\"n1\",\"found\":12,\"events\":12,\"unreadable\":0,\n"
-        "                     \"kept\":\"20260102T030405Z\"}\n",
+        "is used twice. Where there is a key and no store, it begins with an empty one.\n",
+    .json = "{\"recovered\":\"n1\",\"found\":12,\"events\":12,\"unreadable\":0, "
+            "\"kept\":\"20260102T030405Z\"}",
+    .options = recover_options,
     .examples = "  gossip recover --dir n1\n"
                 "  gossip recover --dir n1-copy --new-key --name n7 --cluster n1/cluster.key\n",
     .run = run,

@@ -5,15 +5,13 @@
 
 #include "cmd/ask.h"
 
-static const struct option plain_options[] = {COMMAND_OPTIONS, {NULL, 0, NULL, 0}};
-
 /* A verb without options or arguments of its own. */
 static enum exit_code run_simple(const struct command *command, int argc, char **argv,
                                  const char *path, bool files)
 {
     struct command_line line;
 
-    command_line_start(&line, command, plain_options, argc, argv);
+    command_line_start(&line, command, argc, argv);
     command_line_next(&line);
     if (!command_line_check(&line, 0, 0))
         return line.code;
@@ -38,16 +36,12 @@ static enum exit_code run_status(const struct command *command, int argc, char *
 
 static enum exit_code run_log(const struct command *command, int argc, char **argv)
 {
-    static const struct option options[] = {COMMAND_OPTIONS,
-                                            {"all", no_argument, NULL, 'A'},
-                                            {"contested", no_argument, NULL, 'C'},
-                                            {NULL, 0, NULL, 0}};
     struct command_line line;
     const char *all = "0";
     const char *contested = "0";
     int option;
 
-    command_line_start(&line, command, options, argc, argv);
+    command_line_start(&line, command, argc, argv);
     while ((option = command_line_next(&line)) != -1)
         *(option == 'A' ? &all : &contested) = "1";
     if (!command_line_check(&line, 0, 0))
@@ -64,7 +58,7 @@ static enum exit_code run_relation(const struct command *command, int argc, char
 {
     struct command_line line;
 
-    command_line_start(&line, command, plain_options, argc, argv);
+    command_line_start(&line, command, argc, argv);
     command_line_next(&line);
     if (!command_line_check(&line, 2, 2))
         return line.code;
@@ -78,32 +72,36 @@ static enum exit_code run_relation(const struct command *command, int argc, char
 
 const struct command command_clock = {
     .name = "clock",
+    .group = GROUP_EVENTS,
     .summary = "show the clock: how many events of each author are here",
     .usage = "[--dir D] [--json]",
     .text = "Shows for each author the number of its last event that this node has stored and\n"
-            "delivered. Works on a running node and on a stopped one.\n"
-            "\n"
-            "  --dir D    the node's directory (else GOSSIP_DIR)\n"
-            "  --json     {\"node\":\"n1\",\"clock\":{\"n1\":3,\"n2\":1}}\n",
+            "delivered. Works on a running node and on a stopped one.\n",
+    .json = "{\"node\":\"n1\",\"clock\":{\"n1\":3,\"n2\":1}}",
     .examples = "  gossip clock --dir n1\n"
                 "  gossip clock --dir n1 --json | jq .clock.n2\n",
     .run = run_clock,
 };
 
+static const struct command_option log_options[] = {
+    {.name = "all", .id = 'A', .text = "also events that only carry context"},
+    {.name = "contested",
+     .id = 'C',
+     .text = "instead those that no longer count: they were delivered here before it "
+             "was known that their author had forked or was evicted"},
+    {.name = NULL},
+};
+
 const struct command command_log = {
     .name = "log",
+    .group = GROUP_EVENTS,
     .summary = "show all events in an order that respects their causes",
     .usage = "[--dir D] [--all] [--contested] [--json]",
-    .text =
-        "Shows each event after all it could have been caused by; nodes that hold the same\n"
-        "events show the same. Works on a running node and on a stopped one.\n"
-        "\n"
-        "  --dir D    the node's directory (else GOSSIP_DIR)\n"
-        "  --all      also events that only carry context\n"
-        "  --contested  instead those that no longer count: they were delivered here before it\n"
-        "             was known that their author had forked or was evicted\n"
-        "  --json     one object a line: dot, author, seq, clock, time, hlc, hash, and data, or\n"
-        "             data_base64 where it is not UTF-8\n",
+    .text = "Shows each event after all it could have been caused by; nodes that hold the same\n"
+            "events show the same. Works on a running node and on a stopped one.\n",
+    .json = "one object a line: dot, author, seq, clock, time, hlc, hash, and data, "
+            "or data_base64 where it is not UTF-8",
+    .options = log_options,
     .examples = "  gossip log --dir n1\n"
                 "  gossip log --dir n1 --json | jq -r .data\n"
                 "  gossip log --dir n1 --contested\n"
@@ -113,14 +111,14 @@ const struct command command_log = {
 
 const struct command command_relation = {
     .name = "relation",
+    .group = GROUP_EVENTS,
+    .offers = OFFER_DOT,
     .summary = "tell whether one event came before another, and why",
     .usage = "[--dir D] [--json] EVENT EVENT",
     .text = "Tells how the first event stands to the second: before (it could have caused it),\n"
             "after, equal, or concurrent. An event is named by its dot, n1:3; where two authors\n"
-            "are called n1, by n1#ab12:3. Works on a running node and on a stopped one.\n"
-            "\n"
-            "  --dir D    the node's directory (else GOSSIP_DIR)\n"
-            "  --json     {\"a\":\"n1:1\",\"b\":\"n2:1\",\"relation\":\"concurrent\"}\n",
+            "are called n1, by n1#ab12:3. Works on a running node and on a stopped one.\n",
+    .json = "{\"a\":\"n1:1\",\"b\":\"n2:1\",\"relation\":\"concurrent\"}",
     .examples = "  gossip relation --dir n1 n1:1 n2:3\n"
                 "  gossip relation --dir n1 --json n1#ab12:1 n2:3\n",
     .run = run_relation,
@@ -128,14 +126,13 @@ const struct command command_relation = {
 
 const struct command command_peers = {
     .name = "peers",
+    .group = GROUP_STATE,
     .summary = "show the other nodes as a running node sees them",
     .usage = "[--dir D] [--json]",
     .text = "Shows each known node: its address, whether it answers, and whether it held the same\n"
-            "events when last asked. Needs a running node.\n"
-            "\n"
-            "  --dir D    the node's directory (else GOSSIP_DIR)\n"
-            "  --json     one object a line: name, key, address, state, standing, in_step,\n"
-            "             heard_ms, exchanges, answered\n",
+            "events when last asked. Needs a running node.\n",
+    .json = "one object a line: name, key, address, state, standing, in_step, "
+            "heard_ms, exchanges, answered",
     .examples = "  gossip peers --dir n1\n"
                 "  gossip peers --dir n1 --json | jq -r 'select(.state==\"silent\").name'\n",
     .run = run_peers,
@@ -143,14 +140,13 @@ const struct command command_peers = {
 
 const struct command command_status = {
     .name = "status",
+    .group = GROUP_STATE,
     .summary = "show a running node itself: identity, clock, what waits, counters",
     .usage = "[--dir D] [--json]",
     .text = "Shows who the node is, how often it has started, its clock, the events it holds back\n"
             "and what they wait for, and what became of the datagrams it received. Needs a\n"
-            "running node.\n"
-            "\n"
-            "  --dir D    the node's directory (else GOSSIP_DIR)\n"
-            "  --json     one object\n",
+            "running node.\n",
+    .json = "one object",
     .examples = "  gossip status --dir n1\n"
                 "  gossip status --dir n1 --json | jq .datagrams.forged\n",
     .run = run_status,

@@ -250,7 +250,6 @@ static enum exit_code verify(struct report *report, struct files *files)
 
 static enum exit_code run_verify(const struct command *command, int argc, char **argv)
 {
-    static const struct option options[] = {COMMAND_OPTIONS, {NULL, 0, NULL, 0}};
     char explanation[1024];
     struct command_line line;
     struct directory directory;
@@ -258,7 +257,7 @@ static enum exit_code run_verify(const struct command *command, int argc, char *
     struct files files;
     enum exit_code code;
 
-    command_line_start(&line, command, options, argc, argv);
+    command_line_start(&line, command, argc, argv);
     command_line_next(&line);
     if (!command_line_check(&line, 0, 0))
         return line.code;
@@ -281,6 +280,7 @@ static enum exit_code run_verify(const struct command *command, int argc, char *
 
 const struct command command_verify = {
     .name = "verify",
+    .group = GROUP_FILES,
     .summary = "check all that a stopped node has stored",
     .usage = "[--dir D] [--json]",
     .text =
@@ -289,11 +289,9 @@ const struct command command_verify = {
         "the signature of each certificate, eviction and proof; that the key is the store's; and\n"
         "that nobody else may use the files. Prints the faults, one a line, with what mends\n"
         "them, and a summary. Exits with 65 where there are any. That others have forked is a\n"
-        "note and no fault. Works on a stopped node only.\n"
-        "\n"
-        "  --dir D    the node's directory (else GOSSIP_DIR)\n"
-        "  --json     one object a line: {\"fault\":\"...\"} and {\"note\":\"...\"} for each, at\n"
-        "             the end {\"events\":3,\"faults\":0,\"forks\":0}\n",
+        "note and no fault. Works on a stopped node only.\n",
+    .json = "one object a line: {\"fault\":\"...\"} and {\"note\":\"...\"} for "
+            "each, at the end {\"events\":3,\"faults\":0,\"forks\":0}",
     .examples = "  gossip stop --dir n1 && gossip verify --dir n1\n"
                 "  gossip verify --dir n1 || gossip recover --dir n1\n",
     .run = run_verify,
