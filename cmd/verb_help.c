@@ -40,7 +40,7 @@ static const struct {
      "                  while it runs\n"
      "  store.db.side   what tells that store.db was set back; no backup takes it along\n"
      "  store.db.lock   names the process that uses the directory\n"
-     "  store.db.poison names the event that is being handed out, in case the process ends\n"
+     "  store.db.marker names the event that is being handed out, in case the process ends\n"
      "  cluster.key     of the first node of a cluster: admits other nodes; keep it safe\n"
      "  api.sock        while the node runs: where it listens for requests\n"},
 };
