@@ -1,9 +1,10 @@
-#include "cmd/api_state.h"
+#include "cmd/api.h"
 
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "cmd/api_state.h"
 #include "cmd/json.h"
 #include "cmd/names.h"
 
