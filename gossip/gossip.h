@@ -4,10 +4,23 @@
  * A service makes a store (store.h), a transport (transport.h), an identity and, of them, a
  * gossip. It waits on gossip_poll_fd() for at most gossip_timeout_ms(), calls gossip_run(), and
  * then pops results, events and notices. Nothing blocks but the store's commit; nothing is called
- * back; nothing is printed. One gossip belongs to one thread at a time.
+ * back; nothing is printed.
  *
- * What ret_ pointers show as lent stays valid until the next call on the same gossip that is not a
- * mere read (gossip_run, gossip_publish, *_pop, gossip_log_next, gossip_destroy).
+ * Memory. What goes into a call is lent for that call, unless its comment says for how long; what a
+ * ret_ pointer brings is the caller's, to be given back by the call of the same noun (_create and
+ * _destroy, _open and _close); ret_ pointers are written on success only. What is shown as *lent*
+ * stays valid until the next call on the same gossip that is not a mere read: gossip_run,
+ * gossip_publish, *_pop, gossip_event_get, gossip_log_next, gossip_destroy and what takes in or
+ * writes out archives.
+ *
+ * Threads. One gossip, with its store, transport, logs and exports, belongs to one thread at a
+ * time; several gossips may run in several threads, each over a store and a transport of its own.
+ * Other threads publish by way of a mailbox (mailbox.h). What takes neither a gossip nor a store
+ * nor a transport may be called from any thread, on an object that no other thread changes
+ * meanwhile: identities, clocks, proofs, archives, names, addresses, gossip_system_time().
+ *
+ * Visits, reports and reads that a caller hands in are called before the call in question returns,
+ * by the thread that made it, and may call nothing on the same gossip, store or transport.
  */
 #ifndef GOSSIP_GOSSIP_H
 #define GOSSIP_GOSSIP_H
@@ -52,52 +65,72 @@ const char *gossip_version(void);
 
 /* ---- Identities: who a node is, and of which cluster. ---- */
 
+/* What a certificate allows its holder; bits. */
 enum gossip_right {
     GOSSIP_RIGHT_ADMIT = 1, /* May sign certificates. */
     GOSSIP_RIGHT_EVICT = 2, /* May sign evictions. */
 };
 
-struct gossip_cluster;  /* A cluster's secret key, and its secret. Locked memory, wiped when freed.
-                         */
-struct gossip_identity; /* A node's secret key and its certificate. Likewise. */
+/* A cluster's secret key, and its secret. In locked memory, wiped when freed. */
+struct gossip_cluster;
 
-/* Longest text of either, with its final NUL. */
+/* A node's secret key and its certificate. In locked memory, wiped when freed. */
+struct gossip_identity;
+
+/* Longest text of either, with its final NUL, in bytes. */
 enum { GOSSIP_IDENTITY_TEXT_MAX = 2048 };
 
-/* Makes a new cluster. IO (no randomness), NOMEM. */
+/* Makes a new cluster, the caller's to destroy. IO (no randomness), NOMEM. */
 int gossip_cluster_create(struct gossip_time *time, struct gossip_cluster **ret_cluster);
+
+/* Wipes and frees it. NULL is allowed. */
 void gossip_cluster_destroy(struct gossip_cluster *cluster);
 
-/* As text, to be kept in a file of mode 0600; ret_text is wiped by the caller. */
+/* Writes it as text, with a final NUL, to be kept in a file of mode 0600; ret_text is wiped by the
+ * caller. Cannot fail. */
 void gossip_cluster_to_text(const struct gossip_cluster *cluster,
                             char ret_text[GOSSIP_IDENTITY_TEXT_MAX]);
 
-/* INVALID (and, unless NULL, ret_line tells the line, from 1), NOMEM. */
+/* Reads size bytes of what gossip_cluster_to_text() has written. *ret_cluster is the caller's to
+ * destroy. INVALID (and, unless NULL, ret_line tells the line, from 1), NOMEM. */
 int gossip_cluster_from_text(const char *text, size_t size, struct gossip_cluster **ret_cluster,
                              size_t *ret_line);
 
 /* Makes a new node's identity: a key, and a certificate signed by the cluster's key that gives it
- * name (1 to 32 of A-Z a-z 0-9 . _ -) and rights (of enum gossip_right).
- * INVALID (name), IO (no randomness), NOMEM. */
+ * name (1 to 32 of A-Z a-z 0-9 . _ -) and rights (of enum gossip_right). It is the caller's to
+ * destroy. INVALID (name), IO (no randomness), NOMEM. */
 int gossip_identity_create(const struct gossip_cluster *cluster, const char *name, unsigned rights,
                            struct gossip_time *time, struct gossip_identity **ret_identity);
+
+/* Wipes and frees it: after the gossips that were made with it. NULL is allowed. */
 void gossip_identity_destroy(struct gossip_identity *identity);
+
+/* Writes it as text, with a final NUL, to be kept in a file of mode 0600; ret_text is wiped by the
+ * caller. Cannot fail. */
 void gossip_identity_to_text(const struct gossip_identity *identity,
                              char ret_text[GOSSIP_IDENTITY_TEXT_MAX]);
 
-/* Checks that key and certificate fit each other and the cluster.
- * INVALID (with line), FORGED, NOMEM. */
+/* Reads size bytes of what gossip_identity_to_text() has written, and checks that key and
+ * certificate fit each other and the cluster. *ret_identity is the caller's to destroy.
+ * INVALID (and, unless NULL, ret_line tells the line, from 1), FORGED, NOMEM. */
 int gossip_identity_from_text(const char *text, size_t size, struct gossip_identity **ret_identity,
                               size_t *ret_line);
 
+/* The name in its certificate; lent for the life of the identity, never NULL. */
 const char *gossip_identity_name(const struct gossip_identity *identity);
-const uint8_t *gossip_identity_key(const struct gossip_identity *identity);     /* 32 bytes. */
-const uint8_t *gossip_identity_cluster(const struct gossip_identity *identity); /* 32 bytes. */
+
+/* Its public key, GOSSIP_KEY_SIZE bytes; lent for the life of the identity. */
+const uint8_t *gossip_identity_key(const struct gossip_identity *identity);
+
+/* The public key of its cluster, GOSSIP_KEY_SIZE bytes; lent for the life of the identity. */
+const uint8_t *gossip_identity_cluster(const struct gossip_identity *identity);
 
 /* ---- A node. ---- */
 
-struct gossip; /* A node with its store and transport. */
+/* A node with its store and transport. */
+struct gossip;
 
+/* Which peers a period's exchanges are with. */
 enum gossip_peer_choice {
     GOSSIP_CHOOSE_RANDOM,
     GOSSIP_CHOOSE_ROUND_ROBIN,
@@ -108,15 +141,16 @@ enum gossip_peer_choice {
 /* For poison_crashes: no event is ever passed over. */
 #define GOSSIP_POISON_NEVER UINT32_MAX
 
-/* Zero in a field means its default. Pointers are lent for the life of the gossip, but for joins,
- * which is lent for the call. */
+/* What gossip_create() makes a node of. Zero in a field means its default. Pointers are lent for
+ * the life of the gossip, but for joins, which is lent for the call. */
 struct gossip_options {
-    size_t size; /* sizeof(struct gossip_options): later versions may have more fields. */
+    size_t size; /* sizeof(struct gossip_options). A library of a later version takes what is not
+                    there as zero. */
     struct gossip_store *store;             /* Needed. Not closed by us. */
     struct gossip_transport *transport;     /* NULL: a node without a network. Not closed by us. */
     struct gossip_time *time;               /* Needed; gossip_system_time() as a rule. */
     const struct gossip_identity *identity; /* Needed. */
-    const struct gossip_crypto *crypto;     /* NULL: libsodium. */
+    const struct gossip_crypto *crypto;     /* NULL: libsodium; else for tests. */
     const struct gossip_address *joins;     /* Whom to say hello to at start. */
     size_t join_count;
     uint32_t period_ms;   /* Between exchanges; default 1000, 10 to 60000. */
@@ -135,13 +169,16 @@ struct gossip_options {
 /*
  * Starts a node: prepares a new store or loads a used one, and counts a new boot (a commit).
  * Without a transport nothing is counted, and a used store stays as it is until something is
- * published. Nothing is sent before gossip_run(). INVALID (options), FOREIGN (the store belongs to
- * another key or cluster), FORGED (identity), and what the store returns; then gossip_explain() of
- * the store tells more.
+ * published. Nothing is sent before gossip_run(). *ret_gossip is the caller's to destroy. INVALID
+ * (options; also where a field that this version does not know is not zero), FOREIGN (the store
+ * belongs to another key or cluster), FORGED (identity), and what the store returns; then the
+ * store's explain() tells more.
  */
 int gossip_create(const struct gossip_options *options, struct gossip **ret_gossip);
 
-/* Frees the node. What was acknowledged is on disk: there is nothing to flush. NULL is allowed. */
+/* Frees the node; store, transport and identity stay the caller's, to be closed after it. What was
+ * acknowledged is on disk: there is nothing to flush. A publication without a result was not
+ * written, unless gossip_run() has failed. Logs and exports are closed before. NULL is allowed. */
 void gossip_destroy(struct gossip *gossip);
 
 /* A descriptor that is readable when gossip_run() has something to do; -1 without a transport. */
@@ -173,6 +210,7 @@ enum gossip_start_state {
     GOSSIP_START_FETCHING, /* Peers hold own events that were lost here. */
 };
 
+/* How far a node has come with making sure. */
 struct gossip_start {
     enum gossip_start_state state;
     unsigned evidence; /* Of enum gossip_evidence, until the new epoch is open. */
@@ -181,6 +219,7 @@ struct gossip_start {
     uint64_t left_ms; /* Until the wait ends in any case; 0 when it is over. */
 };
 
+/* Tells how far it has come. Cannot fail. */
 void gossip_start_state(const struct gossip *gossip, struct gossip_start *ret_start);
 
 /* ---- Publishing. ---- */
@@ -188,28 +227,32 @@ void gossip_start_state(const struct gossip *gossip, struct gossip_start *ret_st
 /*
  * Asks for an event to be written; data is copied. *ret_ticket names the request: when the event is
  * durable, or cannot be, gossip_result_pop() tells.
- * LIMIT (larger than payload_max, or too many waiting), OBSERVER (the store keeps no events),
- * NOMEM.
+ * LIMIT (larger than payload_max, or more than 65,536 or 64 MiB waiting), OBSERVER (the store keeps
+ * no events), NOMEM. For the thread that runs the gossip: others have mailboxes (mailbox.h).
  */
 int gossip_publish(struct gossip *gossip, const void *data, size_t size, uint64_t *ret_ticket);
 
+/* The name of one event. */
 struct gossip_dot {
-    uint32_t author; /* Local number. */
+    uint32_t author; /* Local number: this node's own, see gossip_author(). */
     uint64_t seq;    /* 1, 2, 3 ... */
 };
 
+/* What became of a publication. */
 struct gossip_result {
-    uint64_t ticket;
-    int error; /* GOSSIP_OK; or, and then there is no event, FULL, LIMIT (payload_max), or
-                  EVICTED. */
+    uint64_t ticket; /* As gossip_publish() told it. */
+    int error;       /* GOSSIP_OK; or, and then there is no event, FULL, LIMIT (payload_max), or
+                        EVICTED. */
     struct gossip_dot dot; /* The event, durable. */
 };
 
-/* Takes the next result: 1, or 0 if there is none. */
+/* Takes the next result, in the order of the publications: 1, or 0 if there is none. Cannot fail.
+ */
 int gossip_result_pop(struct gossip *gossip, struct gossip_result *ret_result);
 
 /* ---- Events. ---- */
 
+/* What an event is for. */
 enum gossip_event_kind {
     GOSSIP_EVENT_APPLICATION = 1,
     GOSSIP_EVENT_CONTEXT = 2,    /* Carries only context; the application need not care. */
@@ -217,6 +260,7 @@ enum gossip_event_kind {
                                  /* Any other: of a later version. Kept and shown as it is. */
 };
 
+/* An event, as this node holds it. */
 struct gossip_event {
     uint64_t delivery; /* The local number of its delivery: a cursor. */
     struct gossip_dot dot;
@@ -246,7 +290,8 @@ struct gossip_event {
  */
 int gossip_event_pop(struct gossip *gossip, struct gossip_event *ret_event);
 
-/* Shows one event; *ret_event is lent. NOT_FOUND, PRUNED, IO, DAMAGED, NOMEM. */
+/* Shows one event; *ret_event is lent, and what another call has shown is no longer. NOT_FOUND,
+ * PRUNED, IO, DAMAGED, NOMEM. */
 int gossip_event_get(struct gossip *gossip, struct gossip_dot dot, struct gossip_event *ret_event);
 
 /*
@@ -256,18 +301,26 @@ int gossip_event_get(struct gossip *gossip, struct gossip_dot dot, struct gossip
  * gossip is destroyed; what it shows is lent until its next call.
  */
 struct gossip_log;
+
+/* Which events a log shows. */
 enum gossip_log_kind {
     GOSSIP_LOG_EVENTS,    /* All that count. */
     GOSSIP_LOG_CONTESTED, /* Those behind a cut that were delivered before it was known: by (hlc,
                              author id, seq), those of one author in the order it wrote them. */
 };
-int gossip_log_open(struct gossip *gossip, enum gossip_log_kind kind,
-                    struct gossip_log **ret_log);                            /* NOMEM. */
-int gossip_log_next(struct gossip_log *log, struct gossip_event *ret_event); /* As event_pop. */
+
+/* Opens a log of the events held now. *ret_log is the caller's to close. NOMEM. */
+int gossip_log_open(struct gossip *gossip, enum gossip_log_kind kind, struct gossip_log **ret_log);
+
+/* Shows the next event: 1, or 0 at the end. IO, DAMAGED, NOMEM. */
+int gossip_log_next(struct gossip_log *log, struct gossip_event *ret_event);
+
+/* Closes it. NULL is allowed. */
 void gossip_log_close(struct gossip_log *log);
 
 /* ---- What is known. ---- */
 
+/* What this node knows of an author. */
 struct gossip_author {
     uint32_t number; /* Local. */
     uint8_t id[GOSSIP_ID_SIZE];
@@ -287,7 +340,7 @@ struct gossip_author {
 /* How many authors are known; they are numbered from 0. */
 size_t gossip_author_count(const struct gossip *gossip);
 
-/* NOT_FOUND. */
+/* Shows an author by its local number; the name in *ret_author is lent. NOT_FOUND. */
 int gossip_author(const struct gossip *gossip, uint32_t number, struct gossip_author *ret_author);
 
 /* The number of the author as which this node publishes. */
@@ -313,6 +366,7 @@ int gossip_author_find(void *gossip, const char *name, size_t size, uint32_t *re
 int gossip_relation(struct gossip *gossip, struct gossip_dot a, struct gossip_dot b,
                     enum gossip_relation *ret_relation);
 
+/* A held-back event: verified, and what its context names is not all here. */
 struct gossip_held {
     struct gossip_dot dot;            /* The event that waits. */
     uint8_t waits_id[GOSSIP_ID_SIZE]; /* The dot it waits for: author id ... */
@@ -322,12 +376,14 @@ struct gossip_held {
 /* Shows up to capacity of the first held-back event of each author; returns how many there are. */
 size_t gossip_held(const struct gossip *gossip, struct gossip_held *ret_held, size_t capacity);
 
+/* How a peer stands to this node. */
 enum gossip_peer_state {
     GOSSIP_PEER_UNREACHED, /* Known, not yet heard in this boot. */
     GOSSIP_PEER_ALIVE,     /* Its address is proven and it answers. */
     GOSSIP_PEER_SILENT,    /* It has stopped answering; it is tried slowly for ever. */
 };
 
+/* What this node knows of another. */
 struct gossip_peer {
     uint8_t key[GOSSIP_KEY_SIZE];
     const char *name;              /* Lent. */
@@ -339,9 +395,13 @@ struct gossip_peer {
     uint64_t answered;  /* Of those. */
 };
 
+/* How many peers are known; they are numbered from 0 until gossip_run(). */
 size_t gossip_peer_count(const struct gossip *gossip);
+
+/* Shows a peer by its number; the name in *ret_peer is lent. NOT_FOUND. */
 int gossip_peer(const struct gossip *gossip, size_t index, struct gossip_peer *ret_peer);
 
+/* What a signed record is. */
 enum gossip_signed_type {
     GOSSIP_SIGNED_CERTIFICATE = 1,
     GOSSIP_SIGNED_LEAVE = 2, /* Reserved. */
@@ -357,7 +417,10 @@ struct gossip_signed {
     size_t size;
 };
 
+/* How many signed records are held; they are numbered from 0 until gossip_run(). */
 size_t gossip_signed_count(const struct gossip *gossip);
+
+/* Shows a signed record by its number; *ret_signed is lent. NOT_FOUND. */
 int gossip_signed(const struct gossip *gossip, size_t index, struct gossip_signed *ret_signed);
 
 /* What a proof shows: that an author has given one dot two contents. */
@@ -401,6 +464,7 @@ enum gossip_verdict {
 /* "accepted", "short" ...; never NULL. */
 const char *gossip_verdict_name(enum gossip_verdict verdict);
 
+/* What a node has done since its start, and what it holds now. */
 struct gossip_stats {
     uint64_t datagrams[GOSSIP_DATAGRAM_VERDICTS]; /* Received, by what became of them. */
     uint64_t datagrams_sent;
@@ -427,6 +491,7 @@ struct gossip_stats {
     bool read_only;        /* The disk is full: no event is written, ours or others'. */
 };
 
+/* Tells it. Cannot fail. */
 void gossip_stats(const struct gossip *gossip, struct gossip_stats *ret_stats);
 
 /* What tells that a store was set back to an earlier state, and this node may have said more than
@@ -439,6 +504,7 @@ enum gossip_evidence {
     GOSSIP_EVIDENCE_BOOT = 16,  /* A peer has heard us under a boot that the store does not know. */
 };
 
+/* What a person who looks after a node may want to know. */
 enum gossip_notice_kind {
     GOSSIP_NOTICE_PEER_ALIVE,  /* A peer's address was proven. */
     GOSSIP_NOTICE_PEER_SILENT, /* A peer has stopped answering. */
@@ -462,6 +528,7 @@ enum gossip_notice_kind {
 /* "peer-alive", "peer-silent" ...; never NULL. */
 const char *gossip_notice_name(enum gossip_notice_kind kind);
 
+/* One such thing. */
 struct gossip_notice {
     enum gossip_notice_kind kind;
     char name[GOSSIP_NAME_MAX + 1]; /* The node it is about; empty where none. */
@@ -475,6 +542,9 @@ struct gossip_notice {
  * dropped and counted in one LOST. */
 int gossip_notice_pop(struct gossip *gossip, struct gossip_notice *ret_notice);
 
+/* Shows one fault, in a line that is lent for the call. */
+typedef void gossip_verify_report(void *context, const char *line);
+
 /*
  * Checks everything in the store against itself: each event's hash, chain, seals and context, the
  * order of delivery, each author's clock and mentions, each record's signature. Reads all events;
@@ -482,7 +552,6 @@ int gossip_notice_pop(struct gossip *gossip, struct gossip_notice *ret_notice);
  * OK, or DAMAGED with one line per fault shown to report. *ret_events, unless NULL, counts what was
  * checked. IO, NOMEM.
  */
-typedef void gossip_verify_report(void *context, const char *line);
 int gossip_verify(struct gossip *gossip, gossip_verify_report *report, void *context,
                   uint64_t *ret_events);
 
@@ -491,13 +560,18 @@ int gossip_verify(struct gossip *gossip, gossip_verify_report *report, void *con
 /* Makes the next bytes of an archive of all that a node holds (of what was held when it was
  * opened), or of the events of one author. It is closed before the gossip is destroyed. */
 struct gossip_export;
+
+/* For gossip_export_open(): every author. */
 enum { GOSSIP_ALL_AUTHORS = -1 };
 
-/* NOT_FOUND (no such author), OBSERVER (the store keeps no events), NOMEM. */
+/* Opens an archive of the events of author (its local number), or of all. *ret_export is the
+ * caller's to close. NOT_FOUND (no such author), OBSERVER (the store keeps no events), NOMEM. */
 int gossip_export_open(struct gossip *gossip, int64_t author, struct gossip_export **ret_export);
 
 /* Shows the next bytes, lent until the next call: 1, or 0 at the end. IO, DAMAGED, NOMEM. */
 int gossip_export_next(struct gossip_export *archive, const uint8_t **ret_bytes, size_t *ret_size);
+
+/* Closes it. NULL is allowed. */
 void gossip_export_close(struct gossip_export *archive);
 
 /* Reads up to size bytes: how many, 0 at the end, or IO. */
@@ -519,6 +593,7 @@ struct gossip_archive {
 int gossip_archive_check(gossip_archive_read *read, void *context,
                          struct gossip_archive *ret_archive);
 
+/* What became of an archive. */
 struct gossip_imported {
     uint64_t events;  /* New here, delivered and durable. */
     uint64_t waiting; /* Sound, and not taken in: what their contexts name is not here. */
@@ -538,6 +613,7 @@ int gossip_import(struct gossip *gossip, gossip_archive_read *read, void *contex
  * as they can be read; nothing is believed of them. May be called several times. */
 typedef int gossip_salvage_source(void *context, gossip_record_visit *visit, void *visit_context);
 
+/* What became of a damaged store. */
 struct gossip_recovered {
     uint64_t found;  /* Events that could be read. */
     uint64_t events; /* Of those, taken in: verified from each author's first event on. */

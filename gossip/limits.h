@@ -10,6 +10,7 @@
 
 #include <stdint.h>
 
+/* The limits. */
 enum gossip_limit {
     /* Sizes of what cryptography makes. */
     GOSSIP_KEY_SIZE = 32,       /* An Ed25519 public key. */

@@ -9,7 +9,9 @@
 #include <string.h>
 
 #include "gossip/museum.h"
+#include "gossip/options.h"
 #include "gossip/poison.h"
+
 enum {
     RECEIVED_AT_ONCE = 64,
     /* Batches in one gossip_run(), so that the caller's loop comes round in a flood. */
@@ -23,6 +25,8 @@ enum {
     PERIOD_MAX_MS = 60000,
     /* Once may be chance: a kill, or the power. */
     POISON_CRASHES = 2,
+    /* The first version's options end here. */
+    OPTIONS_LEAST = offsetof(struct gossip_options, poison_crashes) + sizeof(uint32_t),
 };
 
 static uint64_t now_ms(struct gossip *gossip)
@@ -70,8 +74,8 @@ static int make_node(struct gossip *gossip, uint64_t boot_count)
 
 static int check_options(const struct gossip_options *options)
 {
-    if (options->size < sizeof(*options) || options->store == NULL || options->time == NULL ||
-        options->identity == NULL || (options->joins == NULL && options->join_count > 0) ||
+    if (options->store == NULL || options->time == NULL || options->identity == NULL ||
+        (options->joins == NULL && options->join_count > 0) ||
         options->fanout > GOSSIP_FANOUT_MAX || options->payload_max > GOSSIP_PAYLOAD_MAX ||
         options->choice > GOSSIP_CHOOSE_MOST_RELIABLE)
         return GOSSIP_ERR_INVALID;
@@ -139,18 +143,21 @@ static int write_side(struct gossip *gossip, bool is_saved)
     return GOSSIP_OK;
 }
 
-int gossip_create(const struct gossip_options *options, struct gossip **ret_gossip)
+int gossip_create(const struct gossip_options *given, struct gossip **ret_gossip)
 {
     struct gossip_effects effects;
+    struct gossip_options options;
     struct gossip *gossip;
-    int error = check_options(options);
+    int error = GOSSIP_ERR_INVALID;
 
+    if (options_read(&options, sizeof(options), OPTIONS_LEAST, given))
+        error = check_options(&options);
     if (error < 0)
         return error;
     gossip = calloc(1, sizeof(*gossip));
     if (gossip == NULL)
         return GOSSIP_ERR_NOMEM;
-    error = copy_options(gossip, options);
+    error = copy_options(gossip, &options);
     if (error >= 0)
         error = make_node(gossip, 0);
     if (error >= 0)

@@ -19,6 +19,7 @@
 extern "C" {
 #endif
 
+/* Where records outlive the process: defined below. */
 struct gossip_store;
 
 /* An address and port. IPv4 as ::ffff:a.b.c.d. Link-local scopes are not kept. */
@@ -27,6 +28,7 @@ struct gossip_address {
     uint16_t port; /* In host order; 0 is no address. */
 };
 
+/* What a store keeps. */
 enum gossip_record_kind {
     GOSSIP_RECORD_META,    /* A named value. Key: name. */
     GOSSIP_RECORD_AUTHOR,  /* An author with its clock. Key: number. */
@@ -36,6 +38,7 @@ enum gossip_record_kind {
     GOSSIP_RECORD_PEER,    /* Where a node was last reached. Key: key. */
 };
 
+/* A named value. */
 struct gossip_meta_record {
     const char *name;
     const uint8_t *bytes; /* NULL: the value is number. */
@@ -43,6 +46,7 @@ struct gossip_meta_record {
     uint64_t number; /* At most 2^63 - 1. */
 };
 
+/* An author, with its entry of the clock. */
 struct gossip_author_record {
     uint32_t number; /* Local; 0, 1, 2 ... in the order in which authors became known here. */
     uint8_t id[GOSSIP_ID_SIZE];
@@ -57,12 +61,14 @@ struct gossip_author_record {
     uint64_t unsealed_size;                  /* Bytes of bodies since its last required seal. */
 };
 
+/* That an author has named another. */
 struct gossip_mention_record {
     uint32_t author;
     uint64_t index; /* 1, 2, 3 ... */
     uint32_t mentioned;
 };
 
+/* An event. */
 struct gossip_event_record {
     uint64_t delivery; /* 1, 2, 3 ... in the order in which this node delivered. */
     uint32_t author;
@@ -75,6 +81,7 @@ struct gossip_event_record {
     size_t context_size;
 };
 
+/* A record that proves itself. */
 struct gossip_signed_record {
     uint8_t type;                 /* enum gossip_signed_type */
     uint8_t id[GOSSIP_HASH_SIZE]; /* The hash of its bytes. */
@@ -82,11 +89,13 @@ struct gossip_signed_record {
     size_t size;
 };
 
+/* Where a node was last reached. */
 struct gossip_peer_record {
     uint8_t key[GOSSIP_KEY_SIZE];
     struct gossip_address address;
 };
 
+/* One of them. */
 struct gossip_record {
     enum gossip_record_kind kind;
     union {
@@ -209,6 +218,7 @@ struct gossip_store {
     const struct gossip_store_ops *ops;
 };
 
+/* Whether gossip_sqlite_open() makes a store. */
 enum gossip_sqlite_mode {
     GOSSIP_SQLITE_CREATE, /* The file must not exist; it is made, mode 0600. EXISTS. */
     GOSSIP_SQLITE_OPEN,   /* The file must exist and be a gossip store. NOT_FOUND. */
@@ -226,6 +236,7 @@ enum gossip_sqlite_mode {
 int gossip_sqlite_open(const char *path, enum gossip_sqlite_mode mode, char *ret_explanation,
                        size_t size, struct gossip_store **ret_store);
 
+/* Whether gossip_file_open() makes a store. */
 enum gossip_file_mode {
     GOSSIP_FILE_CREATE, /* The file must not exist; it is made, mode 0600. EXISTS. */
     GOSSIP_FILE_OPEN,   /* The file must exist and be a gossip file store. NOT_FOUND. */
@@ -254,12 +265,15 @@ int gossip_file_open(const char *path, enum gossip_file_mode mode, char *ret_exp
  */
 int gossip_store_remove(const char *path, char *ret_explanation, size_t size);
 
+/* Shows one fault, in a line that is lent for the call. */
+typedef void gossip_sqlite_report(void *context, const char *line);
+
 /* Has SQLite check the database of an open SQLite store: pages, tables, indexes. Shows one line for
  * each fault. It does not see what a flipped bit has made of a value: gossip_verify() does. OK,
  * DAMAGED, IO, NOMEM. */
-typedef void gossip_sqlite_report(void *context, const char *line);
 int gossip_sqlite_check(struct gossip_store *store, gossip_sqlite_report *report, void *context);
 
+/* What gossip_sqlite_salvage() has found. */
 struct gossip_salvaged {
     uint64_t records;    /* Rows that could be read, events included. */
     uint64_t events;     /* Of those, events. */
@@ -275,7 +289,7 @@ struct gossip_salvaged {
 int gossip_sqlite_salvage(const char *path, gossip_record_visit *visit, void *context,
                           struct gossip_salvaged *ret_salvaged);
 
-/* A store that ends with the process. NOMEM. */
+/* Opens a store that ends with the process. *ret_store is the caller's to close. NOMEM. */
 int gossip_memory_open(struct gossip_store **ret_store);
 
 /*
@@ -286,6 +300,8 @@ int gossip_memory_open(struct gossip_store **ret_store);
  * was. What is asked of a certain kind of store (gossip_sqlite_check()) is asked of that store
  * itself, not of a wrapper.
  */
+
+/* What is asked of a store. */
 enum gossip_store_call {
     GOSSIP_STORE_LOAD,
     GOSSIP_STORE_SAVE,
@@ -305,6 +321,7 @@ enum gossip_store_call {
 /* "load", "save" ...; never NULL. */
 const char *gossip_store_call_name(enum gossip_store_call call);
 
+/* How gossip_retry_open() tries again. */
 struct gossip_retry_options {
     size_t size;         /* sizeof(struct gossip_retry_options) */
     uint32_t attempts;   /* At most so many in all, the first included: 1 to 100. */
@@ -325,8 +342,10 @@ struct gossip_retry_options {
 int gossip_retry_open(struct gossip_store *inner, const struct gossip_retry_options *options,
                       struct gossip_store **ret_store);
 
+/* How many durations are told apart: each is twice the one before. */
 enum { GOSSIP_STORE_BUCKETS = 32 };
 
+/* What is counted of one call. */
 struct gossip_store_figures {
     uint64_t calls;
     uint64_t failed;   /* Of those, by the store's own doing. */
@@ -338,6 +357,7 @@ struct gossip_store_figures {
                                                  the last bucket has all that took longer. */
 };
 
+/* The figures of all calls, by enum gossip_store_call. */
 struct gossip_store_metrics {
     struct gossip_store_figures calls[GOSSIP_STORE_CALLS];
 };
@@ -349,10 +369,11 @@ typedef uint64_t gossip_store_clock(void *context);
 int gossip_metrics_open(struct gossip_store *inner, gossip_store_clock *clock, void *context,
                         struct gossip_store **ret_store);
 
-/* The figures so far of a store that gossip_metrics_open() has made. */
+/* Tells the figures so far of a store that gossip_metrics_open() has made. */
 void gossip_metrics_read(const struct gossip_store *store,
                          struct gossip_store_metrics *ret_metrics);
 
+/* What gossip_logging_open() tells of one call. */
 struct gossip_store_line {
     enum gossip_store_call call;
     int result;       /* What was returned. */

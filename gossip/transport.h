@@ -3,7 +3,8 @@
  * And the third small table: what tells the time and draws lots.
  *
  * Calls never overlap and never block, but for the two that look up names, and for randomness in
- * the machine's first moments.
+ * the machine's first moments. A transport belongs to the thread of its gossip; the machine's time
+ * may be asked from any.
  */
 #ifndef GOSSIP_TRANSPORT_H
 #define GOSSIP_TRANSPORT_H
@@ -18,8 +19,10 @@
 extern "C" {
 #endif
 
+/* What carries datagrams: defined below. */
 struct gossip_transport;
 
+/* A datagram on its way. */
 struct gossip_datagram {
     struct gossip_address address; /* Where to, or where from. */
     const uint8_t *data;
@@ -38,6 +41,7 @@ struct gossip_transport_stats {
     uint64_t overrun; /* The kernel dropped them: we were too slow, or their checksum was wrong. */
 };
 
+/* What a transport does. */
 struct gossip_transport_ops {
     /* A descriptor that is readable when a datagram may wait; -1 if there is none. */
     int (*poll_fd)(struct gossip_transport *transport);
@@ -74,7 +78,7 @@ struct gossip_transport {
  * one family alone); port 0 lets the system choose. On failure ret_explanation (unless NULL) tells
  * in one line what is wrong and what to do next. INVALID (not an address), NOT_FOUND (the name has
  * no address, or this machine has none of them), IN_USE (port taken), PERMISSION (the port is
- * reserved), IO, NOMEM.
+ * reserved), IO, NOMEM. *ret_transport is the caller's, to be closed by its ops after the gossip.
  */
 int gossip_udp_open(const char *listen, char *ret_explanation, size_t size,
                     struct gossip_transport **ret_transport);
@@ -90,12 +94,14 @@ int gossip_udp_resolve(const char *text, struct gossip_address *ret_addresses, s
 /* Longest text of an address, with its final NUL: "[v6]:65535". */
 enum { GOSSIP_ADDRESS_TEXT_MAX = 56 };
 
-/* Writes "127.0.0.1:7001" or "[::1]:7001". */
+/* Writes "127.0.0.1:7001" or "[::1]:7001", and a final NUL. Cannot fail. */
 void gossip_address_to_text(const struct gossip_address *address,
                             char ret_text[GOSSIP_ADDRESS_TEXT_MAX]);
 
+/* What tells the time and draws lots: defined below. */
 struct gossip_time;
 
+/* What it does. */
 struct gossip_time_ops {
     /* Milliseconds since some moment, never backwards; goes on while the machine sleeps. */
     uint64_t (*monotonic_ms)(struct gossip_time *time);
@@ -107,11 +113,12 @@ struct gossip_time_ops {
     int (*random)(struct gossip_time *time, uint8_t *buffer, size_t size);
 };
 
+/* An implementation embeds this as its first member. */
 struct gossip_time {
     const struct gossip_time_ops *ops;
 };
 
-/* The machine's clocks and randomness. Never freed, never NULL. */
+/* The machine's clocks and randomness, for any thread. Never freed, never NULL. */
 struct gossip_time *gossip_system_time(void);
 
 #ifdef __cplusplus

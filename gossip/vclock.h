@@ -7,7 +7,8 @@
  * clocks of the same authors are compared by a memcmp and a plain loop. A clock owns its memory.
  * A clock of all zero bytes is valid and empty; there is no function to make one.
  *
- * A call that fails has changed nothing. No function here keeps a pointer it was lent.
+ * A call that fails has changed nothing. No function here keeps a pointer it was lent. Any thread
+ * may call them, on clocks that no other thread changes meanwhile.
  */
 #ifndef GOSSIP_VCLOCK_H
 #define GOSSIP_VCLOCK_H
@@ -20,6 +21,7 @@
 extern "C" {
 #endif
 
+/* A clock. To be read as it is, and changed by the functions below alone. */
 struct gossip_vclock {
     uint32_t *authors;  /* Ascending, no two equal. */
     uint64_t *counters; /* Beside each author: 1 to GOSSIP_COUNTER_MAX. */
@@ -50,7 +52,7 @@ int gossip_vclock_reserve(struct gossip_vclock *clock, size_t count);
 /* Makes clock equal to other, keeping the memory it has. NOMEM. */
 int gossip_vclock_copy(struct gossip_vclock *clock, const struct gossip_vclock *other);
 
-/* The counter of author; 0 if it is not in the clock. */
+/* Tells the counter of author; 0 if it is not in the clock. */
 uint64_t gossip_vclock_get(const struct gossip_vclock *clock, uint32_t author);
 
 /* Sets the counter of author, down as well as up; 0 removes it.

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "gossip/gossip.h"
+#include "gossip/options.h"
 #include "store/wrapper.h"
 
 enum { ATTEMPTS_MAX = 100, BACKOFF_MAX_MS = 60000 };
@@ -38,20 +39,21 @@ static int around(struct wrapper *wrapper, struct store_call *call)
     return result;
 }
 
-int gossip_retry_open(struct gossip_store *inner, const struct gossip_retry_options *options,
+int gossip_retry_open(struct gossip_store *inner, const struct gossip_retry_options *given,
                       struct gossip_store **ret_store)
 {
+    struct gossip_retry_options options;
     struct retry_store *store;
 
-    if (options->size < sizeof(*options) || options->attempts < 1 ||
-        options->attempts > ATTEMPTS_MAX || options->backoff_ms > BACKOFF_MAX_MS ||
-        options->wait == NULL)
+    if (!options_read(&options, sizeof(options), sizeof(options), given) || options.attempts < 1 ||
+        options.attempts > ATTEMPTS_MAX || options.backoff_ms > BACKOFF_MAX_MS ||
+        options.wait == NULL)
         return GOSSIP_ERR_INVALID;
     store = malloc(sizeof(*store));
     if (store == NULL)
         return GOSSIP_ERR_NOMEM;
     wrapper_start(&store->wrapper, inner, around);
-    store->options = *options;
+    store->options = options;
     *ret_store = &store->wrapper.base;
     return GOSSIP_OK;
 }

@@ -206,7 +206,8 @@ def declared_functions(text):
 
 
 def symbols(root, library, nm="nm", readelf="readelf"):
-    """libgossip.so exports what its public headers declare, and nothing else."""
+    """libgossip.so exports what its public headers declare and tests/test_symbols.c names, and
+    nothing else."""
     declared = set()
     for name in PUBLIC_HEADERS:
         declared.update(declared_functions((root / "gossip" / name).read_text(encoding="utf-8")))
@@ -229,27 +230,112 @@ def symbols(root, library, nm="nm", readelf="readelf"):
         yield f"{name}: is declared, and not exported"
     for name in sorted(exported - declared):
         yield f"{name}: is exported, and no public header declares it"
+    text = (root / "tests/test_symbols.c").read_text(encoding="utf-8")
+    referenced = set(re.findall(r"SYMBOL\((gossip_\w+)\)", text))
+    for name in sorted(exported - referenced):
+        yield f"{name}: is exported, and tests/test_symbols.c does not name it: add it there"
+    for name in sorted(referenced - exported):
+        yield f"{name}: is named in tests/test_symbols.c, and not exported"
     dynamic = subprocess.run([readelf, "--dynamic", "--wide", library], check=True,
                              capture_output=True, text=True).stdout
     if "[libgossip.so.0]" not in dynamic:
         yield "its soname is not libgossip.so.0"
 
 
-def headers(root, compiler="cc"):
-    """Each header compiles by itself as C, and the public ones as C++."""
-    for path, _ in sources(root, ("gossip", "transport", "store", "cmd")):
-        if path.suffix != ".h":
+def declarations(text):
+    """Each declaration of a public header, as (line number, name, whether it is a function, whether a
+    comment stands right above it or on its line)."""
+    lines = text.split("\n")
+    # What is a comment becomes blanks, so that places stay.
+    code = re.sub(r"/\*.*?\*/", lambda match: re.sub(r"[^\n]", " ", match[0]), text, flags=re.S)
+    code = re.sub(r'extern "C" \{|^\}\s*$', lambda match: " " * len(match[0]), code, flags=re.M)
+    starts, depth, begins = [], 0, True
+    for number, line in enumerate(code.split("\n"), 1):
+        stripped = line.strip()
+        macro = re.match(r"#\s*define (GOSSIP_\w+)", stripped)
+        if macro and not macro[1].endswith("_H"):
+            starts.append((number, number))
+        if not stripped or stripped.startswith("#"):
             continue
-        languages = ["c", "c++"] if path.as_posix() in EXAMPLE_HEADERS else ["c"]
-        for language in languages:
-            standard = "c11" if language == "c" else "c++17"
+        if begins:
+            first = number
+        depth += stripped.count("{") - stripped.count("}")
+        begins = depth == 0 and stripped.endswith(";")
+        if begins:
+            starts.append((first, number))
+    for first, last in sorted(starts):
+        statement = " ".join(code.split("\n")[first - 1:last]).strip()
+        head = re.sub(r"\{.*", "", statement)
+        function = not re.match(r"typedef\b|#", head) and re.search(r"(gossip_\w+)\s*\(", head)
+        name = function[1] if function else head.strip()
+        above = lines[first - 2].strip().endswith("*/") and not code.split("\n")[first - 2].strip()
+        beside = "/*" in lines[last - 1] and first == last
+        yield first, name, bool(function), above or beside
+
+
+def grouped(text, first):
+    """Whether a line of macros stands right below another, whose comment holds for both."""
+    lines = text.split("\n")
+    return lines[first - 1].startswith("#define") and lines[first - 2].startswith("#define")
+
+
+def documented(root):
+    """A comment right above, or on its line, says what each declaration of a public header is."""
+    for name in PUBLIC_HEADERS:
+        text = (root / "gossip" / name).read_text(encoding="utf-8")
+        found = list(declarations(text))
+        functions = {declared for _, declared, function, _ in found if function}
+        if functions != set(declared_functions(text)):
+            yield f"gossip/{name}: could not be read: {functions ^ set(declared_functions(text))}"
+        for line, declared, _, has_comment in found:
+            if not has_comment and not grouped(text, line):
+                yield f"gossip/{name}:{line}: no comment says what {declared} is"
+
+
+def header_fault(root, path, compilers):
+    """What the first of the compilers that has to say something says of a header by itself."""
+    public = path.as_posix() in EXAMPLE_HEADERS
+    for compiler in compilers if public else compilers[:1]:
+        for standard in ["c11", "c++11", "c++20"] if public else ["c11"]:
             result = subprocess.run(
-                [compiler, "-x", language, f"-std={standard}", "-D_GNU_SOURCE", "-Wall",
-                 "-Wextra", "-Werror", "-fsyntax-only", "-I.", "-"],
-                input=f'#include "{path.as_posix()}"\n', capture_output=True, text=True,
-                cwd=root, check=False)
+                [compiler, "-x", "c" if standard == "c11" else "c++", f"-std={standard}", "-Wall",
+                 "-Wextra", "-Werror", *(["-Wpedantic"] if public else ["-D_GNU_SOURCE"]),
+                 "-fsyntax-only", "-I.", "-"],
+                input=f'#include "{path.as_posix()}"\n', capture_output=True, text=True, cwd=root,
+                check=False)
             if result.returncode != 0:
-                yield f"{path}: is no {language} by itself:\n{result.stderr}"
+                return f"{path}: is no {standard} by itself, says {compiler}:\n{result.stderr}"
+    return None
+
+
+def headers(root, compiler="cc"):
+    """Each header compiles by itself as C; the public ones also as C++, and with other compilers."""
+    others = [name for name in ("gcc", "clang") if shutil.which(name) and name != compiler]
+    for path, _ in sources(root, ("gossip", "transport", "store", "cmd")):
+        if path.suffix == ".h":
+            fault = header_fault(root, path, [compiler, *others])
+            if fault:
+                yield fault
+
+
+def cplusplus(root, library):
+    """A program in C++, by each compiler that is here, links the library and runs."""
+    compilers = [name for name in ("g++", "clang++") if shutil.which(name)]
+    if not compilers:
+        raise CannotRun("there is neither g++ nor clang++")
+    directory = Path(library).resolve().parent
+    for compiler in compilers:
+        with tempfile.TemporaryDirectory(prefix="gossip-") as place:
+            program = Path(place) / "program"
+            for command in (
+                    [compiler, "-std=c++11", "-Wall", "-Wextra", "-Wpedantic", "-Werror", "-I", root,
+                     "-o", program, root / "tests/cplusplus.cpp", "-L", directory, "-lgossip"],
+                    [program]):
+                result = subprocess.run(command, capture_output=True, text=True, check=False,
+                                        env={**os.environ, "LD_LIBRARY_PATH": str(directory)})
+                if result.returncode != 0:
+                    yield f"{' '.join(map(str, command))}:\n{result.stdout}{result.stderr}"
+                    break
 
 
 def installed(root, build, compiler="cc", example="examples/embed.c"):
@@ -293,8 +379,8 @@ def layout(root):
 
 
 CHECKS = {check.__name__: check
-          for check in (arrows, owners, core_symbols, museum, limits, symbols, headers, installed,
-                        layout)}
+          for check in (arrows, owners, core_symbols, museum, limits, symbols, documented, headers,
+                        cplusplus, installed, layout)}
 
 
 def main():

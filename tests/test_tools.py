@@ -152,11 +152,32 @@ class Structure(unittest.TestCase):
         self.assertIn("gossip_more: is exported, and no public header declares it", found)
         self.assertIn("gossip_data: is exported and no function", found)
         self.assertIn("gossip_create: is declared, and not exported", found)
+        self.assertIn("gossip_more: is exported, and tests/test_symbols.c does not name it: "
+                      "add it there", found)
+        self.assertIn("gossip_create: is named in tests/test_symbols.c, and not exported", found)
         self.assertFalse([fault for fault in found if "other" in fault or "soname" in fault])
 
     def test_headers(self):
         self.check(structure.headers, {"gossip/a.h": "int f(size_t size);\n"}, "gossip/a.h")
         self.check(structure.headers, {"gossip/vclock.h": "int f(int class);\n"}, "is no c++")
+
+    def test_documented(self):
+        good = "#ifndef GOSSIP_A_H\n#define GOSSIP_A_H\n\n" + \
+            "/* A. */\nint gossip_a(int a,\n             int b);\n" + \
+            "struct gossip_s; /* S. */\n" + \
+            "/* N. */\n#define GOSSIP_N 1\n#define GOSSIP_M 2\n" + \
+            "/* T. */\nstruct gossip_t {\n    int a;\n    int b;\n};\n#endif\n"
+        bad = {"/* A. */\n": "gossip_a", "/* S. */": "struct gossip_s;", "/* N. */\n": "GOSSIP_N",
+               "/* T. */\n": "struct gossip_t"}
+        files = {"gossip/" + name: good for name in structure.PUBLIC_HEADERS}
+        self.check(structure.documented, files)
+        for comment, name in bad.items():
+            with self.subTest(name=name):
+                self.check(structure.documented,
+                           {**files, "gossip/store.h": good.replace(comment, "")}, name)
+        self.check(structure.documented,
+                   {**files, "gossip/store.h": good.replace("/* A. */\n", "/* A. */\n\n")},
+                   "gossip_a")
 
 
 class Readme(unittest.TestCase):
