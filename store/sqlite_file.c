@@ -268,6 +268,11 @@ int sqlite_file_create(struct sqlite_database *database)
     return error;
 }
 
+static int sync_file(sqlite3_file *file)
+{
+    return file->pMethods->xSync(file, SQLITE_SYNC_FULL);
+}
+
 static int write_anew(sqlite3_file *file)
 {
     uint8_t buffer[4096];
@@ -282,7 +287,24 @@ static int write_anew(sqlite3_file *file)
         if (code == SQLITE_OK)
             code = file->pMethods->xWrite(file, buffer, now, done);
     }
-    return code == SQLITE_OK ? file->pMethods->xSync(file, SQLITE_SYNC_FULL) : code;
+    return code == SQLITE_OK ? sync_file(file) : code;
+}
+
+/* One that we may not write is for SQLite to refuse. */
+static int renew(struct sqlite_database *database, const char *path, int flags,
+                 int (*write)(sqlite3_file *file))
+{
+    struct plain_file plain;
+    int error = open_plain(database, path, SQLITE_OPEN_READWRITE | flags, &plain);
+    int code;
+
+    if (error < 0)
+        return error;
+    code = plain.is_readonly ? SQLITE_OK : write(plain.file);
+    if (code != SQLITE_OK)
+        error = sqlite_database_failed(database, PHASE_OPENING, code);
+    close_plain(&plain);
+    return error;
 }
 
 /*
@@ -290,24 +312,18 @@ static int write_anew(sqlite3_file *file)
  * may not have it: it was not synced, or its sync has failed, after which Linux shows it for as
  * long as the machine runs and takes no later sync as a reason to write it. A machine that died
  * then would forget what others have seen, and with it all commits behind it, for a log ends where
- * it has a hole. So the same bytes are written once more.
+ * it has a hole. So the same bytes are written once more; and what was copied of it into the
+ * database before the process ended is synced, for that may be all there is where the log proves
+ * damaged.
  */
 static int renew_log(struct sqlite_database *database)
 {
     char *path = file_beside(database->path, "-wal");
-    struct plain_file plain = {.file = NULL};
-    int error = GOSSIP_ERR_NOMEM;
-    int code;
+    int error =
+        path == NULL ? GOSSIP_ERR_NOMEM : renew(database, path, SQLITE_OPEN_WAL, write_anew);
 
-    if (path != NULL)
-        error = open_plain(database, path, SQLITE_OPEN_READWRITE | SQLITE_OPEN_WAL, &plain);
-    if (error == GOSSIP_OK) {
-        /* One that we may not write is for SQLite to refuse. */
-        code = plain.is_readonly ? SQLITE_OK : write_anew(plain.file);
-        if (code != SQLITE_OK)
-            error = sqlite_database_failed(database, PHASE_OPENING, code);
-        close_plain(&plain);
-    }
+    if (error == GOSSIP_OK)
+        error = renew(database, database->path, SQLITE_OPEN_MAIN_DB, sync_file);
     free(path);
     return error;
 }

@@ -297,6 +297,52 @@ static void test_side_file_over_crashes(void **state)
     assert_true(olds > 0 && news > 0);
 }
 
+static void save_number(struct gossip_store *store, const char *name, uint64_t number)
+{
+    struct gossip_record record = {.kind = GOSSIP_RECORD_META,
+                                   .as.meta = {.name = name, .number = number}};
+
+    assert_int_equal(store->ops->save(store, &record, 1), GOSSIP_OK);
+}
+
+static int take_number(void *context, const struct gossip_record *record)
+{
+    *(uint64_t *)context = record->as.meta.number;
+    return GOSSIP_OK;
+}
+
+/* A log was copied into the database, which could not be synced; and then the log is damaged. What
+ * is shown of the database is made durable first. */
+static void test_database_under_a_damaged_log(void **state)
+{
+    struct virtual_disk *disk = virtual_disk_create(1);
+    struct gossip_store *store;
+    uint64_t number = 0;
+
+    (void)state;
+    assert_int_equal(
+        virtual_disk_open_store(disk, "node.db", GOSSIP_SQLITE_CREATE, NULL, 0, &store), 0);
+    save_number(store, "m", 1);
+    virtual_disk_fail(disk, VIRTUAL_TRUNCATE, 1, 1);
+    store->ops->close(store);
+    assert_true(virtual_disk_is_unsynced(disk, "node.db"));
+    assert_true(virtual_disk_flip(disk, "node.db-wal", 0, 7));
+    assert_int_equal(virtual_disk_open_store(disk, "node.db", GOSSIP_SQLITE_OPEN, NULL, 0, &store),
+                     0);
+    assert_int_equal(store->ops->load(store, take_number, &number), GOSSIP_OK);
+    assert_true(number == 1);
+    virtual_disk_crash(disk);
+    store->ops->close(store);
+    virtual_disk_restart(disk, VIRTUAL_DAMAGE_LOST);
+    assert_int_equal(virtual_disk_open_store(disk, "node.db", GOSSIP_SQLITE_OPEN, NULL, 0, &store),
+                     0);
+    number = 0;
+    assert_int_equal(store->ops->load(store, take_number, &number), GOSSIP_OK);
+    assert_true(number == 1);
+    store->ops->close(store);
+    virtual_disk_destroy(disk);
+}
+
 static uint64_t events_in(struct gossip_store *store)
 {
     uint64_t count = 0;
@@ -560,6 +606,7 @@ int main(void)
         TEST(test_fingerprint),
         cmocka_unit_test(test_virtual_fingerprint),
         cmocka_unit_test(test_side_file_over_crashes),
+        cmocka_unit_test(test_database_under_a_damaged_log),
         TEST(test_backup),
         TEST(test_backup_given_up),
         TEST(test_backup_killed),
