@@ -68,8 +68,12 @@ void api_result(struct api *api, const struct gossip_result *result, bool plain,
 /* Answers one whose result will not come, because the node ends. */
 void api_give_up(struct api_response *ret_response);
 
-/* Writes the next bytes of a stream to buffer: returns how many, 0 at the end, or an error of enum
- * gossip_error. No other error follows the first. */
+/* What a stream returns that is still looking for something to show: it is to be read again when
+ * all else has had its turn. */
+enum { API_STREAM_AGAIN = -1000 };
+
+/* Writes the next bytes of a stream to buffer: returns how many, 0 at the end, API_STREAM_AGAIN, or
+ * an error of enum gossip_error. No other error follows the first. */
 int api_stream_read(struct api_stream *stream, void *buffer, size_t capacity);
 void api_stream_close(struct api_stream *stream); /* NULL is allowed. */
 

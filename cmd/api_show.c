@@ -1,9 +1,6 @@
 /* What a node knows, and what it is told to do: one answer each. */
 #include "cmd/api_state.h"
 
-#include <inttypes.h>
-#include <stdio.h>
-
 #include "cmd/json.h"
 #include "cmd/names.h"
 #include "cmd/plain.h"
@@ -26,45 +23,24 @@ static bool read_dot_argument(const struct view *view, const struct api_request 
                               struct api_response *response)
 {
     const char *value = api_argument(request, name);
-    struct text explanation = {0};
-    int error;
 
-    if (!value) {
-        api_answer_error(response, 400, EXIT_USAGE, "two events are needed",
-                         "ask as /v1/relation?a=n1:1&b=n2:1");
-        return false;
-    }
-    error = names_read_dot(view->names, value, ret_dot, &explanation);
-    if (error == GOSSIP_OK) {
-        text_clear(&explanation);
-        return true;
-    }
-    if (explanation.failed)
-        api_answer_failure(response, GOSSIP_ERR_NOMEM);
-    else if (error == GOSSIP_ERR_NOT_FOUND)
-        api_answer_error(response, 404, EXIT_NO, explanation.data,
-                         "`gossip clock` shows the authors that are known");
-    else
-        api_answer_error(response, 400, EXIT_USAGE, explanation.data,
-                         "`gossip log` shows the names of events");
-    text_clear(&explanation);
+    if (value)
+        return api_read_dot(view, value, ret_dot, response);
+    api_answer_error(response, 400, EXIT_USAGE, "two events are needed",
+                     "ask as /v1/relation?a=n1:1&b=n2:1");
     return false;
 }
 
 /* Names whichever of the two this node does not have. */
-static void answer_absent(const struct view *view, const struct relation_view *relation,
-                          struct api_response *response)
+static void answer_either_absent(const struct view *view, const struct relation_view *relation,
+                                 struct api_response *response)
 {
     const struct gossip_vclock *clock = gossip_clock(view->gossip);
     struct gossip_dot dot = gossip_vclock_covers_dot(clock, relation->a.author, relation->a.seq)
                                 ? relation->b
                                 : relation->a;
-    const char *name = names_get(view->names, dot.author);
-    char message[256];
 
-    snprintf(message, sizeof(message), "%s:%" PRIu64 " is not here: of %s this node has %" PRIu64,
-             name, dot.seq, name, gossip_vclock_get(clock, dot.author));
-    api_answer_error(response, 404, EXIT_NO, message, "ask again when it has arrived");
+    api_answer_absent(view, dot, response);
 }
 
 void api_handle_relation(struct api *api, const struct view *view,
@@ -80,7 +56,7 @@ void api_handle_relation(struct api *api, const struct view *view,
         return;
     error = gossip_relation(gossip, relation.a, relation.b, &relation.relation);
     if (error == GOSSIP_ERR_NOT_FOUND) {
-        answer_absent(view, &relation, response);
+        answer_either_absent(view, &relation, response);
         return;
     }
     if (error == GOSSIP_OK && request->plain &&

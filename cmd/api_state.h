@@ -44,6 +44,18 @@ const char *api_argument(const struct api_request *request, const char *name);
 /* Whether it is 1. */
 bool api_is_set(const struct api_request *request, const char *name);
 
+/* Reads the name of an author, text[size]; false where an error has been answered. */
+bool api_read_author(const struct view *view, const char *text, size_t size, uint32_t *ret_author,
+                     struct api_response *response);
+
+/* Reads the name of an event; false where an error has been answered. */
+bool api_read_dot(const struct view *view, const char *text, struct gossip_dot *ret_dot,
+                  struct api_response *response);
+
+/* Says that this node does not have the event. */
+void api_answer_absent(const struct view *view, struct gossip_dot dot,
+                       struct api_response *response);
+
 /* ---- Handlers. ---- */
 
 typedef void api_view_handler(struct api *api, const struct view *view,

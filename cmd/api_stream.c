@@ -5,9 +5,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cmd/api_filter.h"
 #include "cmd/json.h"
 #include "cmd/names.h"
 #include "cmd/plain.h"
+
+/* Events looked at before something else has its turn: a few milliseconds. */
+enum { LOOK_AT_ONCE = 256 };
 
 struct api_stream {
     struct api *api;
@@ -15,7 +19,9 @@ struct api_stream {
     struct gossip_export *archive; /* ... or that. */
     struct names *names;           /* As they were when the log was opened. */
     struct plain_columns columns;
-    bool all; /* Context events too. */
+    struct log_filter filter;
+    struct log_tail tail;
+    bool has_tail; /* The log has been read to its end. */
     bool plain;
     struct text line; /* Being read, from offset on. */
     size_t offset;
@@ -24,7 +30,7 @@ struct api_stream {
 };
 
 static int open_log(struct api *api, const struct view *view, const struct api_request *request,
-                    struct api_stream **ret_stream)
+                    const struct log_filter *filter, size_t limit, struct api_stream **ret_stream)
 {
     bool contested = api_is_set(request, "contested");
     struct api_stream *stream = malloc(sizeof(*stream));
@@ -32,8 +38,7 @@ static int open_log(struct api *api, const struct view *view, const struct api_r
 
     if (!stream)
         return error;
-    *stream =
-        (struct api_stream){.api = api, .plain = request->plain, .all = api_is_set(request, "all")};
+    *stream = (struct api_stream){.api = api, .plain = request->plain, .tail = {.limit = limit}};
     plain_columns(view, &stream->columns);
     error = names_of(api->options.gossip, &stream->names);
     if (error == GOSSIP_OK)
@@ -44,6 +49,7 @@ static int open_log(struct api *api, const struct view *view, const struct api_r
         free(stream);
         return error;
     }
+    stream->filter = *filter;
     api->streams++;
     *ret_stream = stream;
     return GOSSIP_OK;
@@ -52,9 +58,15 @@ static int open_log(struct api *api, const struct view *view, const struct api_r
 void api_handle_log(struct api *api, const struct view *view, const struct api_request *request,
                     struct api_response *response)
 {
-    int error = open_log(api, view, request, &response->stream);
+    struct log_filter filter;
+    size_t limit;
+    int error;
 
+    if (!api_read_filter(view, request, &filter, &limit, response))
+        return;
+    error = open_log(api, view, request, &filter, limit, &response->stream);
     if (error < 0) {
+        log_filter_clear(&filter);
         api_answer_failure(response, error);
         return;
     }
@@ -78,15 +90,41 @@ static int next_block(struct api_stream *stream)
     return stream->line.failed ? GOSSIP_ERR_NOMEM : 1;
 }
 
-/* Puts the next event's line into the stream: 1, 0 at the end, or an error. */
+/* Finds the next event to be shown: 1, 0 at the end, or an error, API_STREAM_AGAIN among them. */
+static int next_event(struct api_stream *stream, struct gossip_event *ret_event)
+{
+    struct gossip_dot dot;
+
+    for (int i = 0; i < LOOK_AT_ONCE && !stream->has_tail; i++) {
+        int result = gossip_log_next(stream->log, ret_event);
+
+        if (result < 0)
+            return result;
+        if (result == 0 && stream->tail.limit == 0)
+            return 0;
+        if (result == 0)
+            stream->has_tail = true;
+        else if (!log_filter_shows(&stream->filter, ret_event))
+            continue;
+        else if (stream->tail.limit == 0)
+            return 1;
+        else if (log_tail_add(&stream->tail, ret_event->dot) < 0)
+            return GOSSIP_ERR_NOMEM;
+    }
+    if (!stream->has_tail)
+        return API_STREAM_AGAIN;
+    if (!log_tail_take(&stream->tail, &dot))
+        return 0;
+    return gossip_event_get(stream->api->options.gossip, dot, ret_event) < 0 ? GOSSIP_ERR_DAMAGED
+                                                                             : 1;
+}
+
+/* Puts the next event's line into the stream: as next_event(). */
 static int next_line(struct api_stream *stream)
 {
     struct gossip_event event;
-    int result;
+    int result = next_event(stream, &event);
 
-    do
-        result = gossip_log_next(stream->log, &event);
-    while (result == 1 && event.kind == GOSSIP_EVENT_CONTEXT && !stream->all);
     stream->offset = 0;
     stream->line.size = 0;
     if (result <= 0)
@@ -118,6 +156,8 @@ int api_stream_read(struct api_stream *stream, void *buffer, size_t capacity)
                          : stream->archive ? next_block(stream)
                                            : next_line(stream);
 
+            if (result == API_STREAM_AGAIN)
+                return size > 0 ? (int)size : result;
             if (result <= 0) {
                 stream->ended = true;
                 stream->error = result;
@@ -142,45 +182,29 @@ void api_stream_close(struct api_stream *stream)
     if (stream->log)
         gossip_log_close(stream->log);
     gossip_export_close(stream->archive);
+    log_filter_clear(&stream->filter);
+    log_tail_clear(&stream->tail);
     names_destroy(stream->names);
     text_clear(&stream->line);
     free(stream);
 }
 
-/* The author whose events are asked for, or all; false where an error has been answered. */
-static bool read_author_argument(const struct view *view, const struct api_request *request,
-                                 int64_t *ret_author, struct api_response *response)
-{
-    const char *name = api_argument(request, "author");
-    struct text explanation = {0};
-    uint32_t author = 0;
-    int error = name ? names_find(view->names, name, strlen(name), &author, &explanation) : 0;
-
-    if (error < 0 && explanation.failed)
-        api_answer_failure(response, GOSSIP_ERR_NOMEM);
-    else if (error < 0)
-        api_answer_error(response, error == GOSSIP_ERR_NOT_FOUND ? 404 : 400,
-                         error == GOSSIP_ERR_NOT_FOUND ? EXIT_NO : EXIT_USAGE, explanation.data,
-                         "`gossip clock` shows the authors that are known");
-    text_clear(&explanation);
-    *ret_author = name ? (int64_t)author : GOSSIP_ALL_AUTHORS;
-    return error >= 0;
-}
-
 void api_handle_export(struct api *api, const struct view *view, const struct api_request *request,
                        struct api_response *response)
 {
+    const char *name = api_argument(request, "author");
     struct api_stream *stream;
-    int64_t author;
+    uint32_t author = 0;
     int error;
 
-    if (!read_author_argument(view, request, &author, response))
+    if (name && !api_read_author(view, name, strlen(name), &author, response))
         return;
     stream = malloc(sizeof(*stream));
     error = GOSSIP_ERR_NOMEM;
     if (stream) {
         *stream = (struct api_stream){.api = api};
-        error = gossip_export_open(api->options.gossip, author, &stream->archive);
+        error = gossip_export_open(api->options.gossip, name ? (int64_t)author : GOSSIP_ALL_AUTHORS,
+                                   &stream->archive);
     }
     if (error < 0) {
         free(stream);

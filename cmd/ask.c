@@ -238,7 +238,9 @@ static enum exit_code write_response(const struct ask *ask, const struct api_res
         return EXIT_MEMORY;
     }
     while (code == EXIT_OK && !output.closed) {
-        count = api_stream_read(response->stream, block, BLOCK_SIZE);
+        do
+            count = api_stream_read(response->stream, block, BLOCK_SIZE);
+        while (count == API_STREAM_AGAIN);
         if (count < 0) {
             complain("%s; what was printed is not complete: run `gossip verify`",
                      gossip_strerror(count));

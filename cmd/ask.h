@@ -11,7 +11,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-enum { ASK_ARGUMENTS_MAX = 2 };
+enum { ASK_ARGUMENTS_MAX = 9 };
 
 struct ask {
     const char *method;

@@ -33,12 +33,23 @@ struct exchange {
     struct exchange *next; /* Of those that wait. */
 };
 
+/* A stream being sent. */
+struct reading {
+    struct http *http;
+    struct MHD_Connection *connection;
+    struct api_stream *stream;
+    bool pauses;          /* Suspended, until the next run. */
+    struct reading *next; /* Of those that pause. */
+};
+
 struct http {
     struct MHD_Daemon *daemon;
     struct api *api;
     struct log *log;
     size_t payload_max;
     struct exchange *waiting;
+    struct reading *paused;
+    bool ends;    /* Nothing is suspended any more. */
     bool quiet;   /* New connections are no longer taken. */
     bool resumed; /* A connection has work to do of which neither descriptor nor timeout tells. */
 };
@@ -71,17 +82,66 @@ static const char *find_argument(void *context, const char *name)
 
 static ssize_t read_stream(void *context, uint64_t position, char *buffer, size_t capacity)
 {
-    int count = api_stream_read(context, buffer, capacity < INT_MAX ? capacity : INT_MAX);
+    struct reading *reading = context;
+    struct http *http = reading->http;
+    int count = api_stream_read(reading->stream, buffer, capacity < INT_MAX ? capacity : INT_MAX);
 
     (void)position;
     if (count == 0)
         return MHD_CONTENT_READER_END_OF_STREAM;
-    return count < 0 ? MHD_CONTENT_READER_END_WITH_ERROR : count;
+    if (count != API_STREAM_AGAIN || http->ends)
+        return count < 0 ? MHD_CONTENT_READER_END_WITH_ERROR : count;
+    reading->pauses = true;
+    reading->next = http->paused;
+    http->paused = reading;
+    http->resumed = true;
+    MHD_suspend_connection(reading->connection);
+    return 0;
+}
+
+/* Lets those go on that have let something else have its turn. */
+static void resume_paused(struct http *http)
+{
+    while (http->paused) {
+        struct reading *reading = http->paused;
+
+        http->paused = reading->next;
+        reading->pauses = false;
+        MHD_resume_connection(reading->connection);
+    }
 }
 
 static void close_stream(void *context)
 {
-    api_stream_close(context);
+    struct reading *reading = context;
+    struct reading **link = &reading->http->paused;
+
+    while (reading->pauses && *link != reading)
+        link = &(*link)->next;
+    if (reading->pauses)
+        *link = reading->next;
+    api_stream_close(reading->stream);
+    free(reading);
+}
+
+static struct MHD_Response *make_stream_response(struct exchange *exchange)
+{
+    struct reading *reading = malloc(sizeof(*reading));
+    struct MHD_Response *response;
+
+    if (!reading)
+        return NULL;
+    *reading = (struct reading){.http = exchange->http,
+                                .connection = exchange->connection,
+                                .stream = exchange->response.stream};
+    response = MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, STREAM_BLOCK, read_stream,
+                                                 reading, close_stream);
+    if (response)
+        exchange->response.stream = NULL; /* Closed with the response. */
+    else
+        free(reading);
+    MHD_set_connection_option(exchange->connection, MHD_CONNECTION_OPTION_TIMEOUT, 0u);
+    return response;
 }
 
 /* Hands the response over; where memory runs out, the connection is closed. */
@@ -93,11 +153,7 @@ static enum MHD_Result send_response(struct exchange *exchange)
     char code[16];
 
     if (from->stream) {
-        response = MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, STREAM_BLOCK, read_stream,
-                                                     from->stream, close_stream);
-        if (response)
-            from->stream = NULL; /* Closed with the response. */
-        MHD_set_connection_option(exchange->connection, MHD_CONNECTION_OPTION_TIMEOUT, 0u);
+        response = make_stream_response(exchange);
     } else {
         response = MHD_create_response_from_buffer(from->body.size, from->body.data,
                                                    MHD_RESPMEM_MUST_COPY);
@@ -301,6 +357,8 @@ void http_close(struct http *http)
     if (!http)
         return;
     http_give_up(http);
+    http->ends = true;
+    resume_paused(http);
     MHD_run(http->daemon); /* Takes up what was resumed: a daemon must not stop before. */
     MHD_stop_daemon(http->daemon);
     free(http);
@@ -325,6 +383,7 @@ int http_timeout_ms(struct http *http)
 int http_run(struct http *http)
 {
     http->resumed = false;
+    resume_paused(http);
     return MHD_run(http->daemon) == MHD_YES ? GOSSIP_OK : GOSSIP_ERR_IO;
 }
 

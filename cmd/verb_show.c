@@ -34,26 +34,6 @@ static enum exit_code run_status(const struct command *command, int argc, char *
     return run_simple(command, argc, argv, "/v1/status", false);
 }
 
-static enum exit_code run_log(const struct command *command, int argc, char **argv)
-{
-    struct command_line line;
-    const char *all = "0";
-    const char *contested = "0";
-    int option;
-
-    command_line_start(&line, command, argc, argv);
-    while ((option = command_line_next(&line)) != -1)
-        *(option == 'A' ? &all : &contested) = "1";
-    if (!command_line_check(&line, 0, 0))
-        return line.code;
-    return ask(&(struct ask){.method = "GET",
-                             .path = "/v1/log",
-                             .arguments = {{"all", all}, {"contested", contested}},
-                             .plain = !line.json,
-                             .files = true},
-               line.directory);
-}
-
 static enum exit_code run_relation(const struct command *command, int argc, char **argv)
 {
     struct command_line line;
@@ -81,32 +61,6 @@ const struct command command_clock = {
     .examples = "  gossip clock --dir n1\n"
                 "  gossip clock --dir n1 --json | jq .clock.n2\n",
     .run = run_clock,
-};
-
-static const struct command_option log_options[] = {
-    {.name = "all", .id = 'A', .text = "also events that only carry context"},
-    {.name = "contested",
-     .id = 'C',
-     .text = "instead those that no longer count: they were delivered here before it "
-             "was known that their author had forked or was evicted"},
-    {.name = NULL},
-};
-
-const struct command command_log = {
-    .name = "log",
-    .group = GROUP_EVENTS,
-    .summary = "show all events in an order that respects their causes",
-    .usage = "[--dir D] [--all] [--contested] [--json]",
-    .text = "Shows each event after all it could have been caused by; nodes that hold the same\n"
-            "events show the same. Works on a running node and on a stopped one.\n",
-    .json = "one object a line: dot, author, seq, clock, time, hlc, hash, and data, "
-            "or data_base64 where it is not UTF-8",
-    .options = log_options,
-    .examples = "  gossip log --dir n1\n"
-                "  gossip log --dir n1 --json | jq -r .data\n"
-                "  gossip log --dir n1 --contested\n"
-                "  gossip log --dir n1 | head -1\n",
-    .run = run_log,
 };
 
 const struct command command_relation = {

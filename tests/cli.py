@@ -1274,6 +1274,61 @@ class CommandTest(unittest.TestCase):
         answers.close()
         connection.close()
 
+    def test_log_options(self):
+        """The same on a running node, which goes on meanwhile, and on a stopped one."""
+        directory = self.init()
+        node = self.start(directory)
+        self.fill_log(directory, count=1000, size=1)
+        cases = [
+            ((), range(1, 1001)),
+            (("--limit", "3"), range(998, 1001)),
+            (("--after", "n1:990"), range(991, 1001)),
+            (("--before", "n1:4"), range(1, 4)),
+            (("--before", "n1:900", "--after", "n1:500", "--limit", "2"), range(898, 900)),
+            (("--concurrent-with", "n1:7"), ()),
+            (("--author", "n1", "--author", "n1", "--limit", "1"), range(1000, 1001)),
+            (("--since", "1h", "--limit", "1"), range(1000, 1001)),
+            (("--since", "2100-01-01"), ()),
+        ]
+        refusals = [
+            (("--since", "soon"), USAGE, '"soon"'),
+            (("--limit", "0"), USAGE, "1 to 1000000"),
+            (("--limit", "1", "--limit", "2"), USAGE, "--limit stands there twice"),
+            (("--after", "n1:1001"), NO, "n1:1001 is not here"),
+            (("--author", "n2"), NO, "no author is called n2"),
+            (("--author", "n1,"), USAGE, "a name is missing"),
+            (("--before", "n1"), USAGE, "is not the name of an event"),
+            (("--contested", "--after", "n1:1"), USAGE, "nobody can tell"),
+        ]
+        for state in "running", "stopped":
+            for options, expected in cases:
+                with self.subTest(state=state, options=options):
+                    result = gossip("log", "--dir", directory, "--json", *options)
+                    self.check(result, OK)
+                    self.assertEqual([json.loads(line)["seq"] for line in result.out.splitlines()],
+                                     list(expected))
+            for options, code, part in refusals:
+                with self.subTest(state=state, options=options):
+                    self.check(gossip("log", "--dir", directory, *options), code, out=b"", err=part)
+            node.end()
+
+    def test_stop_while_a_log_looks(self):
+        """A log that has found nothing yet does not keep a node from ending."""
+        directory = self.init()
+        node = self.start(directory)
+        self.fill_log(directory, count=2000, size=1)
+        readers = [subprocess.Popen([GOSSIP, "log", "--dir", directory, "--limit", "1"],
+                                    stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                                    env=environment()) for _ in range(4)]
+        self.assertEqual(node.end()[0], OK)
+        for reader in readers:
+            out, err = reader.communicate(timeout=PATIENCE)
+            if reader.returncode == OK:
+                self.assertIn(b"n1:2000 ", out)
+            else:
+                self.assertEqual(out, b"")
+                self.assertTrue(err.startswith(b"gossip: "), err)
+
     def test_reader_that_has_had_enough(self):
         directory = self.init()
         node = self.start(directory)
