@@ -34,6 +34,7 @@ enum exit_code exit_for(int error)
     case GOSSIP_ERR_EXISTS:
     case GOSSIP_ERR_PRUNED:
     case GOSSIP_ERR_OBSERVER:
+    case GOSSIP_ERR_STOPPED:
         return EXIT_NO;
     }
     return EXIT_NO;

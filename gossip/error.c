@@ -39,6 +39,8 @@ const char *gossip_strerror(int error)
         return "its key was evicted from the cluster";
     case GOSSIP_ERR_OBSERVER:
         return "its store keeps no events: this node observes, and publishes none";
+    case GOSSIP_ERR_STOPPED:
+        return "stopped before it was done";
     }
     return "unknown error";
 }

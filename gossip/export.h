@@ -8,6 +8,7 @@
 
 #pragma GCC visibility push(default)
 #include "gossip/gossip.h"
+#include "gossip/mailbox.h"
 #include "gossip/store.h"
 #include "gossip/transport.h"
 #include "gossip/vclock.h"

@@ -55,6 +55,7 @@ enum gossip_error {
     GOSSIP_ERR_CLONED = -15,     /* Another process writes under the same key. */
     GOSSIP_ERR_EVICTED = -16,    /* The cluster has ended what this key may say. */
     GOSSIP_ERR_OBSERVER = -17,   /* Its store keeps no events: it follows, and publishes none. */
+    GOSSIP_ERR_STOPPED = -18,    /* Whoever was to do it has stopped before; it was not done. */
 };
 
 /* What an error means, in a few words; never NULL. */

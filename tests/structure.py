@@ -24,7 +24,7 @@ ARROWS = {
     "examples": {"gossip"},
     "tests": {"gossip", "transport", "store", "cmd", "tests"},
 }
-PUBLIC_HEADERS = ["gossip.h", "limits.h", "store.h", "transport.h", "vclock.h"]
+PUBLIC_HEADERS = ["gossip.h", "limits.h", "mailbox.h", "store.h", "transport.h", "vclock.h"]
 EXAMPLE_HEADERS = {"gossip/" + name for name in PUBLIC_HEADERS}
 
 # What gossip/ may use of the system: language and memory, and no socket, file or clock.

@@ -10,6 +10,7 @@
 #include <cmocka.h>
 
 #include "gossip/gossip.h"
+#include "gossip/mailbox.h"
 
 #define SYMBOL(name)                                                                               \
     {                                                                                              \
@@ -52,6 +53,13 @@ static const struct symbol {
     SYMBOL(gossip_log_next),
     SYMBOL(gossip_log_open),
     SYMBOL(gossip_logging_open),
+    SYMBOL(gossip_mailbox_answer),
+    SYMBOL(gossip_mailbox_close),
+    SYMBOL(gossip_mailbox_open),
+    SYMBOL(gossip_mailbox_poll_fd),
+    SYMBOL(gossip_mailbox_post),
+    SYMBOL(gossip_mailbox_stop),
+    SYMBOL(gossip_mailbox_take),
     SYMBOL(gossip_memory_open),
     SYMBOL(gossip_metrics_open),
     SYMBOL(gossip_metrics_read),
@@ -60,6 +68,8 @@ static const struct symbol {
     SYMBOL(gossip_peer),
     SYMBOL(gossip_peer_count),
     SYMBOL(gossip_poll_fd),
+    SYMBOL(gossip_post_destroy),
+    SYMBOL(gossip_post_wait),
     SYMBOL(gossip_proof_check),
     SYMBOL(gossip_publish),
     SYMBOL(gossip_recover),
