@@ -49,6 +49,7 @@ void api_response_clear(struct api_response *response)
 {
     text_clear(&response->body);
     api_stream_close(response->stream);
+    api_lines_destroy(response->lines);
     *response = (struct api_response){0};
 }
 

@@ -13,8 +13,12 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* Of a request's body: the largest payload and more, or many lines. */
+enum { API_BODY_MAX = 1 << 20, API_LINES_MAX = 4096 };
+
 struct api;
 struct api_stream;
+struct api_lines;
 
 struct api_options {
     struct gossip *gossip;
@@ -38,16 +42,18 @@ struct api_request {
     const char *(*argument)(void *context, const char *name);
     void *context;
 
-    const void *body; /* May be NULL where size is more than payload_max. */
+    const void *body; /* May be NULL where size is more than API_BODY_MAX. */
     size_t size;
     bool plain; /* Answer in text for people; else in JSON. Errors are always JSON. */
 };
 
 struct api_response {
-    /* The answer comes later: api_result() makes it of the result with this ticket. All below is
-     * empty. */
+    /* The answer comes later: api_result() makes it of the results with this ticket and the
+     * following, ticket_count in all. All below is empty. */
     bool pending;
     uint64_t ticket;
+    size_t ticket_count;
+    struct api_lines *lines; /* What is known so far of several. */
 
     int status;               /* Of HTTP. */
     enum exit_code exit_code; /* What `gossip` exits with. */
@@ -61,12 +67,13 @@ struct api_response {
 void api_handle(struct api *api, const struct api_request *request,
                 struct api_response *ret_response);
 
-/* Answers a publication that was pending; result is what gossip_result_pop() gave. */
-void api_result(struct api *api, const struct gossip_result *result, bool plain,
-                struct api_response *ret_response);
+/* Takes a result, which is what gossip_result_pop() gave, for a publication that was pending: true
+ * where that is answered now. */
+bool api_result(struct api *api, const struct gossip_result *result, bool plain,
+                struct api_response *response);
 
-/* Answers one whose result will not come, because the node ends. */
-void api_give_up(struct api_response *ret_response);
+/* Answers one whose results will not all come, because the node ends. */
+void api_give_up(struct api_response *response, bool plain);
 
 /* What a stream returns that is still looking for something to show: it is to be read again when
  * all else has had its turn. */

@@ -7,6 +7,48 @@
 #include "cmd/json.h"
 #include "cmd/names.h"
 
+static const struct api_fault stopping = {503, EXIT_NO_NODE,
+                                          "the node is stopping; the event was not written",
+                                          "start it again and publish then"};
+
+struct api_fault api_size_fault(const struct api *api, char message[96])
+{
+    snprintf(message, 96, "the payload is larger than %" PRIu32 " bytes", api->options.payload_max);
+    return (struct api_fault){
+        413, EXIT_NO, message,
+        "publish less at once, or start the node with a greater --payload-max"};
+}
+
+struct api_fault api_publish_fault(int error)
+{
+    switch (error) {
+    case GOSSIP_ERR_FULL:
+        return (struct api_fault){507, EXIT_NO, "the disk is full; the event was not written",
+                                  "free some space; the node then goes on by itself"};
+    case GOSSIP_ERR_EVICTED:
+        return (struct api_fault){403, EXIT_PERMISSION,
+                                  "the cluster has evicted this node; the event was not written",
+                                  "ask whoever looks after the cluster"};
+    case GOSSIP_ERR_EXISTS:
+        return (struct api_fault){
+            503, EXIT_NO,
+            "events of this node that its store has lost are on their way back from peers",
+            "try again in a moment"};
+    case GOSSIP_ERR_LIMIT:
+        return (struct api_fault){507, EXIT_NO,
+                                  "a limit of the protocol was reached; the event was not written",
+                                  "look at `gossip status`"};
+    default:
+        return (struct api_fault){500, EXIT_NO, gossip_strerror(error),
+                                  "the event was not written"};
+    }
+}
+
+static void answer_fault(struct api_response *response, struct api_fault fault)
+{
+    api_answer_error(response, fault.status, fault.exit_code, fault.error, fault.hint);
+}
+
 void api_handle_publish(struct api *api, const struct api_request *request,
                         struct api_response *response)
 {
@@ -15,16 +57,15 @@ void api_handle_publish(struct api *api, const struct api_request *request,
     int error;
 
     if (api->refuses_publications) {
-        api_answer_error(response, 503, EXIT_NO_NODE,
-                         "the node is stopping; the event was not written",
-                         "start it again and publish then");
+        answer_fault(response, stopping);
+        return;
+    }
+    if (api_is_set(request, "lines")) {
+        api_handle_lines(api, request, response);
         return;
     }
     if (request->size > api->options.payload_max) {
-        snprintf(message, sizeof(message), "the payload is larger than %" PRIu32 " bytes",
-                 api->options.payload_max);
-        api_answer_error(response, 413, EXIT_NO, message,
-                         "publish less at once, or start the node with a greater --payload-max");
+        answer_fault(response, api_size_fault(api, message));
         return;
     }
     error = gossip_publish(api->options.gossip, request->body, request->size, &ticket);
@@ -39,65 +80,46 @@ void api_handle_publish(struct api *api, const struct api_request *request,
     }
     response->pending = true;
     response->ticket = ticket;
+    response->ticket_count = 1;
 }
 
-void api_result(struct api *api, const struct gossip_result *result, bool plain,
-                struct api_response *ret_response)
+bool api_result(struct api *api, const struct gossip_result *result, bool plain,
+                struct api_response *response)
 {
-    struct api_response response = {0};
     struct names *names;
-    int error;
 
-    switch (result->error) {
-    case GOSSIP_OK:
-        error = names_of(api->options.gossip, &names);
-        if (error < 0) {
-            /* It is written; only its name cannot be told. */
-            api_answer_error(&response, 500, EXIT_INPUT_OUTPUT,
-                             "the event was written, but there is no memory to name it",
-                             "find it with `gossip log`");
-            break;
-        }
-        if (plain)
-            text_print(&response.body, "%s:%" PRIu64 "\n", names_get(names, result->dot.author),
-                       result->dot.seq);
-        else
-            json_dot(names, result->dot, &response.body);
-        api_answer(&response, plain);
-        names_destroy(names);
-        break;
-    case GOSSIP_ERR_FULL:
-        api_answer_error(&response, 507, EXIT_NO, "the disk is full; the event was not written",
-                         "free some space; the node then goes on by itself");
-        break;
-    case GOSSIP_ERR_EVICTED:
-        api_answer_error(&response, 403, EXIT_PERMISSION,
-                         "the cluster has evicted this node; the event was not written",
-                         "ask whoever looks after the cluster");
-        break;
-    case GOSSIP_ERR_EXISTS:
-        api_answer_error(
-            &response, 503, EXIT_NO,
-            "events of this node that its store has lost are on their way back from peers",
-            "try again in a moment");
-        break;
-    case GOSSIP_ERR_LIMIT:
-        api_answer_error(&response, 507, EXIT_NO,
-                         "a limit of the protocol was reached; the event was not written",
-                         "look at `gossip status`");
-        break;
-    default:
-        api_answer_error(&response, 500, EXIT_NO, gossip_strerror(result->error),
-                         "the event was not written");
-        break;
+    if (response->lines)
+        return api_lines_result(result, plain, response);
+    *response = (struct api_response){0};
+    if (result->error < 0) {
+        answer_fault(response, api_publish_fault(result->error));
+        return true;
     }
-    *ret_response = response;
+    if (names_of(api->options.gossip, &names) < 0) {
+        /* It is written; only its name cannot be told. */
+        api_answer_error(response, 500, EXIT_INPUT_OUTPUT,
+                         "the event was written, but there is no memory to name it",
+                         "find it with `gossip log`");
+        return true;
+    }
+    if (plain)
+        text_print(&response->body, "%s:%" PRIu64 "\n", names_get(names, result->dot.author),
+                   result->dot.seq);
+    else
+        json_dot(names, result->dot, &response->body);
+    api_answer(response, plain);
+    names_destroy(names);
+    return true;
 }
 
-void api_give_up(struct api_response *ret_response)
+void api_give_up(struct api_response *response, bool plain)
 {
-    *ret_response = (struct api_response){0};
-    api_answer_error(ret_response, 500, EXIT_INPUT_OUTPUT,
+    if (response->lines) {
+        api_lines_give_up(response, plain);
+        return;
+    }
+    *response = (struct api_response){0};
+    api_answer_error(response, 500, EXIT_INPUT_OUTPUT,
                      "the node ended before it could tell whether the event was written",
                      "start it again and look with `gossip log`");
 }

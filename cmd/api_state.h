@@ -79,6 +79,28 @@ api_view_handler api_handle_export;
 void api_handle_publish(struct api *api, const struct api_request *request,
                         struct api_response *response);
 
+/* Why an event was not written. */
+struct api_fault {
+    int status;
+    enum exit_code exit_code;
+    const char *error;
+    const char *hint;
+};
+
+/* What the error of a result, or of gossip_publish(), comes to. */
+struct api_fault api_publish_fault(int error);
+
+/* What is too large for this node, into message. */
+struct api_fault api_size_fault(const struct api *api, char message[96]);
+
+/* Publishes each line of a request. */
+void api_handle_lines(struct api *api, const struct api_request *request,
+                      struct api_response *response);
+bool api_lines_result(const struct gossip_result *result, bool plain,
+                      struct api_response *response);
+void api_lines_give_up(struct api_response *response, bool plain);
+void api_lines_destroy(struct api_lines *lines); /* NULL is allowed. */
+
 void api_forget_backup(struct backup *backup);
 
 #endif

@@ -203,9 +203,11 @@ static enum exit_code ask_node(const struct ask *ask, struct client *client,
     error = client_head(client, &head);
     if (error < 0)
         return complain_of_silence(ask, client, directory->path, error, false);
-    if (head.status != 200)
+    if (head.status != 200 && !ask->whole)
         return read_error(ask, client, directory->path, &head);
     code = copy_answer(ask, client, directory->path);
+    if (code == EXIT_OK && head.status != 200)
+        code = head.exit_code > 0 ? (enum exit_code)head.exit_code : EXIT_NO;
     if (code == EXIT_OK && ask->ends)
         code = client_wait_end(client, directory);
     return code;

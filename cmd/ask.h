@@ -29,6 +29,7 @@ struct ask {
     const char *unsure;  /* What to say when no answer comes to a request that changes something. */
     bool quiet;          /* That no node runs is no reason to complain. */
     bool ends;           /* Then waits until the node has ended. */
+    bool whole;          /* An answer that tells of failures is taken like any other. */
     bool writes;         /* What may have to wait after a start, and then tells for what. */
 };
 

@@ -22,13 +22,12 @@ struct exchange {
     struct http *http;
     struct MHD_Connection *connection;
     bool foreign;  /* From a user who has no business here. */
-    bool waits;    /* Suspended, until the result with this ticket. */
+    bool waits;    /* Suspended, until the results that response waits for. */
     bool answered; /* response is what to say. */
-    uint64_t ticket;
     bool plain;
     struct api_response response;
     uint8_t *body;
-    size_t size;           /* Of the body as sent; what is past payload_max is not kept. */
+    size_t size;           /* Of the body as sent; what is past API_BODY_MAX is not kept. */
     bool failed;           /* There was no memory for the body. */
     struct exchange *next; /* Of those that wait. */
 };
@@ -46,7 +45,6 @@ struct http {
     struct MHD_Daemon *daemon;
     struct api *api;
     struct log *log;
-    size_t payload_max;
     struct exchange *waiting;
     struct reading *paused;
     bool ends;    /* Nothing is suspended any more. */
@@ -180,7 +178,7 @@ static void take_body(struct exchange *exchange, const char *data, size_t size)
     uint8_t *body;
 
     exchange->size = total;
-    if (total > exchange->http->payload_max || exchange->failed) {
+    if (total > API_BODY_MAX || exchange->failed) {
         free(exchange->body);
         exchange->body = NULL;
         return;
@@ -243,7 +241,6 @@ static enum MHD_Result receive(void *context, struct MHD_Connection *connection,
     }
     if (exchange->response.pending) {
         exchange->waits = true;
-        exchange->ticket = exchange->response.ticket;
         exchange->next = http->waiting;
         http->waiting = exchange;
         MHD_suspend_connection(connection);
@@ -292,8 +289,7 @@ __attribute__((format(printf, 2, 0))) static void log_daemon(void *context, cons
     log_end(http->log);
 }
 
-int http_open(int listener, struct api *api, uint32_t payload_max, struct log *log,
-              struct http **ret_http)
+int http_open(int listener, struct api *api, struct log *log, struct http **ret_http)
 {
     struct http *http = calloc(1, sizeof(*http));
 
@@ -301,7 +297,6 @@ int http_open(int listener, struct api *api, uint32_t payload_max, struct log *l
         return GOSSIP_ERR_NOMEM;
     http->api = api;
     http->log = log;
-    http->payload_max = payload_max;
     http->daemon = MHD_start_daemon(
         MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG, 0, NULL, NULL, receive, http,
         MHD_OPTION_EXTERNAL_LOGGER, log_daemon, http, MHD_OPTION_LISTEN_SOCKET, listener,
@@ -329,12 +324,14 @@ void http_finish(struct http *http, const struct gossip_result *result)
 {
     struct exchange *exchange = http->waiting;
 
-    while (exchange && exchange->ticket != result->ticket)
+    /* Its tickets follow each other. */
+    while (exchange &&
+           result->ticket - exchange->response.ticket >= exchange->response.ticket_count)
         exchange = exchange->next;
     if (!exchange) /* Its client has gone. */
         return;
-    api_result(http->api, result, exchange->plain, &exchange->response);
-    resume(exchange);
+    if (api_result(http->api, result, exchange->plain, &exchange->response))
+        resume(exchange);
 }
 
 void http_give_up(struct http *http)
@@ -347,7 +344,7 @@ void http_give_up(struct http *http)
     while (http->waiting) {
         struct exchange *exchange = http->waiting;
 
-        api_give_up(&exchange->response);
+        api_give_up(&exchange->response, exchange->plain);
         resume(exchange);
     }
 }

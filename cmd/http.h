@@ -15,8 +15,7 @@ struct http;
 
 /* Serves api on listener, a listening socket that stays the caller's. All are lent for the life of
  * the http. NOMEM, IO. */
-int http_open(int listener, struct api *api, uint32_t payload_max, struct log *log,
-              struct http **ret_http);
+int http_open(int listener, struct api *api, struct log *log, struct http **ret_http);
 
 /* Drops what is still open. NULL is allowed. */
 void http_close(struct http *http);

@@ -549,6 +549,16 @@ void json_error(const char *error, const char *hint, struct text *ret_text)
     finish(object, ret_text);
 }
 
+void json_line_error(const char *error, const char *hint, size_t line, struct text *ret_text)
+{
+    json_t *object = json_object();
+
+    set(&object, "error", any_string(error));
+    set(&object, "hint", any_string(hint));
+    set(&object, "line", json_integer((json_int_t)line));
+    finish(object, ret_text);
+}
+
 bool json_read_error(const char *data, size_t size, struct text *ret_text)
 {
     json_t *object = json_loadb(data, size, 0, NULL);

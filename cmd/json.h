@@ -46,6 +46,8 @@ void json_verified(uint64_t events, uint64_t faults, uint64_t forks, struct text
 
 /* hint may be NULL. */
 void json_error(const char *error, const char *hint, struct text *ret_text);
+/* The same of one line of a request. */
+void json_line_error(const char *error, const char *hint, size_t line, struct text *ret_text);
 
 /* Reads what json_error writes, as "error; hint" in printable ASCII. Returns whether data[size] was
  * that. */

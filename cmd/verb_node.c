@@ -280,7 +280,7 @@ static enum exit_code open_api(struct node *node, const struct node_options *opt
                                                  .payload_max = options->payload_max},
                            &node->api);
     if (error == GOSSIP_OK)
-        error = http_open(node->listener, node->api, options->payload_max, node->log, &node->http);
+        error = http_open(node->listener, node->api, node->log, &node->http);
     if (error < 0)
         complain("cannot serve requests on %s/%s: %s; close something and try again",
                  node->directory.path, DIRECTORY_SOCKET, gossip_strerror(error));

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "cmd/ask.h"
+#include "cmd/publish_lines.h"
 #include "gossip/limits.h"
 
 /* Reads standard input to its end, but no more than any node would publish at once. *ret_data is
@@ -55,11 +56,20 @@ static enum exit_code run_publish(const struct command *command, int argc, char 
                            .unsure = "whether the event was written is not known: look with "
                                      "`gossip log` before publishing it again"};
     enum exit_code code = EXIT_OK;
+    bool lines = false;
 
     command_line_start(&line, command, argc, argv);
-    command_line_next(&line);
-    if (!command_line_check(&line, 1, 1))
+    while (command_line_next(&line) != -1)
+        lines = true;
+    if (!command_line_check(&line, lines ? 0 : 1, 1))
         return line.code;
+    if (lines && optind < argc && strcmp(argv[optind], "-") != 0)
+        command_line_refuse(&line, "with --lines, standard input is published, and \"%s\" is not",
+                            argv[optind]);
+    if (line.ended)
+        return line.code;
+    if (lines)
+        return publish_lines(line.directory, !line.json);
     question.plain = !line.json;
     question.body = argv[optind];
     question.size = strlen(argv[optind]);
@@ -73,21 +83,36 @@ static enum exit_code run_publish(const struct command *command, int argc, char 
     return code;
 }
 
+static const struct command_option publish_options[] = {
+    {.name = "lines",
+     .id = 'L',
+     .text = "publish standard input, one event a line, many to a commit; ends at the first line "
+             "that cannot be written, and says which"},
+    {.name = NULL},
+};
+
 const struct command command_publish = {
     .name = "publish",
     .group = GROUP_EVENTS,
     .summary = "write an event",
-    .usage = "[--dir D] [--json] DATA",
+    .usage = "[--dir D] [--json] DATA\n"
+             "       gossip publish [--dir D] [--json] --lines [-]",
     .text = "Writes an event that carries DATA and prints its name once it is on disk. With - as\n"
             "DATA, standard input is published, byte for byte. Needs a running node.\n",
     .notes =
         "After a start the first event may wait until another node has told what it holds of this\n"
         "one; then what is waited for is told on standard error (see node, --alone-after).\n"
         "\n"
+        "With --lines, an empty line is an event without payload, and what follows the last end "
+        "of\n"
+        "line is a line too. The end of line itself is not published.\n"
+        "\n"
         "When no answer comes (exit code 74 or 4), whether the event was written is not known.\n",
-    .json = "{\"dot\":\"n1:3\"}",
+    .json = "{\"dot\":\"n1:3\"}; with --lines, one a line",
+    .options = publish_options,
     .examples = "  gossip publish --dir n1 'add Book'\n"
                 "  gossip publish --dir n1 - < photo.jpg\n"
+                "  tail -f access.log | gossip publish --dir n1 --lines\n"
                 "  gossip publish --dir n1 -- -5\n",
     .run = run_publish,
 };

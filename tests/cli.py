@@ -1216,6 +1216,95 @@ class CommandTest(unittest.TestCase):
         lines = gossip("log", *where, "--json").out.splitlines()
         self.assertEqual(json.loads(lines[1])["data"], "y" * 1000000)
 
+    def lines_of(self, directory):
+        return [event.get("data") for event in map(json.loads, gossip(
+            "log", "--dir", directory, "--json").out.splitlines())]
+
+    def test_lines(self):
+        directory = self.init()
+        node = self.start(directory)
+        where = ["--dir", directory, "--lines"]
+        self.check(gossip("publish", *where, stdin=b""), OK, out=b"")
+        self.check(gossip("publish", *where, stdin=b"a\n\nb \r\n\xe2\x82\xac"), OK,
+                   out=b"n1:1\nn1:2\nn1:3\nn1:4\n")
+        self.check(gossip("publish", *where, "--json", "-", stdin=b"x"), OK,
+                   out=b'{"dot":"n1:5"}\n')
+        self.assertEqual(self.lines_of(directory), ["a", "", "b \r", "\u20ac", "x"])
+        self.check(gossip("publish", *where, "DATA"), USAGE, err='standard input')
+        # What is too large ends it; what comes before is written, over many requests too.
+        for before in 0, 1, 5000:
+            lines = [b"%d" % i for i in range(before)] + [b"x" * 65537, b"after"]
+            have = json.loads(gossip("clock", "--dir", directory, "--json").out)["clock"]["n1"]
+            result = gossip("publish", *where, stdin=b"\n".join(lines))
+            self.check(result, NO, err=["line %d: " % (before + 1), "65536 bytes", "none after it"])
+            self.assertEqual(result.out, b"".join(
+                b"n1:%d\n" % (have + i + 1) for i in range(before)))
+            self.assertIn("no line before it" if before == 0 else
+                          "the %d before it were written" % before, result.err)
+        for size in 1000001, 3000000:
+            self.check(gossip("publish", *where, stdin=b"a\n" + b"x" * size), NO,
+                       out=b"n1:%d\n" % (5006 + (size == 3000000) + 1), err="line 2")
+        self.assertNotIn("after", self.lines_of(directory))
+        node.end()
+        self.check(gossip("publish", *where, stdin=b"a\n"), NO_NODE, out=b"",
+                   err="no node is running")
+
+    def test_lines_as_they_come(self):
+        """Each line is written as soon as it is there, and the reader of dots may go away."""
+        directory = self.init()
+        node = self.start(directory)
+        process = subprocess.Popen([GOSSIP, "publish", "--dir", directory, "--lines"],
+                                   stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                                   stderr=subprocess.PIPE, env=environment())
+        for i in range(1, 4):
+            process.stdin.write(b"line %d\nnot yet" % i)
+            process.stdin.flush()
+            self.assertEqual(process.stdout.readline(), b"n1:%d\n" % i)
+        process.stdout.close()
+        process.stdin.write(b"\n")
+        process.stdin.flush()
+        self.assertEqual(process.wait(PATIENCE), NO)
+        self.assertIn(b"the first 4 lines were written, and nothing after them",
+                      process.stderr.read())
+        process.stdin.close()
+        process.stderr.close()
+        self.assertEqual(self.lines_of(directory),
+                         ["line 1", "not yetline 2", "not yetline 3", "not yet"])
+        # Input without an end, and a node that ends.
+        process = subprocess.Popen([GOSSIP, "publish", "--dir", directory, "--lines"],
+                                   stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                                   stderr=subprocess.PIPE, env=environment())
+        process.stdin.write(b"one\n")
+        process.stdin.flush()
+        self.assertEqual(process.stdout.readline(), b"n1:5\n")
+        node.end(signal.SIGKILL)
+        out, err = process.communicate(b"two\n", timeout=PATIENCE)
+        self.assertEqual((process.returncode, out), (NO_NODE, b""))
+        self.assertIn(b"the first 1 lines were written, and nothing after them", err)
+
+    def test_lines_without_end(self):
+        """Memory does not grow with what is published, and what was answered is there."""
+        directory = self.init()
+        self.start(directory)
+        with subprocess.Popen(["yes", "x" * 200], stdout=subprocess.PIPE) as endless:
+            process = subprocess.Popen([GOSSIP, "publish", "--dir", directory, "--lines"],
+                                       stdin=endless.stdout, stdout=subprocess.PIPE,
+                                       stderr=subprocess.PIPE, env=environment())
+            endless.stdout.close()
+            sizes = []
+            for i in range(1, 20001):
+                self.assertEqual(process.stdout.readline(), b"n1:%d\n" % i)
+                if i in (5000, 20000):
+                    with open("/proc/%d/statm" % process.pid, encoding="ascii") as file:
+                        sizes.append(int(file.read().split()[1]))
+            process.stdout.close()
+            self.assertEqual(process.wait(PATIENCE), NO)
+            process.stderr.close()
+            endless.kill()
+        self.assertLess(sizes[1], sizes[0] + 256) # Pages: 1 MiB.
+        have = json.loads(gossip("clock", "--dir", directory, "--json").out)["clock"]["n1"]
+        self.assertGreaterEqual(have, 20000)
+
     def test_many_at_once(self):
         """Requests that come together share commits, and each gets its own dot."""
         directory = self.init()

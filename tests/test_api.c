@@ -83,7 +83,7 @@ static void test_results_that_fail(void **state)
     assert_error(response, 507, EXIT_NO, "the event was not written");
     api_result(node->api, &(struct gossip_result){.error = GOSSIP_ERR_INVALID}, true, &response);
     assert_error(response, 500, EXIT_NO, "the event was not written");
-    api_give_up(&response);
+    api_give_up(&response, false);
     assert_error(response, 500, EXIT_INPUT_OUTPUT, "before it could tell whether");
     destroy_world(world);
 }
