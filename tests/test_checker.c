@@ -1432,6 +1432,49 @@ static void test_cause_that_its_writer_had_cut(void **state)
     town_destroy(town);
 }
 
+/* An event may be delivered, and then be behind a cut, within what is saved at once. */
+static void test_delivered_and_cut_at_once(void **state)
+{
+    struct town *town = town_create();
+
+    (void)state;
+    deliver(town, 1, 0, 2);
+    set_n1_back(town, CHECKER_SET_BACK_UNSEEN);
+    publish(town, 0, "two, another way");
+    deliver(town, 2, 0, 1);
+    town->cuts[2][0] = 2;
+    deliver(town, 2, 0, 2);
+    require_sound(town);
+    town_destroy(town);
+}
+
+/* What is written once more, to the same bytes, as where clock and payload are the same, is no fork,
+ * and is returned to who has asked for it; what comes back from peers is returned to nobody. */
+static void test_written_once_more(void **state)
+{
+    struct town *town = town_create();
+
+    (void)state;
+    set_n1_back(town, CHECKER_SET_BACK_UNSEEN);
+    deliver(town, 0, 0, 2);
+    return_result(town, 0, 2, "two");
+    require_sound(town);
+    town->authors[0].seq = 2;
+    publish(town, 0, "three");
+    return_result(town, 0, 3, "three");
+    require_sound(town);
+    town_destroy(town);
+
+    town = town_create();
+    set_n1_back(town, CHECKER_SET_BACK_UNSEEN);
+    deliver(town, 0, 0, 2);
+    town->authors[0].seq = 2;
+    publish(town, 0, "three");
+    return_result(town, 0, 3, "three");
+    require_sound(town);
+    town_destroy(town);
+}
+
 /* A copy knows what it is, and writes under an epoch of its own. */
 static void test_set_back_seen(void **state)
 {
@@ -1779,6 +1822,8 @@ int main(void)
         cmocka_unit_test(test_fork),
         cmocka_unit_test(test_excused_cause),
         cmocka_unit_test(test_cause_that_its_writer_had_cut),
+        cmocka_unit_test(test_delivered_and_cut_at_once),
+        cmocka_unit_test(test_written_once_more),
         cmocka_unit_test(test_set_back_seen),
         cmocka_unit_test(test_evidence_told_late),
         cmocka_unit_test(test_forks_and_epochs),

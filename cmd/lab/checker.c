@@ -663,6 +663,7 @@ static void save_event(struct checker *checker, unsigned number,
     char dot[DOT_TEXT];
     bool is_written = false;
     uint64_t excused;
+    uint64_t cut;
     uint32_t event;
     uint32_t missing;
 
@@ -693,10 +694,11 @@ static void save_event(struct checker *checker, unsigned number,
                        dot, record->delivery, node->delivery_count);
         return;
     }
-    if (checker_is_cut(node, author, record->seq)) {
+    /* What is saved with it may be a cut of which it learnt after it had delivered that. */
+    cut = counts_get(&node->cuts_before, author);
+    if (cut != 0 && record->seq >= cut) {
         checker_report(checker, INVARIANT_CLOSED,
-                       "n%u delivers %s, and has cut its author at %" PRIu64, number + 1, dot,
-                       counts_get(&node->cuts, author));
+                       "n%u delivers %s, and has cut its author at %" PRIu64, number + 1, dot, cut);
         return;
     }
     event = history_find_content(history, author, record->seq, record->hash);
@@ -727,11 +729,8 @@ static void save_event(struct checker *checker, unsigned number,
     }
     if (!is_written) {
         follow_stamp(node, history->events[event].hlc);
-        if (history->events[event].node == number)
+        if (history->events[event].node == number || author == node->own)
             event_set_add(&node->regained, event);
-        /* Its own, which its disk had lost: that has been answered, or never will be. */
-        if (author == node->own)
-            node->answered = record->seq;
     }
     deliver(checker, node, event);
 }

@@ -30,7 +30,8 @@ struct node_record {
     size_t known_count;   /* So many of them are the outcome of saves that have returned OK, */
     size_t durable_count; /* and so many would outlive a crash. */
     struct event_set delivered;
-    struct event_set regained; /* Of its own, that its disk had lost and peers gave back. */
+    struct event_set regained; /* Of its own, that its disk had lost and peers gave back; or that
+                                  it has written once more, to the same bytes. */
     struct held_chain *chains; /* By the history's author. */
     size_t chain_capacity;
     struct counts have;         /* Of the deliveries, those behind a cut included. */
