@@ -654,6 +654,7 @@ enum gossip_verdict deliver_part(struct gossip_node *node, uint32_t peer,
     enum gossip_verdict verdict = GOSSIP_DATAGRAM_ACCEPTED;
     struct run *run;
     size_t dropped;
+    bool is_wanted;
 
     if (node->read_only)
         return GOSSIP_DATAGRAM_NO_ROOM;
@@ -694,11 +695,14 @@ enum gossip_verdict deliver_part(struct gossip_node *node, uint32_t peer,
         break;
     }
     node->stats.dropped += dropped;
+    is_wanted = number != NO_AUTHOR && reissue_wants(node, number, peer, run_part->first);
     if (!run_is_whole(run)) {
+        if (is_wanted)
+            reissue_arrived(node, number, peer, run_part->data.size);
         pull_plan_repair(node);
         return GOSSIP_DATAGRAM_ACCEPTED;
     }
-    if (number != NO_AUTHOR && reissue_wants(node, number, peer, run_part->first)) {
+    if (is_wanted) {
         *ret_error = reissue_take_run(node, number, run, &verdict);
         runs_remove(&node->runs, run);
         return verdict;

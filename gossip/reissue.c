@@ -243,6 +243,41 @@ static struct branch_fetch *find_fetch(struct reissue *reissue, uint32_t author,
     return NULL;
 }
 
+/* What came of what was asked for before: all of it, a part, or nothing. A link that carries little
+ * loses most of what comes at once. */
+static void judge_window(struct branch_fetch *fetch)
+{
+    bool is_all = fetch->asked > 0 && fetch->arrived >= fetch->asked;
+
+    fetch->attempts = fetch->arrived > 0 ? 1 : fetch->attempts + 1;
+    if (is_all)
+        fetch->window = fetch->window < FETCH_WINDOW / 2 ? fetch->window * 2 : FETCH_WINDOW;
+    else if (fetch->attempts > 1 || fetch->arrived > 0)
+        fetch->window = fetch->window / 2 > GOSSIP_WINDOW_BYTES_MIN ? fetch->window / 2
+                                                                    : GOSSIP_WINDOW_BYTES_MIN;
+    fetch->asked = 0;
+    fetch->arrived = 0;
+}
+
+/* Of a run of which a part is here only the rest is asked for, as much as fits the window. */
+static void want_rest(const struct run *run, struct branch_fetch *fetch, struct wire_want *want)
+{
+    uint32_t room = fetch->window;
+    size_t count = run_gaps(run, want->gaps, GOSSIP_GAPS_MAX);
+
+    if (count > GOSSIP_GAPS_MAX)
+        count = GOSSIP_GAPS_MAX;
+    want->last = run->last;
+    for (want->gap_count = 0; want->gap_count < count && room > 0; want->gap_count++) {
+        struct wire_gap *gap = &want->gaps[want->gap_count];
+
+        if (gap->size > room)
+            gap->size = room;
+        room -= gap->size;
+        fetch->asked += gap->size;
+    }
+}
+
 static int ask(struct gossip_node *node, struct branch_fetch *fetch)
 {
     const struct author *author = node->authors.items[fetch->author];
@@ -250,7 +285,7 @@ static int ask(struct gossip_node *node, struct branch_fetch *fetch)
     uint8_t seq[8];
     size_t size;
 
-    fetch->attempts++;
+    judge_window(fetch);
     fetch->due_ms = node->now_ms + 2 * peer_patience(node->peers.items[fetch->peer]);
     if (!fetch->knows_have) {
         struct wire_hashes_ask message = {.author = author->stored.id, .seqs = {seq, sizeof(seq)}};
@@ -261,13 +296,18 @@ static int ask(struct gossip_node *node, struct branch_fetch *fetch)
         return node_send(node, fetch->peer, MESSAGE_HASHES_ASK, bytes, size);
     } else {
         struct wire_pull message = {
-            .events = GOSSIP_WINDOW_EVENTS, .size = FETCH_WINDOW, .want_count = 1};
+            .events = GOSSIP_WINDOW_EVENTS, .size = fetch->window, .want_count = 1};
+        struct wire_want *want = &message.wants[0];
+        const struct run *run =
+            runs_at(&node->runs, author->stored.id, fetch->chain.seq + 1, fetch->peer);
 
         /* Of no pull that is counted: what comes is known by its author. */
         random_bytes(&node->random, (uint8_t *)&message.request, sizeof(message.request));
-        message.wants[0].author = author->stored.id;
-        message.wants[0].first = fetch->chain.seq + 1;
-        message.wants[0].last = fetch->have;
+        want->author = author->stored.id;
+        want->first = fetch->chain.seq + 1;
+        want->last = fetch->have;
+        if (run != NULL && run->first == want->first && !run_is_whole(run))
+            want_rest(run, fetch, want);
         size = wire_encode_pull(&message, bytes, sizeof(bytes) - 1);
         assert(size > 0);
         return node_send(node, fetch->peer, MESSAGE_PULL, bytes, size);
@@ -317,8 +357,11 @@ static int begin_fetch(struct gossip_node *node, uint32_t number, uint32_t peer)
     if (error < 0)
         return error;
     reissue->fetching += fetch->is_done;
-    *fetch = (struct branch_fetch){
-        .author = number, .peer = peer, .cut = author->stored.cut, .chain = chain};
+    *fetch = (struct branch_fetch){.author = number,
+                                   .peer = peer,
+                                   .cut = author->stored.cut,
+                                   .chain = chain,
+                                   .window = FETCH_WINDOW};
     return ask(node, fetch);
 }
 
@@ -388,6 +431,15 @@ bool reissue_wants(const struct gossip_node *node, uint32_t author, uint32_t pee
             return !fetch->is_done && fetch->knows_have && first > fetch->chain.seq;
     }
     return false;
+}
+
+void reissue_arrived(struct gossip_node *node, uint32_t author, uint32_t peer, size_t size)
+{
+    struct branch_fetch *fetch = find_fetch(&node->reissue, author, peer);
+
+    fetch->arrived += (uint32_t)size;
+    if (fetch->asked > 0 && fetch->arrived >= fetch->asked)
+        fetch->due_ms = node->now_ms; /* The next piece. */
 }
 
 /* Goes over a run that follows chain; with notes, what it says is to be written again. */

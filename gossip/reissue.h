@@ -35,7 +35,10 @@ struct branch_fetch {
     bool knows_have;
     uint64_t have;
     struct chain chain; /* Up to here it was followed. */
-    unsigned attempts;
+    uint32_t window;    /* Bytes of an unfinished run that are asked for at a time; */
+    uint32_t asked;     /* so many were, last: 0: it is not known how many will come; */
+    uint32_t arrived;   /* and so many have come since. */
+    unsigned attempts;  /* In a row, of which nothing came. */
     uint64_t due_ms;
 };
 
@@ -82,6 +85,9 @@ int reissue_take_run(struct gossip_node *node, uint32_t author, const struct run
                      enum gossip_verdict *ret_verdict);
 
 /* Whether an answer about an own author is one to our question; if so, takes it in. */
+/* A piece of an unfinished run that reissue_wants() has come. */
+void reissue_arrived(struct gossip_node *node, uint32_t author, uint32_t peer, size_t size);
+
 bool reissue_receive(struct gossip_node *node, uint32_t peer, uint32_t author, uint64_t have);
 
 int reissue_time(struct gossip_node *node);

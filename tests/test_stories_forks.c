@@ -214,6 +214,37 @@ static void more_than_waits_at_a_time(struct story *story)
     story_end(story);
 }
 
+/* T11: the branch at a peer is one run of a MiB, and the link to it carries 100 kB a second and keeps
+ * no more than 64 waiting: it is fetched piece by piece, and no piece for ever. */
+static void branch_over_a_slow_link(struct story *story)
+{
+    enum { EVENTS = 16 };
+    static const struct virtual_link slow = {
+        .latency_ms = 5, .bandwidth = 100000, .queue_size = 65536};
+    static uint8_t payload[GOSSIP_PAYLOAD_DEFAULT];
+    struct world *world = story_begin(story, 2);
+    uint64_t sent;
+
+    begin_at_trunk(world);
+    for (unsigned i = 0; i < EVENTS; i++)
+        assert_true(world_publish(world, 0, payload, sizeof(payload)));
+    while (story_stats(world, 0).published < EVENTS && world_is_sound(world))
+        world_run(world, 100);
+    story_meet(world);
+    go_back_and_fork(world, "mine");
+    virtual_network_set_default(world_network(world), &slow);
+    world_heal(world);
+    while (story_stats(world, 0).reissued < EVENTS + 1 && world_is_sound(world) &&
+           world_now(world) < 20 * STORY_MINUTE_MS)
+        world_run(world, STORY_SECOND_MS);
+    assert_int_equal(story_stats(world, 0).reissued, EVENTS + 1);
+    world_run(world, 2 * STORY_MINUTE_MS);
+    sent = story_stats(world, 1).datagrams_sent;
+    world_run(world, 2 * STORY_MINUTE_MS);
+    assert_true(story_stats(world, 1).datagrams_sent - sent < 100);
+    story_end(story);
+}
+
 /* The same where it knows of its fork, but not of what it did about it, and starts alone. */
 static void owner_forgets_it_alone(struct story *story)
 {
@@ -347,6 +378,7 @@ STORY_OF_DISKS(owner_forgets_it)
 STORY_OF_DISKS(owner_forgets_much)
 STORY_OF_DISKS(more_than_waits_at_a_time)
 STORY_OF_DISKS(owner_forgets_it_alone)
+STORY_OF_DISKS(branch_over_a_slow_link)
 
 int main(int argc, char **argv)
 {
@@ -359,6 +391,7 @@ int main(int argc, char **argv)
         STORY_TEST(owner_forgets_much),
         STORY_TEST(more_than_waits_at_a_time),
         STORY_TEST(owner_forgets_it_alone),
+        STORY_TEST(branch_over_a_slow_link),
     };
 
     if (argc > 1)
