@@ -71,6 +71,7 @@ static int load_author(struct gossip_node *node, const struct gossip_author_reco
     author_id(node->crypto, record->key, record->epoch, id);
     if (record->number != node->authors.count || memcmp(id, record->id, sizeof(id)) != 0 ||
         record->have > GOSSIP_COUNTER_MAX || record->floor > record->have ||
+        (record->floor > 0 && node_keeps_events(node)) || /* All of them: nothing is pruned. */
         record->cut > GOSSIP_COUNTER_MAX + 1 ||
         authors_find(&node->authors, record->id) != NO_AUTHOR)
         return GOSSIP_ERR_DAMAGED;

@@ -550,6 +550,47 @@ static void boot_is_heard_of_after_a_restart(struct story *story)
     story_end(story);
 }
 
+static int take_author_with_events(void *context, const struct gossip_record *record)
+{
+    if (record->kind == GOSSIP_RECORD_AUTHOR && record->as.author.have > 0)
+        *(struct gossip_record *)context = *record;
+    return 0;
+}
+
+/* D10: a flipped bit has put a floor under events that are all kept. */
+static void floor_under_what_is_kept(struct story *story)
+{
+    struct world *world = story_begin(story, 2);
+    struct gossip_record author = {.kind = GOSSIP_RECORD_META};
+    struct world_node *node = &world->nodes[1];
+    struct gossip_store *store;
+    struct gossip *gossip;
+    struct gossip_options options = {.size = sizeof(options),
+                                     .time = &node->time,
+                                     .identity = node->identity,
+                                     .crypto = world->crypto};
+
+    story_tells(world, 0, "one");
+    story_tells(world, 0, "two");
+    story_meet(world);
+    world_stop(world, 1);
+    assert_int_equal(
+        virtual_disk_open_store(node->disk, WORLD_STORE_NAME, GOSSIP_SQLITE_OPEN, NULL, 0, &store),
+        GOSSIP_OK);
+    assert_int_equal(store->ops->load(store, take_author_with_events, &author), 0);
+    assert_true(author.as.author.have == 2 && author.as.author.floor == 0);
+    author.as.author.floor = 1;
+    assert_int_equal(store->ops->save(store, &author, 1), GOSSIP_OK);
+    options.store = store;
+    assert_int_equal(gossip_create(&options, &gossip), GOSSIP_ERR_DAMAGED);
+    author.as.author.floor = 0;
+    assert_int_equal(store->ops->save(store, &author, 1), GOSSIP_OK);
+    store->ops->close(store);
+    world_start(world, 1);
+    story_meet(world);
+    story_end(story);
+}
+
 static int refuse_side(struct gossip_store *store, const struct gossip_side *side)
 {
     (void)store;
@@ -1040,6 +1081,7 @@ STORY_OF_DISKS(boots_are_heard_of_without_room)
 STORY_OF_DISKS(boot_is_heard_of_late)
 STORY_OF_DISKS(boot_is_heard_of_after_the_epoch)
 STORY_OF_DISKS(boot_is_heard_of_after_a_restart)
+STORY_OF_DISKS(floor_under_what_is_kept)
 STORY_OF_DISKS(no_room_for_the_side_file)
 STORY_OF_DISKS(restored_alone)
 STORY_OF_DISKS(restored_and_peers_come_later)
@@ -1075,6 +1117,7 @@ int main(int argc, char **argv)
         STORY_TEST(boot_is_heard_of_late),
         STORY_TEST(boot_is_heard_of_after_the_epoch),
         STORY_TEST(boot_is_heard_of_after_a_restart),
+        STORY_TEST(floor_under_what_is_kept),
         STORY_TEST(no_room_for_the_side_file),
         STORY_TEST(restored_alone),
         STORY_TEST(restored_and_peers_come_later),
