@@ -73,7 +73,7 @@ static void answer_lines(struct api_response *response, bool plain)
             text_print(&response->body, "%s:%" PRIu64, names_get(names, result->dot.author),
                        result->dot.seq);
         else
-            json_dot(names, result->dot, &response->body);
+            json_dot(names, result->dot, false, &response->body);
         text_add(&response->body, "\n");
     }
     if (lines->refused.status != 0)

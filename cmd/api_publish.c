@@ -3,6 +3,7 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "cmd/json.h"
 #include "cmd/names.h"
@@ -29,11 +30,6 @@ struct api_fault api_publish_fault(int error)
         return (struct api_fault){403, EXIT_PERMISSION,
                                   "the cluster has evicted this node; the event was not written",
                                   "ask whoever looks after the cluster"};
-    case GOSSIP_ERR_EXISTS:
-        return (struct api_fault){
-            503, EXIT_NO,
-            "events of this node that its store has lost are on their way back from peers",
-            "try again in a moment"};
     case GOSSIP_ERR_LIMIT:
         return (struct api_fault){507, EXIT_NO,
                                   "a limit of the protocol was reached; the event was not written",
@@ -49,6 +45,16 @@ static void answer_fault(struct api_response *response, struct api_fault fault)
     api_answer_error(response, fault.status, fault.exit_code, fault.error, fault.hint);
 }
 
+/* Asks for the event, once if the request has a key. */
+static int ask_for_event(struct api *api, const struct api_request *request, uint64_t *ret_ticket)
+{
+    const char *once = api_argument(request, "once");
+
+    return once ? gossip_publish_once(api->options.gossip, request->body, request->size, once,
+                                      strlen(once), ret_ticket)
+                : gossip_publish(api->options.gossip, request->body, request->size, ret_ticket);
+}
+
 void api_handle_publish(struct api *api, const struct api_request *request,
                         struct api_response *response)
 {
@@ -60,6 +66,11 @@ void api_handle_publish(struct api *api, const struct api_request *request,
         answer_fault(response, stopping);
         return;
     }
+    if (api_is_set(request, "lines") && api_argument(request, "once")) {
+        api_answer_error(response, 400, EXIT_USAGE, "a key stands for one event, not for lines",
+                         "leave out lines, or once");
+        return;
+    }
     if (api_is_set(request, "lines")) {
         api_handle_lines(api, request, response);
         return;
@@ -68,7 +79,12 @@ void api_handle_publish(struct api *api, const struct api_request *request,
         answer_fault(response, api_size_fault(api, message));
         return;
     }
-    error = gossip_publish(api->options.gossip, request->body, request->size, &ticket);
+    error = ask_for_event(api, request, &ticket);
+    if (error == GOSSIP_ERR_INVALID) {
+        api_answer_error(response, 400, EXIT_USAGE, "a key has 1 to 64 bytes",
+                         "choose a shorter one, such as a random number");
+        return;
+    }
     if (error == GOSSIP_ERR_LIMIT) {
         api_answer_error(response, 503, EXIT_NO, "too many events wait to be written",
                          "try again in a moment");
@@ -83,6 +99,17 @@ void api_handle_publish(struct api *api, const struct api_request *request,
     response->ticket_count = 1;
 }
 
+/* The key stands for an event that says something else. */
+static void answer_other(struct api_response *response, const char *name, uint64_t seq)
+{
+    char message[160];
+
+    snprintf(message, sizeof(message),
+             "the key stands for another event, %s:%" PRIu64 "; nothing was written", name, seq);
+    api_answer_error(response, 409, EXIT_NO, message,
+                     "take a new key for each event, and the same for the same event alone");
+}
+
 bool api_result(struct api *api, const struct gossip_result *result, bool plain,
                 struct api_response *response)
 {
@@ -91,22 +118,27 @@ bool api_result(struct api *api, const struct gossip_result *result, bool plain,
     if (response->lines)
         return api_lines_result(result, plain, response);
     *response = (struct api_response){0};
-    if (result->error < 0) {
+    if (result->error < 0 && result->error != GOSSIP_ERR_EXISTS) {
         answer_fault(response, api_publish_fault(result->error));
         return true;
     }
     if (names_of(api->options.gossip, &names) < 0) {
         /* It is written; only its name cannot be told. */
         api_answer_error(response, 500, EXIT_INPUT_OUTPUT,
-                         "the event was written, but there is no memory to name it",
+                         "the event is there, but there is no memory to name it",
                          "find it with `gossip log`");
+        return true;
+    }
+    if (result->error == GOSSIP_ERR_EXISTS) {
+        answer_other(response, names_get(names, result->dot.author), result->dot.seq);
+        names_destroy(names);
         return true;
     }
     if (plain)
         text_print(&response->body, "%s:%" PRIu64 "\n", names_get(names, result->dot.author),
                    result->dot.seq);
     else
-        json_dot(names, result->dot, &response->body);
+        json_dot(names, result->dot, result->repeated, &response->body);
     api_answer(response, plain);
     names_destroy(names);
     return true;

@@ -425,11 +425,14 @@ void json_proof(const struct view *view, const struct proof_view *shown, struct 
     finish(object, ret_text);
 }
 
-void json_dot(const struct names *names, struct gossip_dot dot, struct text *ret_text)
+void json_dot(const struct names *names, struct gossip_dot dot, bool repeated,
+              struct text *ret_text)
 {
     json_t *object = json_object();
 
     set(&object, "dot", dot_value(names, dot));
+    if (repeated)
+        set(&object, "repeated", json_true());
     finish(object, ret_text);
 }
 

@@ -19,7 +19,9 @@ void json_start(const struct gossip_start *start, struct text *ret_text);
 void json_status(const struct view *view, struct text *ret_text);
 /* view is NULL where a proof is looked at without a node. */
 void json_proof(const struct view *view, const struct proof_view *proof, struct text *ret_text);
-void json_dot(const struct names *names, struct gossip_dot dot, struct text *ret_text);
+/* repeated: it was written for an earlier request. */
+void json_dot(const struct names *names, struct gossip_dot dot, bool repeated,
+              struct text *ret_text);
 /* An archive that was checked, and imported unless imported is NULL. */
 void json_archive(const struct gossip_archive *archive, const struct gossip_imported *imported,
                   struct text *ret_text);

@@ -56,14 +56,24 @@ static enum exit_code run_publish(const struct command *command, int argc, char 
                            .unsure = "whether the event was written is not known: look with "
                                      "`gossip log` before publishing it again"};
     enum exit_code code = EXIT_OK;
+    const char *once = NULL;
     bool lines = false;
+    int option;
 
     command_line_start(&line, command, argc, argv);
-    while (command_line_next(&line) != -1)
-        lines = true;
+    while ((option = command_line_next(&line)) != -1) {
+        if (option == 'L')
+            lines = true;
+        else
+            once = optarg;
+    }
     if (!command_line_check(&line, lines ? 0 : 1, 1))
         return line.code;
-    if (lines && optind < argc && strcmp(argv[optind], "-") != 0)
+    if (!line.ended && once && lines)
+        command_line_refuse(&line, "--once stands for one event, and --lines for many");
+    else if (once && (*once == '\0' || strlen(once) > GOSSIP_ONCE_MAX))
+        command_line_refuse(&line, "--once takes a key of 1 to %d bytes", GOSSIP_ONCE_MAX);
+    else if (lines && optind < argc && strcmp(argv[optind], "-") != 0)
         command_line_refuse(&line, "with --lines, standard input is published, and \"%s\" is not",
                             argv[optind]);
     if (line.ended)
@@ -71,6 +81,12 @@ static enum exit_code run_publish(const struct command *command, int argc, char 
     if (lines)
         return publish_lines(line.directory, !line.json);
     question.plain = !line.json;
+    if (once) {
+        question.arguments[0].name = "once";
+        question.arguments[0].value = once;
+        question.unsure = "whether the event was written is not known: publish it again with the "
+                          "same key";
+    }
     question.body = argv[optind];
     question.size = strlen(argv[optind]);
     if (strcmp(argv[optind], "-") == 0) {
@@ -84,6 +100,12 @@ static enum exit_code run_publish(const struct command *command, int argc, char 
 }
 
 static const struct command_option publish_options[] = {
+    {.name = "once",
+     .id = 'O',
+     .value = "KEY",
+     .text =
+         "write the event unless there is one with this KEY already, and print the dot of that: "
+         "so a call whose answer was lost can be made again"},
     {.name = "lines",
      .id = 'L',
      .text = "publish standard input, one event a line, many to a commit; ends at the first line "
@@ -95,7 +117,7 @@ const struct command command_publish = {
     .name = "publish",
     .group = GROUP_EVENTS,
     .summary = "write an event",
-    .usage = "[--dir D] [--json] DATA\n"
+    .usage = "[--dir D] [--once KEY] [--json] DATA\n"
              "       gossip publish [--dir D] [--json] --lines [-]",
     .text = "Writes an event that carries DATA and prints its name once it is on disk. With - as\n"
             "DATA, standard input is published, byte for byte. Needs a running node.\n",
@@ -107,11 +129,15 @@ const struct command command_publish = {
         "of\n"
         "line is a line too. The end of line itself is not published.\n"
         "\n"
-        "When no answer comes (exit code 74 or 4), whether the event was written is not known.\n",
-    .json = "{\"dot\":\"n1:3\"}; with --lines, one a line",
+        "When no answer comes (exit code 74 or 4), whether the event was written is not known.\n"
+        "With --once, the same call again tells, and writes it if it was not. KEY, 1 to 64 bytes,\n"
+        "is kept with the event for ever; the same KEY with other DATA is refused (exit code 1).\n",
+    .json = "{\"dot\":\"n1:3\"}; with --lines, one a line; with --once, \"repeated\":true where "
+            "it was there",
     .options = publish_options,
     .examples = "  gossip publish --dir n1 'add Book'\n"
                 "  gossip publish --dir n1 - < photo.jpg\n"
+                "  gossip publish --dir n1 --once order-4711 'order 4711 is paid'\n"
                 "  tail -f access.log | gossip publish --dir n1 --lines\n"
                 "  gossip publish --dir n1 -- -5\n",
     .run = run_publish,

@@ -186,7 +186,8 @@ static struct entry *make_entry(const struct gossip_record *record)
     else if (record->kind == GOSSIP_RECORD_SIGNED)
         size = record->as.signed_record.size;
     else if (record->kind == GOSSIP_RECORD_EVENT)
-        size = record->as.event.body_size + GOSSIP_SIGNATURE_SIZE + record->as.event.context_size;
+        size = record->as.event.body_size + GOSSIP_SIGNATURE_SIZE + record->as.event.context_size +
+               GOSSIP_ONCE_HASH_SIZE;
     entry = malloc(sizeof(*entry) + size);
     if (entry == NULL)
         return NULL;
@@ -204,6 +205,7 @@ static struct entry *make_entry(const struct gossip_record *record)
         copy.as.event.seal = copy_bytes(&free_room, record->as.event.seal, GOSSIP_SIGNATURE_SIZE);
         copy.as.event.context =
             copy_bytes(&free_room, record->as.event.context, record->as.event.context_size);
+        copy.as.event.once = copy_bytes(&free_room, record->as.event.once, GOSSIP_ONCE_HASH_SIZE);
     }
     entry->record = copy;
     entry->is_new = true;
@@ -254,8 +256,10 @@ static int judge_event(const struct attempt *attempt, const struct gossip_event_
 static int put(struct attempt *attempt, const struct gossip_record *record)
 {
     const char *fault = find_fault(record);
+    struct gossip_record kept = *record;
     struct entry *entry;
     size_t place;
+    bool is_there;
     int result = 1;
 
     if (fault != NULL)
@@ -264,10 +268,13 @@ static int put(struct attempt *attempt, const struct gossip_record *record)
         result = judge_event(attempt, &record->as.event);
     if (result <= 0)
         return result;
-    entry = make_entry(record);
+    is_there = find(attempt->entries, attempt->count, record, &place);
+    if (is_there && record->kind == GOSSIP_RECORD_EVENT) /* As its first save has said. */
+        kept.as.event.once = attempt->entries[place]->record.as.event.once;
+    entry = make_entry(&kept);
     if (entry == NULL)
         return refuse(attempt->store, GOSSIP_ERR_NOMEM, "out of memory: nothing was stored");
-    if (find(attempt->entries, attempt->count, record, &place)) {
+    if (is_there) {
         let_go(attempt->entries[place]);
     } else {
         memmove(attempt->entries + place + 1, attempt->entries + place,
@@ -396,6 +403,23 @@ static int custom_has(struct gossip_store *base, uint32_t author, uint64_t seq)
     return next_event((struct custom_store *)base, author, seq, seq) != NULL;
 }
 
+/* What an event was saved with stays in its record, and is asked for seldom. */
+static int custom_find_once(struct gossip_store *base, const uint8_t once[GOSSIP_ONCE_HASH_SIZE],
+                            gossip_record_visit *visit, void *context)
+{
+    struct custom_store *store = (struct custom_store *)base;
+    int result = 0;
+
+    for (size_t i = 0; i < store->count && result == 0; i++) {
+        const struct gossip_record *record = &store->entries[i]->record;
+
+        if (record->kind == GOSSIP_RECORD_EVENT && record->as.event.once != NULL &&
+            memcmp(record->as.event.once, once, GOSSIP_ONCE_HASH_SIZE) == 0)
+            result = visit(context, record);
+    }
+    return result;
+}
+
 static const char *custom_explain(struct gossip_store *base)
 {
     return ((struct custom_store *)base)->explanation;
@@ -416,12 +440,13 @@ int custom_store_open(struct gossip_store **ret_store)
     /* It says what it can do: events, and nothing that outlives the process. The functions of what
      * it cannot do stay NULL. */
     static const struct gossip_store_ops ops = {
-        .abilities = GOSSIP_STORE_EVENTS,
+        .abilities = GOSSIP_STORE_EVENTS | GOSSIP_STORE_ONCE,
         .load = custom_load,
         .save = custom_save,
         .read = custom_read,
         .follow = custom_follow,
         .has = custom_has,
+        .find_once = custom_find_once,
         .explain = custom_explain,
         .close = custom_close,
     };

@@ -14,6 +14,7 @@
 #include "gossip/hlc.h"
 #include "gossip/inquiry.h"
 #include "gossip/museum.h"
+#include "gossip/once.h"
 #include "gossip/witness.h"
 
 /* At a checkpoint an event is kept with its context: as it is before the event is delivered. */
@@ -101,6 +102,8 @@ int deliver_event(struct gossip_node *node, uint32_t number, const struct chain 
         error = add_checkpoint(node, author, frame, &event);
     if (error >= 0)
         error = save_mentions(node, author, frame);
+    if (error >= 0 && is_kept)
+        error = once_note(node, author, frame, &event);
     if (error >= 0 && is_kept)
         error = save_event(node, author, body, body_size, seal, &event);
     if (error >= 0)

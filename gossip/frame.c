@@ -5,7 +5,7 @@
 
 #include "gossip/bytes.h"
 
-enum { SUPERSEDES_FIELD = 2, SUPERSEDES_HASH_FIELD = 1, PAYLOAD_FIELD = 3 };
+enum { SUPERSEDES_FIELD = 2, SUPERSEDES_HASH_FIELD = 1, PAYLOAD_FIELD = 3, ONCE_FIELD = 4 };
 
 /* Reads the two lists without keeping anything: the walk below goes over the same bytes again. */
 static bool entries_are_valid(struct reader *reader, uint32_t *ret_knowns, uint32_t *ret_news)
@@ -161,19 +161,40 @@ void frame_write(uint8_t *ret_bytes, uint64_t hlc, uint64_t kind, const struct f
     assert(!writer.failed && writer.size == writer.capacity);
 }
 
+static size_t bytes_field_size(size_t size)
+{
+    return 1 + varint_size(size) + size;
+}
+
+static void write_bytes_field(uint8_t *ret_bytes, unsigned number, const void *data, size_t size)
+{
+    struct writer writer = {ret_bytes, bytes_field_size(size), 0, false};
+
+    write_varint(&writer, number << 3 | 2);
+    write_varint(&writer, size);
+    write_bytes(&writer, data, size);
+    assert(!writer.failed);
+}
+
 size_t payload_field_size(size_t payload_size)
 {
-    return 1 + varint_size(payload_size) + payload_size;
+    return bytes_field_size(payload_size);
 }
 
 void payload_field_write(uint8_t *ret_bytes, const void *payload, size_t payload_size)
 {
-    struct writer writer = {ret_bytes, payload_field_size(payload_size), 0, false};
+    write_bytes_field(ret_bytes, PAYLOAD_FIELD, payload, payload_size);
+}
 
-    write_varint(&writer, PAYLOAD_FIELD << 3 | 2);
-    write_varint(&writer, payload_size);
-    write_bytes(&writer, payload, payload_size);
-    assert(!writer.failed);
+size_t once_field_size(size_t once_size)
+{
+    return bytes_field_size(once_size);
+}
+
+void once_field_write(uint8_t *ret_bytes, const uint8_t *once, size_t once_size)
+{
+    assert(once_size > 0 && once_size <= GOSSIP_ONCE_MAX);
+    write_bytes_field(ret_bytes, ONCE_FIELD, once, once_size);
 }
 
 /* Finds a field of type bytes among protobuf fields: the last of its number. Unknown ones are
@@ -225,6 +246,19 @@ static bool find_bytes(const uint8_t *fields, size_t fields_size, unsigned numbe
 bool payload_find(const struct frame *frame, const uint8_t **ret_payload, size_t *ret_size)
 {
     return find_bytes(frame->fields, frame->fields_size, PAYLOAD_FIELD, ret_payload, ret_size);
+}
+
+bool once_field_find(const struct frame *frame, const uint8_t **ret_once, size_t *ret_size)
+{
+    const uint8_t *once;
+    size_t size;
+
+    if (!find_bytes(frame->fields, frame->fields_size, ONCE_FIELD, &once, &size) || size == 0 ||
+        size > GOSSIP_ONCE_MAX)
+        return false;
+    *ret_once = once;
+    *ret_size = size;
+    return true;
 }
 
 bool supersedes_find(const struct frame *frame, const uint8_t **ret_hash)

@@ -71,4 +71,13 @@ void supersedes_field_write(uint8_t ret_bytes[SUPERSEDES_FIELD_SIZE],
 /* Finds that hash, lent from the frame. Returns whether there is one. */
 bool supersedes_find(const struct frame *frame, const uint8_t **ret_hash);
 
+/* The field of an event that its author writes once, however often it is asked to: the key by which
+ * it knows it again. Written after the payload. */
+size_t once_field_size(size_t once_size);
+void once_field_write(uint8_t *ret_bytes, const uint8_t *once, size_t once_size);
+
+/* Finds that key, lent from the frame. Returns whether there is one, of 1 to GOSSIP_ONCE_MAX bytes.
+ */
+bool once_field_find(const struct frame *frame, const uint8_t **ret_once, size_t *ret_size);
+
 #endif

@@ -233,6 +233,18 @@ void gossip_start_state(const struct gossip *gossip, struct gossip_start *ret_st
  */
 int gossip_publish(struct gossip *gossip, const void *data, size_t size, uint64_t *ret_ticket);
 
+/*
+ * The same for an event that is to be written once, however often it is asked for, so that a
+ * request whose answer was lost can be made again. once, 1 to GOSSIP_ONCE_MAX bytes, is the key of
+ * the request, and is copied. Where this node has an event with that key and the same data, the
+ * result is that event's dot, and nothing is written; with other data, the result is EXISTS. What
+ * counts are events of the node's own key, of all its epochs, that are here: also after a restart,
+ * and once they have come back from peers after a store was set back. INVALID (the size of once, or
+ * a store that cannot find events by their keys), and as gossip_publish().
+ */
+int gossip_publish_once(struct gossip *gossip, const void *data, size_t size, const void *once,
+                        size_t once_size, uint64_t *ret_ticket);
+
 /* The name of one event. */
 struct gossip_dot {
     uint32_t author; /* Local number: this node's own, see gossip_author(). */
@@ -243,8 +255,9 @@ struct gossip_dot {
 struct gossip_result {
     uint64_t ticket; /* As gossip_publish() told it. */
     int error;       /* GOSSIP_OK; or, and then there is no event, FULL, LIMIT (payload_max), or
-                        EVICTED. */
+                        EVICTED; or EXISTS: the key stands for another event, dot. */
     struct gossip_dot dot; /* The event, durable. */
+    bool repeated;         /* It was written for an earlier request with the same key. */
 };
 
 /* Takes the next result, in the order of the publications: 1, or 0 if there is none. Cannot fail.

@@ -83,7 +83,12 @@ enum gossip_limit {
     GOSSIP_ALONE_AFTER_MS = 10000, /* How long a node waits to hear what others know of it. */
     GOSSIP_HLC_AHEAD_MS = 500,     /* How far a stamp from the future may drag our clock. */
     GOSSIP_FANOUT_MAX = 3,
+
+    GOSSIP_ONCE_MAX = 64, /* Of the key of an event that is written once. */
 };
+
+/* What a store finds an event by that is to be written once. Local. */
+enum { GOSSIP_ONCE_HASH_SIZE = 16 };
 
 /* The last value a counter can take (validity): SQLite's integers are signed, and it leaves room
  * for a flag bit in a digest. */

@@ -401,7 +401,7 @@ int gossip_node_step(struct gossip_node *node, const struct gossip_input *input)
         node->stats.datagrams[receive(node, &input->datagram, &error)]++;
         break;
     case GOSSIP_INPUT_PUBLISH:
-        error = publish_event(node, input->ticket, input->payload, input->payload_size);
+        error = publish_event(node, input);
         break;
     }
     return error;

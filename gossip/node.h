@@ -46,6 +46,8 @@ struct gossip_input {
     uint64_t ticket;                 /* PUBLISH */
     const uint8_t *payload;
     size_t payload_size;
+    const uint8_t *once; /* NULL: it may be written again. */
+    size_t once_size;
 };
 
 /* What to do after a batch of steps, in this order. Lent until the next step. */

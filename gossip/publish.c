@@ -11,6 +11,7 @@
 #include "gossip/epoch.h"
 #include "gossip/hlc.h"
 #include "gossip/museum.h"
+#include "gossip/once.h"
 
 struct growth {
     struct frame_entry *entries;
@@ -59,7 +60,8 @@ static int find_growth(struct gossip_node *node, struct growth *ret_growth)
 static size_t fields_size(const struct publication_fields *fields)
 {
     return (fields->supersedes == NULL ? 0 : SUPERSEDES_FIELD_SIZE) +
-           (fields->payload == NULL ? 0 : payload_field_size(fields->payload_size));
+           (fields->payload == NULL ? 0 : payload_field_size(fields->payload_size)) +
+           (fields->once == NULL ? 0 : once_field_size(fields->once_size));
 }
 
 static void write_fields(uint8_t *ret_bytes, const struct publication_fields *fields)
@@ -68,8 +70,12 @@ static void write_fields(uint8_t *ret_bytes, const struct publication_fields *fi
         supersedes_field_write(ret_bytes, fields->supersedes);
         ret_bytes += SUPERSEDES_FIELD_SIZE;
     }
-    if (fields->payload != NULL)
+    if (fields->payload != NULL) {
         payload_field_write(ret_bytes, fields->payload, fields->payload_size);
+        ret_bytes += payload_field_size(fields->payload_size);
+    }
+    if (fields->once != NULL)
+        once_field_write(ret_bytes, fields->once, fields->once_size);
 }
 
 int publish_write(struct gossip_node *node, enum gossip_event_kind kind,
@@ -172,21 +178,47 @@ int publish_fields(struct gossip_node *node, const struct publication_fields *fi
     return GOSSIP_OK;
 }
 
-int publish_event(struct gossip_node *node, uint64_t ticket, const uint8_t *payload, size_t size)
+/* Tells of the event that was written for this key before: 1, or 0 if there is none. */
+static int result_of_before(struct gossip_node *node, const struct gossip_input *input)
+{
+    struct once_event before;
+    int found = once_find(node, input->once, input->once_size, input->payload, input->payload_size,
+                          &before);
+
+    if (found <= 0)
+        return found;
+    found = batch_result(&node->batch, &(struct gossip_result){
+                                           .ticket = input->ticket,
+                                           .error = before.is_same ? GOSSIP_OK : GOSSIP_ERR_EXISTS,
+                                           .dot = before.dot,
+                                           .repeated = before.is_same});
+    return found < 0 ? found : 1;
+}
+
+int publish_event(struct gossip_node *node, const struct gossip_input *input)
 {
     static const uint8_t empty[1];
+    uint64_t ticket = input->ticket;
+    size_t size = input->payload_size;
     int error;
 
     assert(amnesia_may_write(node) && node_keeps_events(node));
+    if (input->once != NULL) {
+        error = result_of_before(node, input);
+        if (error != 0)
+            return error < 0 ? error : GOSSIP_OK;
+    }
     if (node->read_only)
         return result(node, ticket, GOSSIP_ERR_FULL, 0);
     if (size > node->payload_max)
         return result(node, ticket, GOSSIP_ERR_LIMIT, 0);
     if (cuts_key_is_evicted(node, node->identity->key))
         return result(node, ticket, GOSSIP_ERR_EVICTED, 0);
-    error = publish_fields(
-        node, &(struct publication_fields){.payload = payload == NULL ? empty : payload,
-                                           .payload_size = size});
+    error = publish_fields(node, &(struct publication_fields){
+                                     .payload = input->payload == NULL ? empty : input->payload,
+                                     .payload_size = size,
+                                     .once = input->once,
+                                     .once_size = input->once_size});
     if (error == GOSSIP_ERR_LIMIT)
         return result(node, ticket, error, 0);
     if (error < 0)

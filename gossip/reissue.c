@@ -160,6 +160,7 @@ static int note_original(struct gossip_node *node, const uint8_t *hash, const st
     struct reissue *reissue = &node->reissue;
     const uint8_t *payload;
     const uint8_t *first;
+    const uint8_t *once;
     struct original original;
     size_t size;
     size_t place = 0;
@@ -191,11 +192,16 @@ static int note_original(struct gossip_node *node, const uint8_t *hash, const st
         reissue->waiting = wider;
         reissue->waiting_capacity = capacity;
     }
-    original = (struct original){.hlc = frame->hlc, .size = size, .payload = malloc(size + 1)};
+    original = (struct original){.hlc = frame->hlc, .size = size};
+    if (!once_field_find(frame, &once, &original.once_size))
+        original.once_size = 0;
+    original.payload = malloc(size + original.once_size + 1);
     if (original.payload == NULL)
         return GOSSIP_ERR_NOMEM;
     memcpy(original.hash, hash, GOSSIP_HASH_SIZE);
     memcpy(original.payload, payload, size);
+    if (original.once_size > 0)
+        memcpy(original.payload + size, once, original.once_size);
     if (place < reissue->waiting_count)
         memmove(reissue->waiting + place + 1, reissue->waiting + place,
                 (reissue->waiting_count - place) * sizeof(*reissue->waiting));
@@ -584,9 +590,13 @@ static void learn(struct gossip_node *node, bool is_alone)
 
 static int write_again(struct gossip_node *node, const struct original *original)
 {
-    int error = publish_fields(node, &(struct publication_fields){.supersedes = original->hash,
-                                                                  .payload = original->payload,
-                                                                  .payload_size = original->size});
+    const uint8_t *once = original->once_size == 0 ? NULL : original->payload + original->size;
+    int error =
+        publish_fields(node, &(struct publication_fields){.supersedes = original->hash,
+                                                          .payload = original->payload,
+                                                          .payload_size = original->size,
+                                                          .once = once,
+                                                          .once_size = original->once_size});
 
     if (error >= 0)
         error = note_issued(&node->reissue, original->hash);

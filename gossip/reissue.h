@@ -23,7 +23,8 @@ struct original {
     uint64_t hlc;
     uint8_t hash[GOSSIP_HASH_SIZE]; /* Of the first of its issues. */
     size_t size;
-    uint8_t *payload;
+    size_t once_size; /* 0: it has no key. */
+    uint8_t *payload; /* And the key behind it. */
 };
 
 /* A peer's branch of one of our authors. It is kept when it is done, so that it is fetched once. */

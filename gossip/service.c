@@ -255,7 +255,8 @@ int gossip_timeout_ms(struct gossip *gossip)
     return deadline - now < 3600000 ? (int)(deadline - now) : 3600000;
 }
 
-int gossip_publish(struct gossip *gossip, const void *data, size_t size, uint64_t *ret_ticket)
+static int publish(struct gossip *gossip, const void *data, size_t size, const void *once,
+                   size_t once_size, uint64_t *ret_ticket)
 {
     struct publication *publication;
 
@@ -264,7 +265,7 @@ int gossip_publish(struct gossip *gossip, const void *data, size_t size, uint64_
     if (size > gossip->options.payload_max || gossip->waiting == WAITING_MAX ||
         gossip->waiting_bytes + size > WAITING_BYTES_MAX)
         return GOSSIP_ERR_LIMIT;
-    publication = malloc(sizeof(*publication) + size);
+    publication = malloc(sizeof(*publication) + size + once_size);
     if (publication == NULL)
         return GOSSIP_ERR_NOMEM;
     publication->next = NULL;
@@ -272,6 +273,9 @@ int gossip_publish(struct gossip *gossip, const void *data, size_t size, uint64_
     publication->size = size;
     if (size > 0)
         memcpy(publication->payload, data, size);
+    publication->once_size = once_size;
+    if (once_size > 0)
+        memcpy(publication->payload + size, once, once_size);
     if (gossip->last == NULL)
         gossip->first = publication;
     else
@@ -283,6 +287,22 @@ int gossip_publish(struct gossip *gossip, const void *data, size_t size, uint64_
     gossip->waiting_bytes += size;
     *ret_ticket = publication->result.ticket;
     return GOSSIP_OK;
+}
+
+int gossip_publish(struct gossip *gossip, const void *data, size_t size, uint64_t *ret_ticket)
+{
+    return publish(gossip, data, size, NULL, 0, ret_ticket);
+}
+
+int gossip_publish_once(struct gossip *gossip, const void *data, size_t size, const void *once,
+                        size_t once_size, uint64_t *ret_ticket)
+{
+    unsigned abilities = gossip->options.store->ops->abilities;
+
+    if (once_size == 0 || once_size > GOSSIP_ONCE_MAX ||
+        (abilities & (GOSSIP_STORE_EVENTS | GOSSIP_STORE_ONCE)) == GOSSIP_STORE_EVENTS)
+        return GOSSIP_ERR_INVALID;
+    return publish(gossip, data, size, once, once_size, ret_ticket);
 }
 
 int gossip_result_pop(struct gossip *gossip, struct gossip_result *ret_result)
@@ -356,6 +376,9 @@ static int step_waiting(struct gossip *gossip, bool *ret_more)
             input.ticket = gossip->next->result.ticket;
             input.payload = gossip->next->payload;
             input.payload_size = gossip->next->size;
+            input.once_size = gossip->next->once_size;
+            if (input.once_size > 0)
+                input.once = gossip->next->payload + input.payload_size;
             gossip->next = gossip->next->next;
             error = gossip_node_step(gossip->node, &input);
             inputs++;

@@ -15,7 +15,8 @@ struct publication {
     struct publication *next;
     struct gossip_result result; /* From the start with its ticket. */
     size_t size;
-    uint8_t payload[];
+    size_t once_size;  /* 0: it has no key. */
+    uint8_t payload[]; /* And the key behind it. */
 };
 
 /* A copy of a stored event. */

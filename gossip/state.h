@@ -214,13 +214,15 @@ int deliver_waiting(struct gossip_node *node, uint32_t author);
 int deliver_disagreement(struct gossip_node *node, uint32_t author, uint32_t peer, uint64_t seq);
 
 /* publish.c */
-int publish_event(struct gossip_node *node, uint64_t ticket, const uint8_t *payload, size_t size);
+int publish_event(struct gossip_node *node, const struct gossip_input *input);
 
 /* What an event of ours says, after its frame. */
 struct publication_fields {
     const uint8_t *supersedes; /* GOSSIP_HASH_SIZE bytes, or NULL. */
     const uint8_t *payload;    /* NULL: it has none. */
     size_t payload_size;
+    const uint8_t *once; /* The key it is asked for with; NULL: it has none. */
+    size_t once_size;
 };
 
 /* Writes one event with these entries, and nothing else. */

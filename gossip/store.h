@@ -79,6 +79,8 @@ struct gossip_event_record {
     const uint8_t *seal;    /* GOSSIP_SIGNATURE_SIZE bytes, or NULL if none is known. */
     const uint8_t *context; /* At checkpoints its full context, encoded; else NULL. Local. */
     size_t context_size;
+    const uint8_t *once; /* In its first save, GOSSIP_ONCE_HASH_SIZE bytes that find_once() finds
+                            it by, or NULL; need not be shown. Local. */
 };
 
 /* A record that proves itself. */
@@ -132,6 +134,7 @@ enum gossip_store_ability {
     GOSSIP_STORE_MARKER = 8,  /* read_marker and write_marker. */
     GOSSIP_STORE_IDENTITY = 16, /* fingerprint. */
     GOSSIP_STORE_BACKUP = 32,   /* backup_begin and what follows. */
+    GOSSIP_STORE_ONCE = 64,     /* find_once. Else nothing can be published once. */
 };
 
 /* Called once for each record. Returning anything but 0 ends the call, which returns it. */
@@ -172,6 +175,10 @@ struct gossip_store_ops {
 
     /* Whether the event (author, seq) is held: 1 or 0. */
     int (*has)(struct gossip_store *store, uint32_t author, uint64_t seq);
+
+    /* Shows the events that were first saved with this once, in delivery order. */
+    int (*find_once)(struct gossip_store *store, const uint8_t once[GOSSIP_ONCE_HASH_SIZE],
+                     gossip_record_visit *visit, void *context);
 
     /* What tells the place where records are kept from any copy of it, and this machine from
      * others: of a file its inode, birth time and the machine's id, hashed. It stays the same for
@@ -308,6 +315,7 @@ enum gossip_store_call {
     GOSSIP_STORE_READ,
     GOSSIP_STORE_FOLLOW,
     GOSSIP_STORE_HAS,
+    GOSSIP_STORE_FIND_ONCE,
     GOSSIP_STORE_FINGERPRINT,
     GOSSIP_STORE_READ_SIDE,
     GOSSIP_STORE_WRITE_SIDE,

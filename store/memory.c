@@ -9,7 +9,11 @@
 #include "store/explanation.h"
 #include "store/record.h"
 
-enum { KINDS = GOSSIP_RECORD_PEER + 1 };
+enum {
+    KINDS = GOSSIP_RECORD_PEER + 1,
+    PIECES = 4,        /* Of memory that a record points to. */
+    TABLES_CHANGED = 3 /* By an event. */
+};
 
 typedef int compare_records(const struct gossip_record *a, const struct gossip_record *b);
 
@@ -31,6 +35,7 @@ struct author_events {
 struct memory_store {
     struct gossip_store base;
     struct table tables[KINDS];    /* By enum gossip_record_kind. */
+    struct table onces;            /* Events that have a once, by it and their delivery. */
     struct author_events **events; /* By author, ascending. */
     size_t events_count;
     size_t events_capacity;
@@ -90,7 +95,7 @@ static struct gossip_record *copy_record(struct memory_store *store,
         const void *data;
         size_t size;
         const void *copy;
-    } pieces[3] = {{NULL, 0, NULL}, {NULL, 0, NULL}, {NULL, 0, NULL}};
+    } pieces[PIECES] = {{NULL, 0, NULL}};
     struct gossip_record *copy;
     size_t size = sizeof(*copy);
     uint8_t *free_room;
@@ -102,11 +107,12 @@ static struct gossip_record *copy_record(struct memory_store *store,
         pieces[0] = (struct piece){record->as.event.body, record->as.event.body_size, NULL};
         pieces[1] = (struct piece){record->as.event.seal, GOSSIP_SIGNATURE_SIZE, NULL};
         pieces[2] = (struct piece){record->as.event.context, record->as.event.context_size, NULL};
+        pieces[3] = (struct piece){record->as.event.once, GOSSIP_ONCE_HASH_SIZE, NULL};
     } else if (record->kind == GOSSIP_RECORD_SIGNED) {
         pieces[0] =
             (struct piece){record->as.signed_record.bytes, record->as.signed_record.size, NULL};
     }
-    for (size_t i = 0; i < 3; i++)
+    for (size_t i = 0; i < PIECES; i++)
         if (pieces[i].data != NULL)
             size += pieces[i].size;
     copy = allocate(store, size);
@@ -114,7 +120,7 @@ static struct gossip_record *copy_record(struct memory_store *store,
         return NULL;
     *copy = *record;
     free_room = (uint8_t *)(copy + 1);
-    for (size_t i = 0; i < 3; i++) {
+    for (size_t i = 0; i < PIECES; i++) {
         if (pieces[i].data == NULL)
             continue;
         if (pieces[i].size > 0)
@@ -133,12 +139,20 @@ static struct gossip_record *copy_record(struct memory_store *store,
         copy->as.event.body = pieces[0].copy;
         copy->as.event.seal = pieces[1].copy;
         copy->as.event.context = pieces[2].copy;
+        copy->as.event.once = pieces[3].copy;
         if (copy->as.event.context == NULL)
             copy->as.event.context_size = 0;
     } else if (record->kind == GOSSIP_RECORD_SIGNED) {
         copy->as.signed_record.bytes = pieces[0].copy;
     }
     return copy;
+}
+
+static int compare_onces(const struct gossip_record *a, const struct gossip_record *b)
+{
+    int order = memcmp(a->as.event.once, b->as.event.once, GOSSIP_ONCE_HASH_SIZE);
+
+    return order != 0 ? order : record_compare(a, b);
 }
 
 static int compare_seqs(const struct gossip_record *a, const struct gossip_record *b)
@@ -309,6 +323,7 @@ static int put_event(struct memory_store *store, const struct gossip_record *rec
     struct table *of_author = events_of(store, record->as.event.author);
     const struct gossip_record *stored = find_event(store, record);
     uint64_t last = all->count == 0 ? 0 : all->items[all->count - 1]->as.event.delivery;
+    struct gossip_record kept = *record;
     bool adds_seal;
     struct gossip_record *copy;
     int error;
@@ -318,6 +333,7 @@ static int put_event(struct memory_store *store, const struct gossip_record *rec
             record_resave(&stored->as.event, &record->as.event, &adds_seal, &store->explanation);
         if (error < 0 || !adds_seal)
             return error;
+        kept.as.event.once = stored->as.event.once;
     } else if (record->as.event.delivery <= last) {
         return record_out_of_order(&record->as.event, last, &store->explanation);
     }
@@ -325,14 +341,17 @@ static int put_event(struct memory_store *store, const struct gossip_record *rec
         of_author = make_events_of(store, record->as.event.author);
     if (of_author == NULL)
         return GOSSIP_ERR_NOMEM;
-    copy = copy_record(store, record);
+    copy = copy_record(store, &kept);
     if (copy == NULL)
         return GOSSIP_ERR_NOMEM;
     if (!table_put(store, all, copy, changes)) {
         free(copy);
         return GOSSIP_ERR_NOMEM;
     }
-    return table_put(store, of_author, copy, changes) ? GOSSIP_OK : GOSSIP_ERR_NOMEM;
+    if (!table_put(store, of_author, copy, changes) ||
+        (copy->as.event.once != NULL && !table_put(store, &store->onces, copy, changes)))
+        return GOSSIP_ERR_NOMEM;
+    return GOSSIP_OK;
 }
 
 static int put(struct memory_store *store, const struct gossip_record *record,
@@ -364,9 +383,8 @@ static int save_all(struct memory_store *store, const struct gossip_record *reco
     assert(!store->busy);
     if (count == 0)
         return GOSSIP_OK;
-    /* An event changes two tables. */
     if (may_allocate(store))
-        changes.items = calloc(count, 2 * sizeof(struct change));
+        changes.items = calloc(count, TABLES_CHANGED * sizeof(struct change));
     if (changes.items == NULL)
         error = GOSSIP_ERR_NOMEM;
     for (size_t i = 0; i < count && error == GOSSIP_OK; i++)
@@ -451,6 +469,23 @@ static int memory_follow(struct gossip_store *base, uint64_t after, gossip_recor
     return result;
 }
 
+static int memory_find_once(struct gossip_store *base, const uint8_t once[GOSSIP_ONCE_HASH_SIZE],
+                            gossip_record_visit *visit, void *context)
+{
+    struct memory_store *store = (struct memory_store *)base;
+    const struct table *table = &store->onces;
+    struct gossip_record key = {.kind = GOSSIP_RECORD_EVENT, .as.event = {.once = once}};
+    size_t index;
+    int result = 0;
+
+    assert(!store->busy);
+    table_find(table, &key, &index); /* No delivery number is 0: before the first. */
+    while (result == 0 && index < table->count &&
+           memcmp(table->items[index]->as.event.once, once, GOSSIP_ONCE_HASH_SIZE) == 0)
+        result = show(store, table, index++, visit, context);
+    return result;
+}
+
 static int memory_has(struct gossip_store *base, uint32_t author, uint64_t seq)
 {
     struct memory_store *store = (struct memory_store *)base;
@@ -484,18 +519,20 @@ static void memory_close(struct gossip_store *base)
         free(store->events[i]);
     }
     free(store->events);
+    clear_table(&store->onces);
     for (size_t kind = 0; kind < KINDS; kind++)
         clear_table(&store->tables[kind]);
     free(store);
 }
 
 static const struct gossip_store_ops memory_ops = {
-    .abilities = GOSSIP_STORE_EVENTS,
+    .abilities = GOSSIP_STORE_EVENTS | GOSSIP_STORE_ONCE,
     .load = memory_load,
     .save = memory_save,
     .read = memory_read,
     .follow = memory_follow,
     .has = memory_has,
+    .find_once = memory_find_once,
     .explain = memory_explain,
     .close = memory_close,
 };
@@ -521,6 +558,7 @@ int gossip_memory_open(struct gossip_store **ret_store)
         return GOSSIP_ERR_NOMEM;
     store->base.ops = &memory_ops;
     store->allocations_left = SIZE_MAX;
+    store->onces.compare = compare_onces;
     for (size_t kind = 0; kind < KINDS; kind++) {
         store->tables[kind].compare = record_compare;
         store->tables[kind].owns = true;

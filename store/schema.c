@@ -53,6 +53,14 @@ const struct schema_object schema_objects[] = {
      "    context BLOB NOT NULL\n"
      ") STRICT"},
 
+    {"table", "onces",
+     "CREATE TABLE onces (\n"
+     "    -- Our own events that are written once, by a hash of the key they were asked for with.\n"
+     "    hash BLOB NOT NULL,            -- 16 bytes.\n"
+     "    delivery INTEGER NOT NULL,\n"
+     "    PRIMARY KEY (hash, delivery)\n"
+     ") STRICT, WITHOUT ROWID"},
+
     {"table", "records",
      "CREATE TABLE records (\n"
      "    -- Certificates (type 1), evictions (3) and proofs of forks (4), as they were signed.\n"

@@ -60,6 +60,12 @@ static int sqlite_follow(struct gossip_store *base, uint64_t after, gossip_recor
     return sqlite_rows_follow(((struct sqlite_store *)base)->rows, after, visit, context);
 }
 
+static int sqlite_find_once(struct gossip_store *base, const uint8_t once[GOSSIP_ONCE_HASH_SIZE],
+                            gossip_record_visit *visit, void *context)
+{
+    return sqlite_rows_find_once(((struct sqlite_store *)base)->rows, once, visit, context);
+}
+
 static int sqlite_has(struct gossip_store *base, uint32_t author, uint64_t seq)
 {
     return sqlite_rows_has(((struct sqlite_store *)base)->rows, author, seq);
@@ -244,12 +250,14 @@ static void sqlite_close(struct gossip_store *base)
 
 static const struct gossip_store_ops sqlite_ops = {
     .abilities = GOSSIP_STORE_EVENTS | GOSSIP_STORE_DURABLE | GOSSIP_STORE_SIDE |
-                 GOSSIP_STORE_MARKER | GOSSIP_STORE_IDENTITY | GOSSIP_STORE_BACKUP,
+                 GOSSIP_STORE_MARKER | GOSSIP_STORE_IDENTITY | GOSSIP_STORE_BACKUP |
+                 GOSSIP_STORE_ONCE,
     .load = sqlite_load,
     .save = sqlite_save,
     .read = sqlite_read,
     .follow = sqlite_follow,
     .has = sqlite_has,
+    .find_once = sqlite_find_once,
     .fingerprint = sqlite_fingerprint,
     .read_side = sqlite_read_side,
     .write_side = sqlite_write_side,

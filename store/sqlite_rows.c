@@ -22,6 +22,7 @@ enum statement {
     PUT_PEER,
     ADD_EVENT,
     ADD_CONTEXT,
+    ADD_ONCE,
     ADD_SEAL,
     EVENT_BY_DELIVERY,
     EVENT_BY_DOT,
@@ -34,6 +35,7 @@ enum statement {
     LOAD_PEERS,
     READ_EVENTS,
     FOLLOW_EVENTS,
+    FIND_ONCE,
     STATEMENTS,
 };
 
@@ -64,6 +66,7 @@ static const char *const statement_texts[STATEMENTS] = {
     [ADD_EVENT] = "INSERT INTO events (delivery, author, seq, hash_seal, body) "
                   "VALUES (?1, ?2, ?3, ?4, ?5)",
     [ADD_CONTEXT] = "INSERT INTO contexts (delivery, context) VALUES (?1, ?2)",
+    [ADD_ONCE] = "INSERT INTO onces (hash, delivery) VALUES (?1, ?2)",
     [ADD_SEAL] = "UPDATE events SET hash_seal = ?2 WHERE delivery = ?1",
     [EVENT_BY_DELIVERY] = SELECT_EVENTS "WHERE delivery = ?1",
     [EVENT_BY_DOT] = SELECT_EVENTS "WHERE author = ?1 AND seq = ?2",
@@ -78,6 +81,9 @@ static const char *const statement_texts[STATEMENTS] = {
     [LOAD_PEERS] = "SELECT key, address FROM peers ORDER BY key",
     [READ_EVENTS] = SELECT_EVENTS "WHERE author = ?1 AND seq BETWEEN ?2 AND ?3 ORDER BY seq",
     [FOLLOW_EVENTS] = SELECT_EVENTS "WHERE delivery > ?1 ORDER BY delivery",
+    [FIND_ONCE] = "SELECT delivery, author, seq, hash_seal, body, context FROM onces "
+                  "JOIN events USING (delivery) LEFT JOIN contexts USING (delivery) "
+                  "WHERE onces.hash = ?1 ORDER BY delivery",
 };
 
 struct sqlite_rows {
@@ -487,6 +493,17 @@ static int put_old_event(struct sqlite_rows *rows, const struct gossip_event_rec
     return put(rows, &binder);
 }
 
+static int put_once(struct sqlite_rows *rows, const struct gossip_event_record *event)
+{
+    struct binder binder = bind(rows, ADD_ONCE);
+
+    if (event->once == NULL)
+        return GOSSIP_OK;
+    bind_blob(&binder, event->once, GOSSIP_ONCE_HASH_SIZE);
+    bind_number(&binder, event->delivery);
+    return put(rows, &binder);
+}
+
 static int put_new_event(struct sqlite_rows *rows, const struct gossip_event_record *event)
 {
     uint8_t hash_seal[GOSSIP_HASH_SIZE + GOSSIP_SIGNATURE_SIZE];
@@ -511,11 +528,12 @@ static int put_new_event(struct sqlite_rows *rows, const struct gossip_event_rec
     if (code != SQLITE_OK)
         return sqlite_database_failed(rows->database, PHASE_SAVING, code);
     if (event->context == NULL)
-        return GOSSIP_OK;
+        return put_once(rows, event);
     binder = bind(rows, ADD_CONTEXT);
     bind_number(&binder, event->delivery);
     bind_blob(&binder, event->context, event->context_size);
-    return put(rows, &binder);
+    code = put(rows, &binder);
+    return code < 0 ? code : put_once(rows, event);
 }
 
 /* last_delivery counts what this save has stored so far. */
@@ -645,6 +663,20 @@ int sqlite_rows_follow(struct sqlite_rows *rows, uint64_t after, gossip_record_v
     if (after > INT64_MAX)
         return 0;
     bind_number(&binder, after);
+    if (binder.code != SQLITE_OK) {
+        finish(binder.statement);
+        return sqlite_database_failed(rows->database, PHASE_READING, binder.code);
+    }
+    return show_rows(rows, binder.statement, GOSSIP_RECORD_EVENT, visit, context);
+}
+
+int sqlite_rows_find_once(struct sqlite_rows *rows, const uint8_t *once, gossip_record_visit *visit,
+                          void *context)
+{
+    struct binder binder = bind(rows, FIND_ONCE);
+
+    assert(!rows->database->busy);
+    bind_blob(&binder, once, GOSSIP_ONCE_HASH_SIZE);
     if (binder.code != SQLITE_OK) {
         finish(binder.statement);
         return sqlite_database_failed(rows->database, PHASE_READING, binder.code);

@@ -25,6 +25,8 @@ int sqlite_rows_read(struct sqlite_rows *rows, uint32_t author, uint64_t first, 
                      gossip_record_visit *visit, void *context);
 int sqlite_rows_follow(struct sqlite_rows *rows, uint64_t after, gossip_record_visit *visit,
                        void *context);
+int sqlite_rows_find_once(struct sqlite_rows *rows, const uint8_t *once, gossip_record_visit *visit,
+                          void *context);
 int sqlite_rows_has(struct sqlite_rows *rows, uint32_t author, uint64_t seq);
 
 #endif

@@ -13,6 +13,7 @@ const char *gossip_store_call_name(enum gossip_store_call call)
         [GOSSIP_STORE_READ] = "read",
         [GOSSIP_STORE_FOLLOW] = "follow",
         [GOSSIP_STORE_HAS] = "has",
+        [GOSSIP_STORE_FIND_ONCE] = "find-once",
         [GOSSIP_STORE_FINGERPRINT] = "fingerprint",
         [GOSSIP_STORE_READ_SIDE] = "read-side",
         [GOSSIP_STORE_WRITE_SIDE] = "write-side",
@@ -40,7 +41,8 @@ static uint64_t bytes_of(const struct gossip_record *record)
     case GOSSIP_RECORD_EVENT:
         return 8 + 4 + 8 + GOSSIP_HASH_SIZE + record->as.event.body_size +
                (record->as.event.seal == NULL ? 0 : GOSSIP_SIGNATURE_SIZE) +
-               (record->as.event.context == NULL ? 0 : record->as.event.context_size);
+               (record->as.event.context == NULL ? 0 : record->as.event.context_size) +
+               (record->as.event.once == NULL ? 0 : GOSSIP_ONCE_HASH_SIZE);
     case GOSSIP_RECORD_SIGNED:
         return 1 + GOSSIP_HASH_SIZE + record->as.signed_record.size;
     case GOSSIP_RECORD_PEER:
@@ -89,6 +91,8 @@ int store_call_run(struct store_call *call)
         return ops->follow(inner, call->first, counting_visit, call);
     case GOSSIP_STORE_HAS:
         return ops->has(inner, call->author, call->first);
+    case GOSSIP_STORE_FIND_ONCE:
+        return ops->find_once(inner, call->once, counting_visit, call);
     case GOSSIP_STORE_FINGERPRINT:
         return ops->fingerprint(inner, call->ret_fingerprint);
     case GOSSIP_STORE_READ_SIDE:
@@ -159,6 +163,15 @@ static int wrapped_has(struct gossip_store *store, uint32_t author, uint64_t seq
 {
     return hand_on(store,
                    (struct store_call){.kind = GOSSIP_STORE_HAS, .author = author, .first = seq});
+}
+
+static int wrapped_find_once(struct gossip_store *store, const uint8_t once[GOSSIP_ONCE_HASH_SIZE],
+                             gossip_record_visit *visit, void *context)
+{
+    return hand_on(store, (struct store_call){.kind = GOSSIP_STORE_FIND_ONCE,
+                                              .once = once,
+                                              .visit = visit,
+                                              .context = context});
 }
 
 static int wrapped_fingerprint(struct gossip_store *store,
@@ -239,6 +252,8 @@ void wrapper_start(struct wrapper *wrapper, struct gossip_store *inner, wrapper_
         wrapper->ops.follow = wrapped_follow;
         wrapper->ops.has = wrapped_has;
     }
+    if (abilities & GOSSIP_STORE_ONCE)
+        wrapper->ops.find_once = wrapped_find_once;
     if (abilities & GOSSIP_STORE_SIDE) {
         wrapper->ops.read_side = wrapped_read_side;
         wrapper->ops.write_side = wrapped_write_side;

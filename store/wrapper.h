@@ -16,7 +16,8 @@ struct store_call {
     uint32_t author; /* READ, HAS */
     uint64_t first;  /* READ; HAS: seq; FOLLOW: after. */
     uint64_t last;
-    gossip_record_visit *visit; /* LOAD, READ, FOLLOW */
+    const uint8_t *once;        /* FIND_ONCE */
+    gossip_record_visit *visit; /* LOAD, READ, FOLLOW, FIND_ONCE */
     void *context;
     uint8_t *ret_fingerprint;
     struct gossip_side *ret_side;

@@ -1216,6 +1216,56 @@ class CommandTest(unittest.TestCase):
         lines = gossip("log", *where, "--json").out.splitlines()
         self.assertEqual(json.loads(lines[1])["data"], "y" * 1000000)
 
+    def test_once(self):
+        """The same key is the same event, whatever becomes of the answer, the node and its store."""
+        first = self.init("n1")
+        second = self.init("n2", cluster=os.path.join(first, "cluster.key"))
+        node = self.start(first)
+        where = ["--dir", first]
+        self.check(gossip("publish", *where, "--once", "a", "one"), OK, out=b"n1:1\n")
+        self.check(gossip("publish", *where, "--once", "a", "one"), OK, out=b"n1:1\n")
+        self.check(gossip("publish", *where, "--once", "a&b=\u20ac %", "--json", "one"), OK,
+                   out=b'{"dot":"n1:2"}\n')
+        self.check(gossip("publish", *where, "--once", "a&b=\u20ac %", "--json", "one"), OK,
+                   out=b'{"dot":"n1:2","repeated":true}\n')
+        self.check(gossip("publish", *where, "--once", "a", "two"), NO, out=b"",
+                   err=["another event, n1:1", "nothing was written"])
+        self.check(gossip("publish", *where, "--once", "k" * 64, "-", stdin=b"x"), OK,
+                   out=b"n1:3\n")
+        for key in "", "k" * 65:
+            self.check(gossip("publish", *where, "--once", key, "x"), USAGE, err="1 to 64 bytes")
+        self.check(gossip("publish", *where, "--once", "a", "--lines"), USAGE, err="--lines")
+        node.end(signal.SIGKILL)
+        files = self.tree(first)
+
+        # What is lost with a store that is set back comes back from peers, and the key with it.
+        node = self.start(first)
+        other = self.start(second, "--join", node.address)
+        self.check(gossip("publish", *where, "--once", "late", "four"), OK, out=b"n1:4\n")
+        wait_until(lambda: json.loads(gossip("clock", "--dir", second, "--json").out)["clock"]
+                   .get("n1") == 4, "n1:4 at n2")
+        node.end(signal.SIGKILL)
+        self.set_back(first, files)
+        node = self.start(first, "--join", other.address)
+        self.assertRegex(gossip("publish", *where, "--once", "late", "four").out,
+                         rb"^n1(#[0-9a-f]+)?:4\n$")
+        # Also those of an epoch that is closed.
+        node.end()
+        for name in "store.db", "store.db-wal":
+            path = os.path.join(first, name)
+            if os.path.exists(path):
+                shutil.copy(path, path + ".copy")
+                os.rename(path + ".copy", path)
+        node = self.start(first, "--join", other.address)
+        opened = gossip("publish", *where, "a new epoch")
+        self.check(opened, OK)
+        self.assertRegex(opened.out, rb"^n1#[0-9a-f]{4}:2\n$")
+        again = gossip("publish", *where, "--once", "a", "one")
+        self.assertRegex(again.out, rb"^n1#[0-9a-f]{4}:1\n$")
+        self.assertNotEqual(again.out.split(b":")[0], opened.out.split(b":")[0])
+        node.end()
+        self.check(gossip("verify", *where), OK)
+
     def lines_of(self, directory):
         return [event.get("data") for event in map(json.loads, gossip(
             "log", "--dir", directory, "--json").out.splitlines())]

@@ -617,6 +617,60 @@ static void test_read(void **state)
     }
 }
 
+static void reopen(struct fixture *fixture);
+
+static struct gossip_record with_once(struct gossip_record record, const char *once)
+{
+    record.as.event.once = (const uint8_t *)once;
+    return record;
+}
+
+static void assert_found(struct gossip_store *store, const char *once, const char *shown)
+{
+    struct list list = {.text = ""};
+
+    assert_int_equal(store->ops->find_once(store, (const uint8_t *)once, list_visit, &list), 0);
+    assert_string_equal(list.text, shown);
+}
+
+/* Events are found by what their first save said, once that save has held; also where their seal
+ * comes later, and after the store was opened again. */
+static void test_find_once(void **state)
+{
+    static const char once_a[] = "0123456789abcdef";
+    static const char once_b[] = "0123456789abcdeg";
+    struct fixture *fixture = *state;
+    struct gossip_store *store = fixture->store;
+    const struct gossip_record records[] = {
+        with_once(event(1, 0, 1), once_b),
+        event(2, 0, 2),
+        with_once(with_context(event(3, 1, 1), "context", 7), once_a),
+        with_once(event(5, 0, 3), once_b),
+    };
+    const struct gossip_record refused[] = {with_once(event(6, 0, 4), once_a), event(7, 0, 1)};
+    const struct gossip_record seals[] = {sealed(event(1, 0, 1), seal_a),
+                                          with_once(sealed(event(2, 0, 2), seal_a), once_a),
+                                          sealed(event(5, 0, 3), seal_a)};
+    struct list list = {.text = "", .stop = 1, .result = 5};
+
+    if (!can(store, GOSSIP_STORE_ONCE))
+        return;
+    assert_found(store, once_a, "");
+    assert_int_equal(save(store, records, COUNT(records)), GOSSIP_OK);
+    assert_int_equal(save(store, refused, COUNT(refused)), GOSSIP_ERR_EXISTS);
+    assert_int_equal(save(store, seals, COUNT(seals)), GOSSIP_OK);
+    for (int i = 0; i < 2; i++) {
+        assert_found(store, once_a, "3 ");
+        assert_found(store, once_b, "1 5 ");
+        assert_found(store, "fedcba9876543210", "");
+        if (fixture->factory->reopen != NULL)
+            reopen(fixture);
+        store = fixture->store;
+    }
+    assert_int_equal(store->ops->find_once(store, (const uint8_t *)once_b, list_visit, &list), 5);
+    assert_string_equal(list.text, "1 ");
+}
+
 static void test_follow(void **state)
 {
     static const struct {
@@ -1123,7 +1177,8 @@ static void test_abilities(void **state)
     const struct gossip_store *store = fixture->store;
     const struct gossip_store_ops *ops = store->ops;
     const unsigned all = GOSSIP_STORE_EVENTS | GOSSIP_STORE_DURABLE | GOSSIP_STORE_SIDE |
-                         GOSSIP_STORE_MARKER | GOSSIP_STORE_IDENTITY | GOSSIP_STORE_BACKUP;
+                         GOSSIP_STORE_MARKER | GOSSIP_STORE_IDENTITY | GOSSIP_STORE_BACKUP |
+                         GOSSIP_STORE_ONCE;
 
     assert_int_equal(ops->abilities & ~all, 0);
     assert_true(ops->load != NULL && ops->save != NULL && ops->explain != NULL &&
@@ -1137,6 +1192,8 @@ static void test_abilities(void **state)
     assert_int_equal(ops->read_marker != NULL, can(store, GOSSIP_STORE_MARKER));
     assert_int_equal(ops->write_marker != NULL, can(store, GOSSIP_STORE_MARKER));
     assert_int_equal(ops->fingerprint != NULL, can(store, GOSSIP_STORE_IDENTITY));
+    assert_int_equal(ops->find_once != NULL, can(store, GOSSIP_STORE_ONCE));
+    assert_true(can(store, GOSSIP_STORE_EVENTS) || !can(store, GOSSIP_STORE_ONCE));
     assert_int_equal(ops->backup_begin != NULL, can(store, GOSSIP_STORE_BACKUP));
     assert_int_equal(ops->backup_step != NULL, can(store, GOSSIP_STORE_BACKUP));
     assert_int_equal(ops->backup_end != NULL, can(store, GOSSIP_STORE_BACKUP));
@@ -1255,13 +1312,9 @@ static const struct CMUnitTest all_tests[] = {
 };
 
 static const struct CMUnitTest event_tests[] = {
-    TEST(test_has),
-    TEST(test_read),
-    TEST(test_follow),
-    TEST(test_seal_can_be_added),
-    TEST(test_refused_events),
-    TEST(test_large_bodies),
-    TEST(test_large_batches),
+    TEST(test_has),          TEST(test_find_once),         TEST(test_read),
+    TEST(test_follow),       TEST(test_seal_can_be_added), TEST(test_refused_events),
+    TEST(test_large_bodies), TEST(test_large_batches),
 };
 static const struct CMUnitTest no_event_tests[] = {TEST(test_events_are_refused)};
 static const struct CMUnitTest durable_tests[] = {TEST(test_what_is_saved_outlives_a_close)};

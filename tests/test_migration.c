@@ -22,6 +22,7 @@ enum { METAS = 40 };
 
 /* Version 0 had no peers, and its meta table another name. */
 static const char to_version_0[] = "DROP TABLE peers; ALTER TABLE meta RENAME TO facts; "
+                                   "DROP TABLE onces; "
                                    "PRAGMA user_version = 0";
 static char to_version_1[8192];
 
@@ -34,8 +35,12 @@ static const char *sql_of(const char *name)
     return NULL;
 }
 
-static const struct migration steps[] = {{0, to_version_1}};
-static const struct migration no_way[] = {{0, "DROP TABLE facts; DROP TABLE nothing"}};
+static char to_version_2[1024];
+static const char back_to_version_1[] = "DROP TABLE onces; PRAGMA user_version = 1";
+
+static const struct migration steps[] = {{0, to_version_1}, {1, to_version_2}};
+static const struct migration no_way[] = {{0, "DROP TABLE facts; DROP TABLE nothing"},
+                                          {1, "DROP TABLE meta; DROP TABLE nothing"}};
 
 static void run_sql(struct virtual_disk *disk, const char *sql)
 {
@@ -67,8 +72,8 @@ static int count_meta(void *context, const struct gossip_record *record)
     return 0;
 }
 
-/* A store of version 0 with something in it. */
-static struct virtual_disk_image *make_old(const char *more)
+/* A store of an earlier version with something in it. */
+static struct virtual_disk_image *make_old(const char *to_old, const char *more)
 {
     struct virtual_disk *disk = virtual_disk_create(1);
     struct virtual_disk_image *image;
@@ -86,7 +91,7 @@ static struct virtual_disk_image *make_old(const char *more)
         assert_int_equal(store->ops->save(store, &record, 1), GOSSIP_OK);
     }
     store->ops->close(store);
-    run_sql(disk, to_version_0);
+    run_sql(disk, to_old);
     if (more != NULL)
         run_sql(disk, more);
     image = virtual_disk_copy(disk, false);
@@ -118,17 +123,17 @@ static void require_whole(struct virtual_disk *disk, const char *story)
         fail_msg("%s: something is missing", story);
 }
 
-static void test_crash_at_every_operation(void **state)
+/* own: the steps that are built in, NULL; or made up. */
+static void crash_at_every_operation(const char *to_old, const struct migration *own, size_t count)
 {
     static const enum virtual_damage damages[] = {VIRTUAL_DAMAGE_NONE, VIRTUAL_DAMAGE_LOST,
                                                   VIRTUAL_DAMAGE_TORN, VIRTUAL_DAMAGE_SHUFFLED};
-    struct virtual_disk_image *image = make_old(NULL);
+    struct virtual_disk_image *image = make_old(to_old, NULL);
     unsigned crashes = 0;
     unsigned old = 0;
     bool crashed = true;
 
-    (void)state;
-    migration_replace(steps, COUNT(steps));
+    migration_replace(own, count);
     for (uint64_t at = 1; crashed; at++) {
         for (size_t i = 0; i < COUNT(damages); i++) {
             struct virtual_disk *disk = disk_with(image, at);
@@ -153,7 +158,7 @@ static void test_crash_at_every_operation(void **state)
                     assert_non_null(strstr(explanation, "opening failed"));
                     old++;
                 }
-                migration_replace(steps, COUNT(steps));
+                migration_replace(own, count);
             }
             require_whole(disk, story);
             virtual_disk_destroy(disk);
@@ -166,11 +171,24 @@ static void test_crash_at_every_operation(void **state)
     assert_true(old > 0 && old < crashes);
 }
 
+static void test_crash_at_every_operation(void **state)
+{
+    (void)state;
+    crash_at_every_operation(to_version_0, steps, COUNT(steps));
+}
+
+/* The step that was really taken: a file of version 1 had no table of onces. */
+static void test_version_1(void **state)
+{
+    (void)state;
+    crash_at_every_operation(back_to_version_1, NULL, 0);
+}
+
 /* What does not come to our tables is refused, and is as it was. */
 static void refuse(const char *more, const struct migration *way, size_t count, int expected,
                    const char *part)
 {
-    struct virtual_disk_image *image = make_old(more);
+    struct virtual_disk_image *image = make_old(to_version_0, more);
     struct virtual_disk *disk = disk_with(image, 1);
     struct gossip_store *store;
     char explanation[512] = "";
@@ -189,26 +207,31 @@ static void refuse(const char *more, const struct migration *way, size_t count, 
 
 static void test_refusals(void **state)
 {
-    static const struct migration too_little[] = {{0, "ALTER TABLE facts RENAME TO meta"}};
+    const struct migration too_little[] = {{0, "ALTER TABLE facts RENAME TO meta"},
+                                           {1, to_version_2}};
+    static const struct migration nowhere[] = {{0, ""}};
 
     (void)state;
     refuse(NULL, NULL, 0, GOSSIP_ERR_DAMAGED, "no version that ever was");
+    refuse(NULL, nowhere, COUNT(nowhere), GOSSIP_ERR_DAMAGED, "nothing leads on from version 1");
     refuse(NULL, too_little, COUNT(too_little), GOSSIP_ERR_DAMAGED, "is not as it must be");
     refuse(NULL, no_way, COUNT(no_way), GOSSIP_ERR_DAMAGED, "opening failed");
     refuse("CREATE TABLE extra (x)", steps, COUNT(steps), GOSSIP_ERR_FOREIGN, "table extra");
-    refuse("PRAGMA user_version = 2", steps, COUNT(steps), GOSSIP_ERR_FOREIGN, "newer version");
+    refuse("PRAGMA user_version = 3", steps, COUNT(steps), GOSSIP_ERR_FOREIGN, "newer version");
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_crash_at_every_operation),
+        cmocka_unit_test(test_version_1),
         cmocka_unit_test(test_refusals),
     };
 
     snprintf(to_version_1, sizeof(to_version_1),
              "%s; INSERT INTO meta SELECT * FROM facts; DROP TABLE facts; %s", sql_of("meta"),
              sql_of("peers"));
+    snprintf(to_version_2, sizeof(to_version_2), "%s", migration_from(1)->sql);
     virtual_disk_install(1);
     return cmocka_run_group_tests_name("migration", tests, NULL, NULL);
 }

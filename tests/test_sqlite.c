@@ -487,7 +487,7 @@ static void test_file_is_readable(void **state)
     assert_true(exists(beside(place, ".lock")));
 
     assert_sql(place->path, "PRAGMA application_id", "1735618609");
-    assert_sql(place->path, "PRAGMA user_version", "1");
+    assert_sql(place->path, "PRAGMA user_version", "2");
     assert_sql(place->path, "PRAGMA journal_mode", "wal");
     assert_sql(place->path, "PRAGMA integrity_check", "ok");
     assert_sql(place->path, "SELECT author || ' ' || have FROM clock",
@@ -807,7 +807,7 @@ static void test_databases_that_are_not_as_made(void **state)
         int error;
         const char *explanation;
     } cases[] = {
-        {"PRAGMA user_version = 2", GOSSIP_ERR_FOREIGN, "newer version"},
+        {"PRAGMA user_version = 3", GOSSIP_ERR_FOREIGN, "newer version"},
         {"PRAGMA user_version = 0", GOSSIP_ERR_DAMAGED, "no version"},
         {"PRAGMA application_id = 7", GOSSIP_ERR_FOREIGN, "another program"},
         {"CREATE TABLE extra (x)", GOSSIP_ERR_FOREIGN, "table extra"},

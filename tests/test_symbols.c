@@ -72,6 +72,7 @@ static const struct symbol {
     SYMBOL(gossip_post_wait),
     SYMBOL(gossip_proof_check),
     SYMBOL(gossip_publish),
+    SYMBOL(gossip_publish_once),
     SYMBOL(gossip_recover),
     SYMBOL(gossip_relation),
     SYMBOL(gossip_relation_name),

@@ -178,6 +178,14 @@ static int watched_follow(struct gossip_store *store, uint64_t after, gossip_rec
     return inner->ops->follow(inner, after, visit, context);
 }
 
+static int watched_find_once(struct gossip_store *store, const uint8_t once[GOSSIP_ONCE_HASH_SIZE],
+                             gossip_record_visit *visit, void *context)
+{
+    struct gossip_store *inner = node_of_store(store)->store;
+
+    return inner->ops->find_once(inner, once, visit, context);
+}
+
 static const char *watched_explain(struct gossip_store *store)
 {
     struct gossip_store *inner = node_of_store(store)->store;
@@ -238,12 +246,13 @@ static int watched_write_marker(struct gossip_store *store, const struct gossip_
 }
 
 const struct gossip_store_ops world_watched_ops = {
-    .abilities = GOSSIP_STORE_EVENTS | GOSSIP_STORE_DURABLE,
+    .abilities = GOSSIP_STORE_EVENTS | GOSSIP_STORE_DURABLE | GOSSIP_STORE_ONCE,
     .load = watched_load,
     .save = watched_save,
     .read = watched_read,
     .follow = watched_follow,
     .has = watched_has,
+    .find_once = watched_find_once,
     .explain = watched_explain,
     .close = watched_close,
 };
@@ -258,12 +267,13 @@ const struct gossip_store_ops world_watched_observer_ops = {
 
 const struct gossip_store_ops world_watched_disk_ops = {
     .abilities = GOSSIP_STORE_EVENTS | GOSSIP_STORE_DURABLE | GOSSIP_STORE_SIDE |
-                 GOSSIP_STORE_MARKER | GOSSIP_STORE_IDENTITY,
+                 GOSSIP_STORE_MARKER | GOSSIP_STORE_IDENTITY | GOSSIP_STORE_ONCE,
     .load = watched_load,
     .save = watched_save,
     .read = watched_read,
     .follow = watched_follow,
     .has = watched_has,
+    .find_once = watched_find_once,
     .fingerprint = watched_fingerprint,
     .read_side = watched_read_side,
     .write_side = watched_write_side,
