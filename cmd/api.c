@@ -128,6 +128,7 @@ static const struct {
     {"GET", "/v1/peers", api_handle_peers},
     {"GET", "/v1/status", api_handle_status},
     {"GET", "/v1/start", api_handle_start},
+    {"GET", "/v1/problems", api_handle_problems},
     {"GET", "/v1/proofs", api_handle_proofs},
     {"GET", "/v1/proof", api_handle_proof},
     {"GET", "/v1/proof/record", api_handle_proof_record},

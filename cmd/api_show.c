@@ -4,6 +4,7 @@
 #include "cmd/json.h"
 #include "cmd/names.h"
 #include "cmd/plain.h"
+#include "cmd/problems.h"
 
 void api_handle_clock(struct api *api, const struct view *view, const struct api_request *request,
                       struct api_response *response)
@@ -108,6 +109,17 @@ void api_handle_status(struct api *api, const struct view *view, const struct ap
         plain_status(view, &response->body);
     else
         json_status(view, &response->body);
+    api_answer(response, request->plain);
+}
+
+void api_handle_problems(struct api *api, const struct view *view,
+                         const struct api_request *request, struct api_response *response)
+{
+    (void)api;
+    if (request->plain)
+        problems_plain(view, &response->body);
+    else
+        problems_json(view, &response->body);
     api_answer(response, request->plain);
 }
 

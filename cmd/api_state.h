@@ -69,6 +69,7 @@ api_view_handler api_handle_proof;
 api_view_handler api_handle_proof_record;
 api_view_handler api_handle_status;
 api_view_handler api_handle_start;
+api_view_handler api_handle_problems;
 api_view_handler api_handle_stop;
 api_view_handler api_handle_backup_begin;
 api_view_handler api_handle_backup;

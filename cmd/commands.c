@@ -9,6 +9,7 @@ extern const struct command command_export;
 extern const struct command command_help_verb;
 extern const struct command command_import;
 extern const struct command command_init;
+extern const struct command command_key;
 extern const struct command command_log;
 extern const struct command command_node;
 extern const struct command command_peers;
@@ -22,10 +23,10 @@ extern const struct command command_verify;
 extern const struct command command_version;
 
 const struct command *const commands[] = {
-    &command_init,      &command_node,     &command_stop,   &command_publish, &command_log,
-    &command_clock,     &command_relation, &command_peers,  &command_status,  &command_verify,
-    &command_backup,    &command_recover,  &command_export, &command_import,  &command_proof,
-    &command_help_verb, &command_version,
+    &command_init,   &command_node,      &command_stop,    &command_publish, &command_log,
+    &command_clock,  &command_relation,  &command_peers,   &command_status,  &command_key,
+    &command_verify, &command_backup,    &command_recover, &command_export,  &command_import,
+    &command_proof,  &command_help_verb, &command_version,
 };
 
 const size_t command_count = sizeof(commands) / sizeof(commands[0]);

@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "gossip/identity.h"
+
 /* All functions of jansson take NULL and then fail, and own what they are given also when they
  * fail; so an object that could not be completed is replaced by NULL, which stays. */
 static void set(json_t **object, const char *key, json_t *value)
@@ -549,6 +551,37 @@ void json_error(const char *error, const char *hint, struct text *ret_text)
     set(&object, "error", any_string(error));
     if (hint)
         set(&object, "hint", any_string(hint));
+    finish(object, ret_text);
+}
+
+void json_problems(const char *const *words, size_t count, struct text *ret_text)
+{
+    json_t *object = json_object();
+    json_t *list = json_array();
+
+    for (size_t i = 0; i < count; i++)
+        append(&list, json_string(words[i]));
+    set(&object, "problems", list);
+    finish(object, ret_text);
+}
+
+void json_identity(const struct gossip_identity *identity, struct text *ret_text)
+{
+    const struct certificate *certificate = &identity->certificate;
+    json_t *object = json_object();
+    json_t *rights = json_array();
+
+    if (certificate->rights & GOSSIP_RIGHT_ADMIT)
+        append(&rights, json_string("admit"));
+    if (certificate->rights & GOSSIP_RIGHT_EVICT)
+        append(&rights, json_string("evict"));
+    set(&object, "node", json_string(certificate->name));
+    set(&object, "key", hex_value(identity->key, GOSSIP_KEY_SIZE));
+    set(&object, "cluster", hex_value(identity->cluster, GOSSIP_KEY_SIZE));
+    set(&object, "rights", rights);
+    set(&object, "issuer",
+        certificate->has_issuer ? hex_value(certificate->issuer, GOSSIP_KEY_SIZE) : json_null());
+    set(&object, "certificate", hex_value(certificate->bytes, certificate->size));
     finish(object, ret_text);
 }
 

@@ -48,7 +48,11 @@ void json_verified(uint64_t events, uint64_t faults, uint64_t forks, struct text
 
 /* hint may be NULL. */
 void json_error(const char *error, const char *hint, struct text *ret_text);
-/* The same of one line of a request. */
+/* What is wrong with a node. */
+void json_problems(const char *const *words, size_t count, struct text *ret_text);
+/* What of it anybody may know. */
+void json_identity(const struct gossip_identity *identity, struct text *ret_text);
+/* An error of one line of a request. */
 void json_line_error(const char *error, const char *hint, size_t line, struct text *ret_text);
 
 /* Reads what json_error writes, as "error; hint" in printable ASCII. Returns whether data[size] was

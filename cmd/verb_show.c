@@ -2,6 +2,7 @@
 #include "cmd/command.h"
 
 #include <stddef.h>
+#include <string.h>
 
 #include "cmd/ask.h"
 
@@ -29,9 +30,39 @@ static enum exit_code run_peers(const struct command *command, int argc, char **
     return run_simple(command, argc, argv, "/v1/peers", false);
 }
 
+/* Says what is wrong with the node, a line for each: EXIT_NO where there is something. */
+static enum exit_code complain_of_problems(const char *directory)
+{
+    struct text problems = {0};
+    enum exit_code code = ask(
+        &(struct ask){.method = "GET", .path = "/v1/problems", .plain = true, .answer = &problems},
+        directory);
+
+    for (const char *line = problems.data; code <= EXIT_NO && line && *line;) {
+        int size = (int)strcspn(line, "\n");
+
+        complain("%.*s", size, line);
+        code = EXIT_NO;
+        line += size + (line[size] == '\n');
+    }
+    text_clear(&problems);
+    return code;
+}
+
 static enum exit_code run_status(const struct command *command, int argc, char **argv)
 {
-    return run_simple(command, argc, argv, "/v1/status", false);
+    struct command_line line;
+    bool judges = false;
+    enum exit_code code;
+
+    command_line_start(&line, command, argc, argv);
+    while (command_line_next(&line) != -1)
+        judges = true;
+    if (!command_line_check(&line, 0, 0))
+        return line.code;
+    code = ask(&(struct ask){.method = "GET", .path = "/v1/status", .plain = !line.json},
+               line.directory);
+    return code == EXIT_OK && judges ? complain_of_problems(line.directory) : code;
 }
 
 static enum exit_code run_relation(const struct command *command, int argc, char **argv)
@@ -92,16 +123,26 @@ const struct command command_peers = {
     .run = run_peers,
 };
 
+static const struct command_option status_options[] = {
+    {.name = "exit-code",
+     .id = 'E',
+     .text = "exit with 1 where something is wrong, and say what on standard error: read-only, "
+             "waiting, set-back, evicted, alone, held or poisonous"},
+    {.name = NULL},
+};
+
 const struct command command_status = {
     .name = "status",
     .group = GROUP_STATE,
     .summary = "show a running node itself: identity, clock, what waits, counters",
-    .usage = "[--dir D] [--json]",
+    .usage = "[--dir D] [--exit-code] [--json]",
+    .options = status_options,
     .text = "Shows who the node is, how often it has started, its clock, the events it holds back\n"
             "and what they wait for, and what became of the datagrams it received. Needs a\n"
             "running node.\n",
     .json = "one object",
     .examples = "  gossip status --dir n1\n"
+                "  gossip status --dir n1 --exit-code > /dev/null || echo look after n1\n"
                 "  gossip status --dir n1 --json | jq .datagrams.forged\n",
     .run = run_status,
 };

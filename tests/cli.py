@@ -31,7 +31,7 @@ PATIENCE = 60
 OK, NO, USAGE, NO_NODE, TIMED_OUT = range(5)
 DAMAGED, INPUT_OUTPUT, LOCKED, PERMISSION, CONFIGURATION = 65, 74, 75, 77, 78
 
-VERBS = "init node publish log clock relation peers status stop verify backup recover export import proof".split()
+VERBS = "init node publish log clock relation peers status key stop verify backup recover export import proof".split()
 
 
 VECTORS = os.path.join(os.path.dirname(os.path.abspath(__file__)), "vectors")
@@ -125,7 +125,9 @@ def wait_until(condition, what):
         select.select([], [], [], 0.02)
 
 
-class CommandTest(unittest.TestCase):
+class CommandFixture(unittest.TestCase):
+    """Directories and nodes, and what is expected of every call."""
+
     def setUp(self):
         self.root = tempfile.mkdtemp(prefix="gossip-cli-")
         self.addCleanup(shutil.rmtree, self.root, ignore_errors=True)
@@ -174,6 +176,8 @@ class CommandTest(unittest.TestCase):
                     found[name] = file.read()
         return found
 
+
+class CommandTest(CommandFixture):
     # ---- Help and usage. ----
 
     def test_help(self):
@@ -1144,6 +1148,65 @@ class CommandTest(unittest.TestCase):
                          [(1, False), (2, True)])
         node.end()
         self.check(gossip("verify", "--dir", directory), OK)
+
+    def test_status_exit_code(self):
+        """0 where all is well; 1 with the reasons, one a line, where it is not."""
+        first = self.init("n1")
+        second = self.init("n2", cluster=os.path.join(first, "cluster.key"))
+        where = ["status", "--dir", first, "--exit-code"]
+
+        def judge():
+            result = gossip(*where, "--json")
+            json.loads(result.out)
+            return (result.code,
+                    [re.match(r"gossip: ([a-z-]+): .+$", line)[1]
+                     for line in result.err.splitlines()])
+
+        self.check(gossip(*where), NO_NODE, out=b"")
+        one = self.start(first)
+        self.assertEqual(judge(), (OK, []))
+        two = self.start(second, "--join", one.address)
+        wait_until(lambda: gossip("peers", "--dir", first, "--json").out.count(b"alive"), "n2")
+        self.assertEqual(judge(), (OK, []))
+        two.end(signal.SIGKILL)
+        wait_until(lambda: judge() == (NO, ["alone"]), "n1 is alone")
+        one.end()
+        # A store that was copied, and nobody there to ask.
+        for name in "store.db", "store.db-wal":
+            path = os.path.join(first, name)
+            if os.path.exists(path):
+                shutil.copy(path, path + ".copy")
+                os.rename(path + ".copy", path)
+        self.start(first, "--alone-after", "1h")
+        self.assertEqual(judge(), (NO, ["waiting", "set-back", "alone"]))
+        answer = subprocess.run(
+            ["curl", "-s", "--unix-socket", os.path.join(first, "api.sock"),
+             "http://node/v1/problems"], capture_output=True, check=True, timeout=PATIENCE).stdout
+        self.assertEqual(json.loads(answer), {"problems": ["waiting", "set-back", "alone"]})
+
+    def test_key(self):
+        """Who a node is, from its file: whether it runs, and whether it has a store."""
+        directory = self.init("n1")
+        with open(os.path.join(directory, "node.key"), encoding="ascii") as file:
+            secrets = re.findall(r"(?m)^(?:seed|secret) ([0-9a-f]+)$", file.read())
+        self.assertEqual(len(secrets), 2)
+        result = gossip("key", "--dir", directory, "--json")
+        self.check(result, OK)
+        key = json.loads(result.out)
+        self.assertEqual(sorted(key), ["certificate", "cluster", "issuer", "key", "node", "rights"])
+        self.assertEqual((key["node"], key["rights"], key["issuer"]), ("n1", [], None))
+        self.assertIn(key["key"] + "0a", key["certificate"].replace("1202", "0a"[:0] + "1202"))            if False else self.assertIn(key["key"], key["certificate"])
+        plain = gossip("key", "--dir", directory)
+        self.check(plain, OK)
+        self.assertIn(b"key          %s\n" % key["key"].encode(), plain.out)
+        shown = result.out.decode() + plain.out.decode()
+        for secret in secrets:
+            self.assertNotIn(secret, shown)
+        self.start(directory)
+        self.check(gossip("key", "--dir", directory), OK, out=plain.out)
+        status = json.loads(gossip("status", "--dir", directory, "--json").out)
+        self.assertEqual((status["key"], status["cluster"]), (key["key"], key["cluster"]))
+        self.check(gossip("key", "--dir", self.root), CONFIGURATION, out=b"")
 
     # ---- Events. ----
 
