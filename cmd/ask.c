@@ -287,8 +287,8 @@ enum exit_code ask(const struct ask *ask, const char *path)
     struct directory directory;
     struct client client;
     struct files files;
-    enum exit_code code =
-        directory_open(path, ask->files ? EXIT_CONFIGURATION : EXIT_NO_NODE, &directory);
+    enum exit_code code = directory_open(
+        path, ask->files || ask->quiet ? EXIT_CONFIGURATION : EXIT_NO_NODE, &directory);
 
     if (code != EXIT_OK)
         return code;

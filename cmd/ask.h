@@ -27,10 +27,11 @@ struct ask {
     struct text *answer; /* The answer goes here; NULL: to standard output. */
     const char *out;     /* The answer goes to this file, which must not exist yet. */
     const char *unsure;  /* What to say when no answer comes to a request that changes something. */
-    bool quiet;          /* That no node runs is no reason to complain. */
-    bool ends;           /* Then waits until the node has ended. */
-    bool whole;          /* An answer that tells of failures is taken like any other. */
-    bool writes;         /* What may have to wait after a start, and then tells for what. */
+    bool quiet;  /* That no node runs is no reason to complain; that there is no directory is,
+                    and then EXIT_CONFIGURATION. */
+    bool ends;   /* Then waits until the node has ended. */
+    bool whole;  /* An answer that tells of failures is taken like any other. */
+    bool writes; /* What may have to wait after a start, and then tells for what. */
 };
 
 /* Asks the node on the directory, and writes the answer to where it shall go. A node that is not
