@@ -1448,8 +1448,9 @@ static void test_delivered_and_cut_at_once(void **state)
     town_destroy(town);
 }
 
-/* What is written once more, to the same bytes, as where clock and payload are the same, is no fork,
- * and is returned to who has asked for it; what comes back from peers is returned to nobody. */
+/* What is written once more, to the same bytes, as where clock and payload are the same, is no
+ * fork, and is returned to who has asked for it; what comes back from peers is returned to nobody.
+ */
 static void test_written_once_more(void **state)
 {
     struct town *town = town_create();

@@ -214,8 +214,8 @@ static void more_than_waits_at_a_time(struct story *story)
     story_end(story);
 }
 
-/* T11: the branch at a peer is one run of a MiB, and the link to it carries 100 kB a second and keeps
- * no more than 64 waiting: it is fetched piece by piece, and no piece for ever. */
+/* T11: the branch at a peer is one run of a MiB, and the link to it carries 100 kB a second and
+ * keeps no more than 64 waiting: it is fetched piece by piece, and no piece for ever. */
 static void branch_over_a_slow_link(struct story *story)
 {
     enum { EVENTS = 16 };
