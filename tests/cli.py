@@ -984,7 +984,7 @@ class CommandTest(CommandFixture):
             elif not name.endswith(".lock"):
                 os.unlink(path)
 
-    def fork(self):
+    def fork(self, *options):
         """n2 gives the dot n2:2 two contents, "one" and "two": n1 knows the first, and then hears of
         the second. Returns the directories and the running n1."""
         first, second = self.init("n1"), None
@@ -1001,7 +1001,7 @@ class CommandTest(CommandFixture):
         n2.end()
         files = self.tree(second)
         n2 = self.start(second, "--join", n1.address)
-        self.check(gossip("publish", "--dir", second, "one"), OK, out=b"n2:2\n")
+        self.check(gossip("publish", "--dir", second, *options, "one"), OK, out=b"n2:2\n")
         wait_until(knows(2), "n1 has n2:2")
         n2.end()
         n1.end()
@@ -1014,6 +1014,21 @@ class CommandTest(CommandFixture):
         wait_until(lambda: gossip("proof", "list", "--dir", first, "--json").out,
                    "n1 holds a proof")
         return first, second, n1
+
+    def test_once_after_a_fork(self):
+        """What is written again is written with its key, and found by it."""
+        _, second, _ = self.fork("--once", "k")
+
+        def reissued():
+            lines = gossip("log", "--dir", second, "--json").out.splitlines()
+            return [event["dot"] for event in map(json.loads, lines)
+                    if event["data"] == "one" and "supersedes" in event]
+
+        dots = wait_until(reissued, "n2 has written it again")
+        self.check(gossip("publish", "--dir", second, "--once", "k", "--json", "one"), OK,
+                   out=b'{"dot":"%s","repeated":true}\n' % dots[0].encode())
+        self.check(gossip("publish", "--dir", second, "--once", "k", "two"), NO, out=b"",
+                   err="another event, " + dots[0])
 
     def test_fork(self):
         first, second, n1 = self.fork()
