@@ -67,8 +67,12 @@ extern const size_t command_count;
 
 const struct command *command_find(const char *name); /* NULL: there is none. */
 
-/* "Nodes", "Events" ... */
+/* "Nodes", "Events" ...; and a line of what its verbs do. */
 const char *command_group_title(enum command_group group);
+const char *command_group_summary(enum command_group group);
+
+/* What `gossip help` tells of a topic; NULL: there is none of this name. */
+const char *command_topic(const char *name);
 
 struct command_line {
     const struct command *command;

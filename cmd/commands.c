@@ -51,3 +51,17 @@ const char *command_group_title(enum command_group group)
 
     return titles[group];
 }
+
+const char *command_group_summary(enum command_group group)
+{
+    static const char *const summaries[GROUPS] = {
+        [GROUP_RUN] = "make, run and end nodes of gossip",
+        [GROUP_EVENTS] =
+            "write and read the events of gossip, and ask how they stand to each other",
+        [GROUP_STATE] = "show what a node of gossip sees of itself and of others",
+        [GROUP_FILES] = "check, copy, mend and carry what nodes of gossip have stored",
+        [GROUP_HELP] = "help on gossip",
+    };
+
+    return summaries[group];
+}

@@ -128,7 +128,7 @@ static void put_group(enum command_group group)
         if (commands[i]->group == group)
             put_verb(commands[i]);
     printf("# EXIT STATUS\n\n");
-    put_paragraphs(command_exit_codes());
+    put_paragraphs(command_topic("exit"));
     putchar('\n');
     put_see_also(group);
 }
@@ -138,7 +138,7 @@ static void put_command(void)
     put_title("gossip", "nodes that tell each other signed events, and know which could have "
                         "caused which");
     printf("# SYNOPSIS\n\n*gossip* _VERB_ [*--dir* _D_] ...\n\n# DESCRIPTION\n\n");
-    put_paragraphs(command_description());
+    put_paragraphs(command_topic("events"));
     putchar('\n');
     for (enum command_group group = 0; group < GROUPS; group++) {
         printf("## %s%s%s%s\n\n", command_group_title(group), group == GROUP_HELP ? "" : ", see ",
@@ -152,9 +152,9 @@ static void put_command(void)
         }
     }
     printf("# EXIT STATUS\n\n");
-    put_paragraphs(command_exit_codes());
+    put_paragraphs(command_topic("exit"));
     printf("\n# FILES\n\n");
-    put_paragraphs(command_files());
+    put_paragraphs(command_topic("files"));
     printf("\n# ENVIRONMENT\n\n*GOSSIP_DIR*\n\tThe node's directory where *--dir* does not name "
            "it.\n\n*NO_COLOR*\n\tWhere it is set and not empty, nothing is coloured.\n\n"
            "# EXAMPLES\n\n```\n  gossip dev\n  gossip init --dir n1 --name n1\n"

@@ -47,6 +47,14 @@ static const struct {
 
 enum { TOPICS = sizeof(topics) / sizeof(topics[0]) };
 
+const char *command_topic(const char *name)
+{
+    for (size_t i = 0; i < TOPICS; i++)
+        if (strcmp(topics[i].name, name) == 0)
+            return topics[i].text;
+    return NULL;
+}
+
 static void print_help(void)
 {
     printf("gossip: nodes that tell each other signed events, and know which could have caused "
@@ -82,6 +90,7 @@ enum exit_code command_refuse_verb(const char *name)
 static enum exit_code run_help(const struct command *command, int argc, char **argv)
 {
     const struct command *about;
+    const char *topic;
     struct command_line line;
 
     command_line_start(&line, command, argc, argv);
@@ -92,11 +101,10 @@ static enum exit_code run_help(const struct command *command, int argc, char **a
         print_help();
         return EXIT_OK;
     }
-    for (size_t i = 0; i < TOPICS; i++) {
-        if (strcmp(topics[i].name, argv[optind]) == 0) {
-            fputs(topics[i].text, stdout);
-            return EXIT_OK;
-        }
+    topic = command_topic(argv[optind]);
+    if (topic) {
+        fputs(topic, stdout);
+        return EXIT_OK;
     }
     about = command_find(argv[optind]);
     if (!about)
