@@ -1432,6 +1432,22 @@ static void test_cause_that_its_writer_had_cut(void **state)
     town_destroy(town);
 }
 
+/* A disk is set back, other events are written in place of those it has forgotten, and it is set
+ * back again to a copy that has the first. */
+static void test_set_back_to_what_was_written_over(void **state)
+{
+    struct town *town = town_create();
+    struct gossip_store *copy = make_store_of_n1(town, 2);
+
+    (void)state;
+    set_n1_back(town, CHECKER_SET_BACK_UNSEEN);
+    publish(town, 0, "two, another way");
+    require_sound(town);
+    start_from(town, 0, copy, CHECKER_SET_BACK_UNSEEN);
+    require_sound(town);
+    town_destroy(town);
+}
+
 /* An event may be delivered, and then be behind a cut, within what is saved at once. */
 static void test_delivered_and_cut_at_once(void **state)
 {
@@ -1823,6 +1839,7 @@ int main(void)
         cmocka_unit_test(test_fork),
         cmocka_unit_test(test_excused_cause),
         cmocka_unit_test(test_cause_that_its_writer_had_cut),
+        cmocka_unit_test(test_set_back_to_what_was_written_over),
         cmocka_unit_test(test_delivered_and_cut_at_once),
         cmocka_unit_test(test_written_once_more),
         cmocka_unit_test(test_set_back_seen),

@@ -915,7 +915,7 @@ void checker_saved(struct checker *checker, unsigned number, const struct gossip
 struct walk {
     struct checker *checker;
     unsigned number;
-    bool is_rebuilt; /* In which order they are is not known before. */
+    bool is_anew; /* What it holds, and in which order, is not known before. */
     size_t count;
     struct counts have;
     struct counts rows; /* The clock as its authors' rows have it, */
@@ -953,7 +953,7 @@ static int walk_record(void *context, const struct gossip_record *record)
     return walk->checker->violation.invariant != INVARIANT_NONE;
 }
 
-/* A delivery of a store that was rebuilt: any event that somebody wrote, after the one before it.
+/* A delivery of such a store: any event that somebody wrote, after the one before it.
  */
 static int take_rebuilt(struct walk *walk, uint32_t author, const struct gossip_event_record *event)
 {
@@ -966,8 +966,8 @@ static int take_rebuilt(struct walk *walk, uint32_t author, const struct gossip_
     if (known == HISTORY_NONE || !is_same(&checker->history.events[known], event) ||
         event->seq != counts_get(&node->have, author) + 1 || event->delivery != walk->count + 1) {
         checker_report(checker, INVARIANT_BYTES,
-                       "n%u holds in a store that was rebuilt, as delivery number %" PRIu64
-                       ", what nobody wrote there",
+                       "n%u holds in a store that was set back or rebuilt, as delivery number "
+                       "%" PRIu64 ", what nobody wrote there",
                        walk->number + 1, event->delivery);
         return 1;
     }
@@ -989,7 +989,7 @@ static int walk_event(void *context, const struct gossip_record *record)
     char text[HISTORY_TEXT_MAX];
 
     checker->stats.checks++;
-    if (walk->is_rebuilt)
+    if (walk->is_anew)
         return take_rebuilt(walk, author, event);
     if (walk->count == node->delivery_count || author == HISTORY_NONE) {
         checker_report(checker, INVARIANT_DURABLE,
@@ -1090,6 +1090,7 @@ static void set_back(struct checker *checker, unsigned number, enum checker_disk
             checker->history.authors[i].is_lossy = true;
     }
     counts_clear(&node->shown);
+    node->was_set_back = true;
     node->reasons++;
     if (disk == CHECKER_SET_BACK_UNSEEN) {
         checker->stats.set_back_unseen++;
@@ -1115,14 +1116,15 @@ int checker_started(struct checker *checker, unsigned number, struct gossip_stor
                     enum checker_disk disk)
 {
     struct node_record *node = &checker->nodes[number];
-    struct walk walk = {
-        .checker = checker, .number = number, .is_rebuilt = disk == CHECKER_REBUILT};
+    /* Set back twice, it may hold what it held before it wrote other events in their place. */
+    bool is_anew = disk == CHECKER_REBUILT || (disk != CHECKER_AS_IT_WAS && node->was_set_back);
+    struct walk walk = {.checker = checker, .number = number, .is_anew = is_anew};
     int error;
 
     node->number_count = 0; /* As stored, from now on. */
     node->has_epoch = false;
     node->own = HISTORY_NONE;
-    if (disk == CHECKER_REBUILT)
+    if (is_anew)
         forget_deliveries(checker, number, 0, true);
     error = walk_store(&walk, store);
     if (error < 0 || checker->violation.invariant != INVARIANT_NONE) {

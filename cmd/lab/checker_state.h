@@ -55,7 +55,8 @@ struct node_record {
     uint64_t answered; /* and up to which of its events publications have been answered. */
     bool has_epoch;    /* Its store names the epoch of that author: */
     uint8_t epoch[GOSSIP_EPOCH_SIZE];
-    bool must_open; /* It was set back, and knows or can know it: another epoch comes first. */
+    bool must_open;    /* It was set back, and knows or can know it: another epoch comes first. */
+    bool was_set_back; /* Some day. */
     bool has_forgotten_boots; /* Its store counted less at the last start than somebody has seen. */
     bool may_fork;            /* It was set back, and perhaps cannot know it. */
     unsigned epochs;          /* How many it has opened after its first, */
