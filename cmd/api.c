@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "cmd/api_state.h"
+#include "cmd/api_wait.h"
 #include "cmd/json.h"
 #include "cmd/names.h"
 
@@ -40,6 +41,20 @@ void api_refuse_publications(struct api *api)
     api->refuses_publications = true;
 }
 
+void api_end_streams(struct api *api)
+{
+    api->ends = true;
+}
+
+bool api_has_room(const struct api *api, struct api_response *response)
+{
+    if (api->watchers < WATCHERS_MAX)
+        return true;
+    api_answer_error(response, 503, EXIT_NO, "too many requests watch or wait already",
+                     "end one of them");
+    return false;
+}
+
 void api_fail(struct api *api, int error)
 {
     api->failed = error;
@@ -48,8 +63,10 @@ void api_fail(struct api *api, int error)
 void api_response_clear(struct api_response *response)
 {
     text_clear(&response->body);
+    text_clear(&response->notice);
     api_stream_close(response->stream);
     api_lines_destroy(response->lines);
+    api_wait_close(response->wait);
     *response = (struct api_response){0};
 }
 
@@ -123,6 +140,8 @@ static const struct {
 } routes[] = {
     {"POST", "/v1/events", NULL},
     {"GET", "/v1/log", api_handle_log},
+    {"GET", "/v1/watch", api_handle_watch},
+    {"GET", "/v1/wait", api_handle_wait},
     {"GET", "/v1/clock", api_handle_clock},
     {"GET", "/v1/relation", api_handle_relation},
     {"GET", "/v1/peers", api_handle_peers},

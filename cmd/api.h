@@ -19,6 +19,7 @@ enum { API_BODY_MAX = 1 << 20, API_LINES_MAX = 4096 };
 struct api;
 struct api_stream;
 struct api_lines;
+struct api_wait;
 
 struct api_options {
     struct gossip *gossip;
@@ -55,10 +56,15 @@ struct api_response {
     size_t ticket_count;
     struct api_lines *lines; /* What is known so far of several. */
 
+    /* Pending without a ticket: api_wait_look() makes the answer, at the latest after so long. */
+    struct api_wait *wait;
+    uint32_t timeout_ms;
+
     int status;               /* Of HTTP. */
     enum exit_code exit_code; /* What `gossip` exits with. */
     const char *type;         /* "application/json" ... */
     const char *allow;        /* The method that is allowed, where the one asked with is not. */
+    struct text notice;       /* What the reader should know beside the answer; empty as a rule. */
     struct text body;
     struct api_stream *stream; /* The body, where it is not NULL. */
 };
@@ -75,14 +81,28 @@ bool api_result(struct api *api, const struct gossip_result *result, bool plain,
 /* Answers one whose results will not all come, because the node ends. */
 void api_give_up(struct api_response *response, bool plain);
 
+/* Answers what waits, if it has come about; or, when it is late, in any case. Returns whether it
+ * has answered. */
+bool api_wait_look(struct api *api, const struct api_wait *wait, bool is_late,
+                   struct api_response *ret_response);
+
+/* Answers what has waited in vain, because the node ends. */
+void api_wait_give_up(struct api_response *ret_response);
+
 /* What a stream returns that is still looking for something to show: it is to be read again when
  * all else has had its turn. */
 enum { API_STREAM_AGAIN = -1000 };
 
-/* Writes the next bytes of a stream to buffer: returns how many, 0 at the end, API_STREAM_AGAIN, or
- * an error of enum gossip_error. No other error follows the first. */
+/* What a stream returns that has nothing to show yet: it is to be read when it is ready again. */
+enum { API_STREAM_WAITS = -1001 };
+
+/* Writes the next bytes of a stream to buffer: returns how many, 0 at the end, API_STREAM_AGAIN,
+ * API_STREAM_WAITS, or an error of enum gossip_error. No other error follows the first. */
 int api_stream_read(struct api_stream *stream, void *buffer, size_t capacity);
 void api_stream_close(struct api_stream *stream); /* NULL is allowed. */
+
+/* Whether reading it would give anything but API_STREAM_WAITS. */
+bool api_stream_is_ready(const struct api_stream *stream);
 
 /* Frees what a response owns, its stream included. */
 void api_response_clear(struct api_response *response);
@@ -97,6 +117,9 @@ bool api_stop_asked(const struct api *api);
 
 /* From now on nothing is published. */
 void api_refuse_publications(struct api *api);
+
+/* The node ends: streams that wait for more end, and nothing waits any longer. */
+void api_end_streams(struct api *api);
 
 /* The node has stopped with error (of enum gossip_error): what it holds may not be what is stored,
  * so from now on every request is answered with that error. */

@@ -5,16 +5,33 @@
 #include "cmd/names.h"
 #include "cmd/plain.h"
 #include "cmd/problems.h"
+#include "cmd/token.h"
 
 void api_handle_clock(struct api *api, const struct view *view, const struct api_request *request,
                       struct api_response *response)
 {
-    if (request->plain) {
+    struct text token = {0};
+    int error = GOSSIP_OK;
+
+    if (api_is_set(request, "token"))
+        error = token_of(api->options.gossip, gossip_identity_cluster(view->identity), &token);
+    if (error == GOSSIP_OK && token.failed)
+        error = GOSSIP_ERR_NOMEM;
+    if (error < 0) {
+        text_clear(&token);
+        api_answer_failure(response, error);
+        return;
+    }
+    if (request->plain && token.data) {
+        text_add(&response->body, token.data);
+        text_add(&response->body, "\n");
+    } else if (request->plain) {
         plain_clock(view->names, gossip_clock(api->options.gossip), &response->body);
         text_add(&response->body, "\n");
     } else {
-        json_clock(view, &response->body);
+        json_clock(view, token.data, &response->body);
     }
+    text_clear(&token);
     api_answer(response, request->plain);
 }
 

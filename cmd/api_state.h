@@ -17,11 +17,15 @@ struct backup {
     struct text explanation;
 };
 
+enum { WATCHERS_MAX = 128 };
+
 struct api {
     struct api_options options;
     struct backup backup;
-    size_t streams; /* Logs that are being read. */
-    int failed;     /* The error that has stopped the node. */
+    size_t streams;  /* Logs that are being read. */
+    size_t watchers; /* Requests that may take for ever: at most WATCHERS_MAX. */
+    bool ends;       /* They are over. */
+    int failed;      /* The error that has stopped the node. */
     bool stop_asked;
     bool refuses_publications;
 };
@@ -56,6 +60,9 @@ bool api_read_dot(const struct view *view, const char *text, struct gossip_dot *
 void api_answer_absent(const struct view *view, struct gossip_dot dot,
                        struct api_response *response);
 
+/* Whether another request may take for ever; false where an error has been answered. */
+bool api_has_room(const struct api *api, struct api_response *response);
+
 /* ---- Handlers. ---- */
 
 typedef void api_view_handler(struct api *api, const struct view *view,
@@ -75,6 +82,8 @@ api_view_handler api_handle_backup_begin;
 api_view_handler api_handle_backup;
 api_view_handler api_handle_log;
 api_view_handler api_handle_export;
+api_view_handler api_handle_watch;
+api_view_handler api_handle_wait;
 
 /* Publishing needs no view. */
 void api_handle_publish(struct api *api, const struct api_request *request,

@@ -1,4 +1,5 @@
-/* Answers that are read bit by bit: the log, event by event, and archives, block by block. */
+/* Answers that are read bit by bit: the log and what is watched, event by event, and archives,
+ * block by block. */
 #include "cmd/api_state.h"
 
 #include <assert.h>
@@ -6,6 +7,7 @@
 #include <string.h>
 
 #include "cmd/api_filter.h"
+#include "cmd/api_watch.h"
 #include "cmd/json.h"
 #include "cmd/names.h"
 #include "cmd/plain.h"
@@ -16,7 +18,8 @@ enum { LOOK_AT_ONCE = 256 };
 struct api_stream {
     struct api *api;
     struct gossip_log *log;        /* What it shows, ... */
-    struct gossip_export *archive; /* ... or that. */
+    struct gossip_export *archive; /* ... or that, */
+    struct api_watch *watch;       /* ... or that. */
     struct names *names;           /* As they were when the log was opened. */
     struct plain_columns columns;
     struct log_filter filter;
@@ -142,6 +145,13 @@ static int next_line(struct api_stream *stream)
     return 1;
 }
 
+static int next_watched(struct api_stream *stream)
+{
+    stream->offset = 0;
+    stream->line.size = 0;
+    return api_watch_next(stream->watch, &stream->line);
+}
+
 int api_stream_read(struct api_stream *stream, void *buffer, size_t capacity)
 {
     char *out = buffer;
@@ -154,9 +164,10 @@ int api_stream_read(struct api_stream *stream, void *buffer, size_t capacity)
         if (left == 0) {
             int result = stream->ended     ? stream->error
                          : stream->archive ? next_block(stream)
+                         : stream->watch   ? next_watched(stream)
                                            : next_line(stream);
 
-            if (result == API_STREAM_AGAIN)
+            if (result == API_STREAM_AGAIN || result == API_STREAM_WAITS)
                 return size > 0 ? (int)size : result;
             if (result <= 0) {
                 stream->ended = true;
@@ -174,6 +185,12 @@ int api_stream_read(struct api_stream *stream, void *buffer, size_t capacity)
     return (int)size;
 }
 
+bool api_stream_is_ready(const struct api_stream *stream)
+{
+    return !stream->watch || stream->ended || stream->offset < stream->line.size ||
+           api_watch_is_ready(stream->watch);
+}
+
 void api_stream_close(struct api_stream *stream)
 {
     if (!stream)
@@ -182,6 +199,7 @@ void api_stream_close(struct api_stream *stream)
     if (stream->log)
         gossip_log_close(stream->log);
     gossip_export_close(stream->archive);
+    api_watch_close(stream->watch);
     log_filter_clear(&stream->filter);
     log_tail_clear(&stream->tail);
     names_destroy(stream->names);
@@ -216,4 +234,34 @@ void api_handle_export(struct api *api, const struct view *view, const struct ap
     response->status = 200;
     response->exit_code = EXIT_OK;
     response->type = "application/octet-stream";
+}
+
+void api_handle_watch(struct api *api, const struct view *view, const struct api_request *request,
+                      struct api_response *response)
+{
+    struct text notice = {0};
+    struct api_stream *stream;
+    struct api_watch *watch;
+
+    if (!api_has_room(api, response))
+        return;
+    watch = api_watch_open(api, view, request, response, &notice);
+    if (!watch) {
+        text_clear(&notice);
+        return;
+    }
+    stream = malloc(sizeof(*stream));
+    if (!stream) {
+        text_clear(&notice);
+        api_watch_close(watch);
+        api_answer_failure(response, GOSSIP_ERR_NOMEM);
+        return;
+    }
+    *stream = (struct api_stream){.api = api, .watch = watch};
+    api->streams++;
+    response->stream = stream;
+    response->notice = notice;
+    response->status = 200;
+    response->exit_code = EXIT_OK;
+    response->type = request->plain ? "text/plain; charset=utf-8" : "application/x-ndjson";
 }

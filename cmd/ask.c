@@ -37,15 +37,8 @@ static const char *find_argument(void *context, const char *name)
 static void add_target(const struct ask *ask, struct text *target)
 {
     text_add(target, ask->path);
-    for (size_t i = 0; i < ASK_ARGUMENTS_MAX && ask->arguments[i].name; i++) {
-        text_print(target, "%c%s=", i ? '&' : '?', ask->arguments[i].name);
-        for (const char *byte = ask->arguments[i].value; *byte; byte++) {
-            bool plain = (*byte >= 'a' && *byte <= 'z') || (*byte >= 'A' && *byte <= 'Z') ||
-                         (*byte >= '0' && *byte <= '9') || strchr("-._~:", *byte);
-
-            text_print(target, plain ? "%c" : "%%%02X", (unsigned char)*byte);
-        }
-    }
+    for (size_t i = 0; i < ASK_ARGUMENTS_MAX && ask->arguments[i].name; i++)
+        client_add_argument(target, ask->arguments[i].name, ask->arguments[i].value);
 }
 
 /* Says what an answer that is an error says. */
@@ -295,6 +288,7 @@ enum exit_code ask(const struct ask *ask, const char *path)
     for (int i = 0; i < LOCKED_TRIES; i++) {
         code = client_connect(&directory, &client);
         if (code == EXIT_OK) {
+            client.patience_ms = ask->patience_ms;
             code = ask_node(ask, &client, &directory);
             client_close(&client);
             break;

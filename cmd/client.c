@@ -8,8 +8,6 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "cmd/text.h"
-
 enum {
     /* A disk may stall for half a minute and come back. */
     ANSWER_MS = 60000,
@@ -23,7 +21,7 @@ static bool wait_ready(struct client *client, short events)
     int count;
 
     do
-        count = poll(&ready, 1, ANSWER_MS);
+        count = poll(&ready, 1, client->patience_ms > 0 ? client->patience_ms : ANSWER_MS);
     while (count < 0 && errno == EINTR);
     client->timed_out = count == 0;
     return count > 0;
@@ -105,6 +103,19 @@ static bool send_all(struct client *client, const char *data, size_t size)
         size -= (size_t)count;
     }
     return true;
+}
+
+void client_add_argument(struct text *target, const char *name, const char *value)
+{
+    bool first = !target->data || !strchr(target->data, '?');
+
+    text_print(target, "%c%s=", first ? '?' : '&', name);
+    for (const char *byte = value; *byte; byte++) {
+        bool plain = (*byte >= 'a' && *byte <= 'z') || (*byte >= 'A' && *byte <= 'Z') ||
+                     (*byte >= '0' && *byte <= '9') || strchr("-._~:", *byte);
+
+        text_print(target, plain ? "%c" : "%%%02X", (unsigned char)*byte);
+    }
 }
 
 bool client_send(struct client *client, const char *method, const char *target, bool plain,

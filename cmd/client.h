@@ -6,6 +6,7 @@
 
 #include "cmd/directory.h"
 #include "cmd/http_reader.h"
+#include "cmd/text.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -14,12 +15,16 @@ struct client {
     int socket;
     int process; /* A descriptor of the node's process; -1 where it cannot be had. */
     struct http_reader reader;
-    bool timed_out; /* Why the last read or write failed. */
+    int patience_ms; /* How long an answer may take; 0: as long as a disk may stall. */
+    bool timed_out;  /* Why the last read or write failed. */
 };
 
 /* EXIT_NO_NODE, without complaint, where none listens. */
 enum exit_code client_connect(const struct directory *directory, struct client *ret_client);
 void client_close(struct client *client);
+
+/* Adds an argument to path and query, percent-encoded. */
+void client_add_argument(struct text *target, const char *name, const char *value);
 
 /* Sends a request; target is path and query. False if not all of it could be sent: the answer may
  * be there all the same. */

@@ -21,12 +21,14 @@ extern const struct command command_status;
 extern const struct command command_stop;
 extern const struct command command_verify;
 extern const struct command command_version;
+extern const struct command command_wait;
+extern const struct command command_watch;
 
 const struct command *const commands[] = {
-    &command_init,   &command_node,      &command_stop,    &command_publish, &command_log,
-    &command_clock,  &command_relation,  &command_peers,   &command_status,  &command_key,
-    &command_verify, &command_backup,    &command_recover, &command_export,  &command_import,
-    &command_proof,  &command_help_verb, &command_version,
+    &command_init,   &command_node,   &command_stop,     &command_publish,   &command_log,
+    &command_watch,  &command_clock,  &command_relation, &command_peers,     &command_status,
+    &command_wait,   &command_key,    &command_verify,   &command_backup,    &command_recover,
+    &command_export, &command_import, &command_proof,    &command_help_verb, &command_version,
 };
 
 const size_t command_count = sizeof(commands) / sizeof(commands[0]);

@@ -1,5 +1,6 @@
 #include "cmd/http.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <limits.h>
 #include <microhttpd.h>
@@ -10,8 +11,11 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "cmd/hangups.h"
+#include "gossip/transport.h"
+
 enum {
-    CONNECTIONS_MAX = 64,
+    CONNECTIONS_MAX = 256,
     IDLE_SECONDS = 30, /* A connection that says nothing for so long is closed, but for a log: */
                        /* who reads that may take the time it takes. */
     STREAM_BLOCK = 16384,
@@ -21,9 +25,10 @@ enum {
 struct exchange {
     struct http *http;
     struct MHD_Connection *connection;
-    bool foreign;  /* From a user who has no business here. */
-    bool waits;    /* Suspended, until the results that response waits for. */
-    bool answered; /* response is what to say. */
+    bool foreign;         /* From a user who has no business here. */
+    bool waits;           /* Suspended, until the results that response waits for. */
+    bool answered;        /* response is what to say. */
+    uint64_t deadline_ms; /* Of what waits without a ticket. */
     bool plain;
     struct api_response response;
     uint8_t *body;
@@ -37,8 +42,9 @@ struct reading {
     struct http *http;
     struct MHD_Connection *connection;
     struct api_stream *stream;
-    bool pauses;          /* Suspended, until the next run. */
-    struct reading *next; /* Of those that pause. */
+    bool gone;             /* Its reader is. */
+    struct reading **list; /* The one that it is in while it is suspended; else NULL. */
+    struct reading *next;
 };
 
 struct http {
@@ -46,9 +52,11 @@ struct http {
     struct api *api;
     struct log *log;
     struct exchange *waiting;
-    struct reading *paused;
-    bool ends;    /* Nothing is suspended any more. */
-    bool quiet;   /* New connections are no longer taken. */
+    struct reading *paused; /* Suspended until the next run. */
+    struct reading *idle;   /* Suspended until there is more to show. */
+    int hangups;            /* Of those, whose readers have gone. */
+    bool ends;              /* Nothing is suspended any more. */
+    bool quiet;             /* New connections are no longer taken. */
     bool resumed; /* A connection has work to do of which neither descriptor nor timeout tells. */
 };
 
@@ -78,46 +86,78 @@ static const char *find_argument(void *context, const char *name)
     return MHD_lookup_connection_value(context, MHD_GET_ARGUMENT_KIND, name);
 }
 
+static int descriptor_of(struct MHD_Connection *connection)
+{
+    return MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
+}
+
+static void suspend(struct reading *reading, struct reading **list)
+{
+    reading->list = list;
+    reading->next = *list;
+    *list = reading;
+    MHD_suspend_connection(reading->connection);
+}
+
+static void take_out(struct reading *reading)
+{
+    struct reading **link = reading->list;
+
+    if (!link)
+        return;
+    while (*link != reading)
+        link = &(*link)->next;
+    *link = reading->next;
+    if (reading->list == &reading->http->idle)
+        hangups_remove(reading->http->hangups, descriptor_of(reading->connection));
+    reading->list = NULL;
+}
+
+static void go_on(struct reading *reading)
+{
+    take_out(reading);
+    reading->http->resumed = true;
+    MHD_resume_connection(reading->connection);
+}
+
 static ssize_t read_stream(void *context, uint64_t position, char *buffer, size_t capacity)
 {
     struct reading *reading = context;
     struct http *http = reading->http;
-    int count = api_stream_read(reading->stream, buffer, capacity < INT_MAX ? capacity : INT_MAX);
+    int count;
 
     (void)position;
+    if (reading->gone)
+        return MHD_CONTENT_READER_END_WITH_ERROR;
+    count = api_stream_read(reading->stream, buffer, capacity < INT_MAX ? capacity : INT_MAX);
     if (count == 0)
         return MHD_CONTENT_READER_END_OF_STREAM;
-    if (count != API_STREAM_AGAIN || http->ends)
-        return count < 0 ? MHD_CONTENT_READER_END_WITH_ERROR : count;
-    reading->pauses = true;
-    reading->next = http->paused;
-    http->paused = reading;
-    http->resumed = true;
-    MHD_suspend_connection(reading->connection);
-    return 0;
+    if (count == API_STREAM_AGAIN && !http->ends) {
+        suspend(reading, &http->paused);
+        http->resumed = true;
+        return 0;
+    }
+    if (count == API_STREAM_WAITS && !http->ends &&
+        hangups_add(http->hangups, descriptor_of(reading->connection), reading->connection)) {
+        suspend(reading, &http->idle);
+        return 0;
+    }
+    return count < 0 ? MHD_CONTENT_READER_END_WITH_ERROR : count;
 }
 
 /* Lets those go on that have let something else have its turn. */
 static void resume_paused(struct http *http)
 {
-    while (http->paused) {
-        struct reading *reading = http->paused;
-
-        http->paused = reading->next;
-        reading->pauses = false;
-        MHD_resume_connection(reading->connection);
-    }
+    while (http->paused)
+        go_on(http->paused);
 }
 
+/* Of readers the connection may be closed already. */
 static void close_stream(void *context)
 {
     struct reading *reading = context;
-    struct reading **link = &reading->http->paused;
 
-    while (reading->pauses && *link != reading)
-        link = &(*link)->next;
-    if (reading->pauses)
-        *link = reading->next;
+    assert(!reading->list);
     api_stream_close(reading->stream);
     free(reading);
 }
@@ -161,6 +201,8 @@ static enum MHD_Result send_response(struct exchange *exchange)
     snprintf(code, sizeof(code), "%d", (int)from->exit_code);
     if (MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, from->type) == MHD_NO ||
         MHD_add_response_header(response, "Gossip-Exit", code) == MHD_NO ||
+        (from->notice.size > 0 &&
+         MHD_add_response_header(response, "Gossip-Notice", from->notice.data) == MHD_NO) ||
         (from->allow &&
          MHD_add_response_header(response, MHD_HTTP_HEADER_ALLOW, from->allow) == MHD_NO))
         result = MHD_NO;
@@ -192,6 +234,13 @@ static void take_body(struct exchange *exchange, const char *data, size_t size)
     }
     memcpy(body + total - size, data, size);
     exchange->body = body;
+}
+
+static uint64_t now_ms(void)
+{
+    struct gossip_time *time = gossip_system_time();
+
+    return time->ops->monotonic_ms(time);
 }
 
 static enum MHD_Result receive(void *context, struct MHD_Connection *connection, const char *path,
@@ -241,8 +290,13 @@ static enum MHD_Result receive(void *context, struct MHD_Connection *connection,
     }
     if (exchange->response.pending) {
         exchange->waits = true;
+        if (exchange->response.wait)
+            exchange->deadline_ms = now_ms() + exchange->response.timeout_ms;
         exchange->next = http->waiting;
         http->waiting = exchange;
+        if (exchange->response.wait &&
+            !hangups_add(http->hangups, descriptor_of(connection), connection))
+            return MHD_NO;
         MHD_suspend_connection(connection);
         return MHD_YES;
     }
@@ -303,7 +357,12 @@ int http_open(int listener, struct api *api, struct log *log, struct http **ret_
         MHD_OPTION_NOTIFY_COMPLETED, complete, NULL, MHD_OPTION_CONNECTION_LIMIT,
         (unsigned)CONNECTIONS_MAX, MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)IDLE_SECONDS,
         MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)65536, MHD_OPTION_END);
-    if (!http->daemon) {
+    if (http->daemon)
+        http->hangups =
+            hangups_open(MHD_get_daemon_info(http->daemon, MHD_DAEMON_INFO_EPOLL_FD)->epoll_fd);
+    if (!http->daemon || http->hangups < 0) {
+        if (http->daemon)
+            MHD_stop_daemon(http->daemon);
         free(http);
         return GOSSIP_ERR_IO;
     }
@@ -315,6 +374,8 @@ int http_open(int listener, struct api *api, struct log *log, struct http **ret_
 static void resume(struct exchange *exchange)
 {
     forget_waiting(exchange->http, exchange);
+    if (exchange->deadline_ms > 0)
+        hangups_remove(exchange->http->hangups, descriptor_of(exchange->connection));
     exchange->waits = false;
     exchange->http->resumed = true;
     MHD_resume_connection(exchange->connection);
@@ -334,6 +395,69 @@ void http_finish(struct http *http, const struct gossip_result *result)
         resume(exchange);
 }
 
+/* Answers what waits without a ticket, where it is over. */
+static void look(struct exchange *exchange, uint64_t now)
+{
+    struct api_response response;
+
+    if (!api_wait_look(exchange->http->api, exchange->response.wait, now >= exchange->deadline_ms,
+                       &response))
+        return;
+    api_response_clear(&exchange->response);
+    exchange->response = response;
+    resume(exchange);
+}
+
+void http_wake(struct http *http)
+{
+    uint64_t now = now_ms();
+
+    for (struct reading *reading = http->idle, *next; reading; reading = next) {
+        next = reading->next;
+        if (api_stream_is_ready(reading->stream))
+            go_on(reading);
+    }
+    for (struct exchange *exchange = http->waiting, *next; exchange; exchange = next) {
+        next = exchange->next;
+        if (exchange->response.wait)
+            look(exchange, now);
+    }
+}
+
+static void give_up(struct exchange *exchange)
+{
+    if (exchange->response.wait) {
+        api_response_clear(&exchange->response);
+        api_wait_give_up(&exchange->response);
+    } else {
+        api_give_up(&exchange->response, exchange->plain);
+    }
+    resume(exchange);
+}
+
+/* Lets go of those whose other end has gone. */
+static void let_go(struct http *http)
+{
+    struct MHD_Connection *connection;
+
+    while ((connection = hangups_next(http->hangups)) != NULL) {
+        struct reading *reading = http->idle;
+        struct exchange *exchange = http->waiting;
+
+        while (reading && reading->connection != connection)
+            reading = reading->next;
+        while (exchange && exchange->connection != connection)
+            exchange = exchange->next;
+        assert(reading || exchange);
+        if (reading) {
+            reading->gone = true;
+            go_on(reading);
+        } else {
+            give_up(exchange);
+        }
+    }
+}
+
 void http_give_up(struct http *http)
 {
     if (!http->quiet) {
@@ -341,12 +465,11 @@ void http_give_up(struct http *http)
         MHD_quiesce_daemon(http->daemon);
         http->quiet = true;
     }
-    while (http->waiting) {
-        struct exchange *exchange = http->waiting;
-
-        api_give_up(&exchange->response, exchange->plain);
-        resume(exchange);
-    }
+    while (http->waiting)
+        give_up(http->waiting);
+    api_end_streams(http->api);
+    while (http->idle)
+        go_on(http->idle);
 }
 
 void http_close(struct http *http)
@@ -358,29 +481,40 @@ void http_close(struct http *http)
     resume_paused(http);
     MHD_run(http->daemon); /* Takes up what was resumed: a daemon must not stop before. */
     MHD_stop_daemon(http->daemon);
+    close(http->hangups);
     free(http);
 }
 
 int http_poll_fd(struct http *http)
 {
-    return MHD_get_daemon_info(http->daemon, MHD_DAEMON_INFO_EPOLL_FD)->epoll_fd;
+    return http->hangups;
 }
 
 int http_timeout_ms(struct http *http)
 {
     MHD_UNSIGNED_LONG_LONG timeout;
+    uint64_t least;
 
     if (http->resumed)
         return 0;
-    if (MHD_get_timeout(http->daemon, &timeout) == MHD_NO)
+    least = MHD_get_timeout(http->daemon, &timeout) == MHD_NO ? UINT64_MAX : timeout;
+    for (const struct exchange *exchange = http->waiting; exchange; exchange = exchange->next) {
+        uint64_t now = now_ms();
+        uint64_t left = exchange->deadline_ms > now ? exchange->deadline_ms - now : 0;
+
+        if (exchange->response.wait && left < least)
+            least = left;
+    }
+    if (least == UINT64_MAX)
         return -1;
-    return timeout < INT_MAX ? (int)timeout : INT_MAX;
+    return least < INT_MAX ? (int)least : INT_MAX;
 }
 
 int http_run(struct http *http)
 {
-    http->resumed = false;
+    let_go(http);
     resume_paused(http);
+    http->resumed = false;
     return MHD_run(http->daemon) == MHD_YES ? GOSSIP_OK : GOSSIP_ERR_IO;
 }
 

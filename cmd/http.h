@@ -31,6 +31,10 @@ int http_run(struct http *http);
 /* Answers the request that waits for result, if its client is still there. */
 void http_finish(struct http *http, const struct gossip_result *result);
 
+/* To be called after each turn of the node: lets watches go on for which there is more to show, and
+ * answers what has waited for this or for too long. */
+void http_wake(struct http *http);
+
 /* Answers all that wait, saying that the node ends, and takes no new connection. */
 void http_give_up(struct http *http);
 

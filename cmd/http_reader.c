@@ -133,6 +133,13 @@ static bool read_header(struct http_reader *reader, char *line, struct framing *
             return false;
         framing->has_exit = true;
         head->exit_code = (int)number;
+    } else if (strcasecmp(line, "Gossip-Notice") == 0) {
+        for (size_t i = 0; i < size; i++)
+            if (value[i] < ' ' || value[i] > '~')
+                return false;
+        if (size >= HTTP_NOTICE_SIZE)
+            return false;
+        memcpy(head->notice, value, size + 1);
     }
     return true;
 }

@@ -33,9 +33,12 @@ struct http_reader {
     uint64_t left; /* Of the body, or of the present chunk. */
 };
 
+enum { HTTP_NOTICE_SIZE = 768 };
+
 struct http_head {
-    int status;    /* 200 to 599. */
-    int exit_code; /* Of the header Gossip-Exit; -1 without. */
+    int status;                    /* 200 to 599. */
+    int exit_code;                 /* Of the header Gossip-Exit; -1 without. */
+    char notice[HTTP_NOTICE_SIZE]; /* Of the header Gossip-Notice; empty without. */
 };
 
 void http_reader_start(struct http_reader *reader, http_source *source, void *context);

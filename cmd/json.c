@@ -133,7 +133,7 @@ static json_t *base64_value(const uint8_t *data, size_t size)
     return value;
 }
 
-void json_event(const struct names *names, const struct gossip_event *event, struct text *ret_text)
+static json_t *event_value(const struct names *names, const struct gossip_event *event)
 {
     json_t *object = json_object();
     const char *kind = view_event_kind(event->kind);
@@ -160,15 +160,43 @@ void json_event(const struct names *names, const struct gossip_event *event, str
         set(&object, "data", json_stringn((const char *)event->data, event->size));
     else
         set(&object, "data_base64", base64_value(event->data, event->size));
+    return object;
+}
+
+void json_event(const struct names *names, const struct gossip_event *event, struct text *ret_text)
+{
+    finish(event_value(names, event), ret_text);
+}
+
+void json_watched(const struct names *names, const struct gossip_event *event, const char *cursor,
+                  struct text *ret_text)
+{
+    json_t *object = event_value(names, event);
+
+    set(&object, "delivery", number(event->delivery));
+    set(&object, "cursor", json_string(cursor));
     finish(object, ret_text);
 }
 
-void json_clock(const struct view *view, struct text *ret_text)
+bool json_read_cursor(const char *data, size_t size, struct text *ret_text)
+{
+    json_t *object = json_loadb(data, size, 0, NULL);
+    const char *cursor = json_string_value(json_object_get(object, "cursor"));
+
+    if (cursor)
+        text_add(ret_text, cursor);
+    json_decref(object);
+    return cursor != NULL;
+}
+
+void json_clock(const struct view *view, const char *token, struct text *ret_text)
 {
     json_t *object = json_object();
 
     set(&object, "node", json_string(names_get(view->names, gossip_self(view->gossip))));
     set(&object, "clock", clock_value(view->names, gossip_clock(view->gossip)));
+    if (token)
+        set(&object, "token", json_string(token));
     finish(object, ret_text);
 }
 

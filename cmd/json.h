@@ -11,7 +11,15 @@
 #include "cmd/view.h"
 
 void json_event(const struct names *names, const struct gossip_event *event, struct text *ret_text);
-void json_clock(const struct view *view, struct text *ret_text);
+/* The same, with its delivery number and the cursor after it. */
+void json_watched(const struct names *names, const struct gossip_event *event, const char *cursor,
+                  struct text *ret_text);
+
+/* Adds the cursor of such a line. Returns whether data[size] was one. */
+bool json_read_cursor(const char *data, size_t size, struct text *ret_text);
+
+/* token is NULL where none was asked for. */
+void json_clock(const struct view *view, const char *token, struct text *ret_text);
 void json_relation(const struct view *view, const struct relation_view *relation,
                    struct text *ret_text);
 void json_peer(const struct view *view, const struct gossip_peer *peer, struct text *ret_text);

@@ -396,6 +396,8 @@ static int run_gossip(struct node *node)
     if (error == GOSSIP_OK)
         while (gossip_result_pop(node->gossip, &result) == 1)
             http_finish(node->http, &result);
+    if (error == GOSSIP_OK)
+        http_wake(node->http);
     log_notices(node);
     return error;
 }

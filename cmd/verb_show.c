@@ -8,7 +8,7 @@
 
 /* A verb without options or arguments of its own. */
 static enum exit_code run_simple(const struct command *command, int argc, char **argv,
-                                 const char *path, bool files)
+                                 const char *path)
 {
     struct command_line line;
 
@@ -16,18 +16,30 @@ static enum exit_code run_simple(const struct command *command, int argc, char *
     command_line_next(&line);
     if (!command_line_check(&line, 0, 0))
         return line.code;
-    return ask(&(struct ask){.method = "GET", .path = path, .plain = !line.json, .files = files},
-               line.directory);
+    return ask(&(struct ask){.method = "GET", .path = path, .plain = !line.json}, line.directory);
 }
 
 static enum exit_code run_clock(const struct command *command, int argc, char **argv)
 {
-    return run_simple(command, argc, argv, "/v1/clock", true);
+    struct command_line line;
+    const char *token = "0";
+
+    command_line_start(&line, command, argc, argv);
+    while (command_line_next(&line) != -1)
+        token = "1";
+    if (!command_line_check(&line, 0, 0))
+        return line.code;
+    return ask(&(struct ask){.method = "GET",
+                             .path = "/v1/clock",
+                             .arguments = {{"token", token}},
+                             .plain = !line.json,
+                             .files = true},
+               line.directory);
 }
 
 static enum exit_code run_peers(const struct command *command, int argc, char **argv)
 {
-    return run_simple(command, argc, argv, "/v1/peers", false);
+    return run_simple(command, argc, argv, "/v1/peers");
 }
 
 /* Says what is wrong with the node, a line for each: EXIT_NO where there is something. */
@@ -81,16 +93,27 @@ static enum exit_code run_relation(const struct command *command, int argc, char
                line.directory);
 }
 
+static const struct command_option clock_options[] = {
+    {.name = "token",
+     .id = 'T',
+     .text =
+         "as a token, for `gossip wait clock` and `gossip watch --after` at this or another node "
+         "of the cluster"},
+    {.name = NULL},
+};
+
 const struct command command_clock = {
     .name = "clock",
     .group = GROUP_EVENTS,
     .summary = "show the clock: how many events of each author are here",
-    .usage = "[--dir D] [--json]",
+    .usage = "[--dir D] [--token] [--json]",
     .text = "Shows for each author the number of its last event that this node has stored and\n"
             "delivered. Works on a running node and on a stopped one.\n",
-    .json = "{\"node\":\"n1\",\"clock\":{\"n1\":3,\"n2\":1}}",
+    .json = "{\"node\":\"n1\",\"clock\":{\"n1\":3,\"n2\":1}}; with --token also token",
+    .options = clock_options,
     .examples = "  gossip clock --dir n1\n"
-                "  gossip clock --dir n1 --json | jq .clock.n2\n",
+                "  gossip clock --dir n1 --json | jq .clock.n2\n"
+                "  gossip wait clock --dir n2 $(gossip clock --dir n1 --token)\n",
     .run = run_clock,
 };
 

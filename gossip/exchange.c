@@ -366,6 +366,12 @@ static int compare(struct gossip_node *node, uint32_t peer, const struct wire_di
     return result;
 }
 
+static void note_step(const struct gossip_node *node, struct peer *peer, bool in_step)
+{
+    peer->in_step = in_step;
+    peer->in_step_number = node->delivery;
+}
+
 static int answer(struct gossip_node *node, uint32_t number, const struct wire_digest *opening)
 {
     struct peer *peer = node->peers.items[number];
@@ -375,7 +381,7 @@ static int answer(struct gossip_node *node, uint32_t number, const struct wire_d
     size_t room = LIST_ROOM;
 
     roots(node, opening->exchange, &own);
-    peer->in_step = memcmp(own.root, opening->root, sizeof(own.root)) == 0;
+    note_step(node, peer, memcmp(own.root, opening->root, sizeof(own.root)) == 0);
     if (!peer->in_step) {
         node_wake(node);
         if (memcmp(own.records_root, opening->records_root, sizeof(own.records_root)) != 0) {
@@ -460,7 +466,7 @@ enum gossip_verdict exchange_receive(struct gossip_node *node, uint32_t number,
         peers_stir(&node->peers); /* It may be wanted, or we have less patience with it now. */
         peer->answers++;
         roots(node, digest->exchange, &own);
-        peer->in_step = memcmp(own.root, digest->root, sizeof(own.root)) == 0;
+        note_step(node, peer, memcmp(own.root, digest->root, sizeof(own.root)) == 0);
         if (peer->in_step) {
             peer->has_shown = true;
             node->stats.in_step++;

@@ -304,6 +304,18 @@ struct gossip_event {
  */
 int gossip_event_pop(struct gossip *gossip, struct gossip_event *ret_event);
 
+/*
+ * Shows the first event that was delivered past the delivery number after: 1, or 0 if there is none
+ * yet. Nothing is taken, so that any number of readers may follow, each by a number of its own;
+ * context events and those behind a cut are shown too. Of a store that was restored or built again
+ * the numbers are others: docs/cli.md, "Cursors", tells what to keep for one. *ret_event is lent
+ * until the next call that shows an event. IO, DAMAGED, NOMEM.
+ */
+int gossip_event_after(struct gossip *gossip, uint64_t after, struct gossip_event *ret_event);
+
+/* The delivery number of the last event that was delivered; 0: there is none. */
+uint64_t gossip_last_delivery(const struct gossip *gossip);
+
 /* Shows one event; *ret_event is lent, and what another call has shown is no longer. NOT_FOUND,
  * PRUNED, IO, DAMAGED, NOMEM. */
 int gossip_event_get(struct gossip *gossip, struct gossip_dot dot, struct gossip_event *ret_event);
@@ -404,6 +416,7 @@ struct gossip_peer {
     struct gossip_address address; /* Port 0: none known. */
     enum gossip_peer_state state;
     bool in_step;       /* As of the last exchange. */
+    bool still_in_step; /* And nothing was delivered here since. */
     uint64_t heard_ms;  /* How long ago it was heard; UINT64_MAX: never in this boot. */
     uint64_t exchanges; /* Begun by us with it. */
     uint64_t answered;  /* Of those. */

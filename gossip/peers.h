@@ -96,7 +96,8 @@ struct peer {
     unsigned missed; /* Exchanges in a row that stayed without an answer. */
     bool answered;   /* We have answered an exchange of its, which it may close. */
     uint8_t answered_exchange[GOSSIP_NONCE_SIZE];
-    bool in_step;
+    bool in_step;            /* In the last exchange, when */
+    uint64_t in_step_number; /* this was the last delivery here. */
     bool has_shown; /* Since our last cut, that it knows of no event of ours that is not here. */
     bool wanted;    /* An exchange with it is due at once. */
     uint64_t exchanges;

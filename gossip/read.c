@@ -132,6 +132,25 @@ int gossip_event_pop(struct gossip *gossip, struct gossip_event *ret_event)
     }
 }
 
+int gossip_event_after(struct gossip *gossip, uint64_t after, struct gossip_event *ret_event)
+{
+    struct gossip_store *store = gossip->options.store;
+    int found = check_readable(gossip);
+
+    if (found < 0 || !node_keeps_events(gossip->node) || after >= gossip->node->delivery)
+        return found;
+    found = store->ops->follow(store, after, take_one, &gossip->shown);
+    if (found <= 0)
+        return found;
+    found = event_show(gossip, &gossip->shown, &gossip->clock, ret_event);
+    return found < 0 ? found : 1;
+}
+
+uint64_t gossip_last_delivery(const struct gossip *gossip)
+{
+    return check_readable(gossip) < 0 ? 0 : gossip->node->delivery;
+}
+
 int gossip_event_get(struct gossip *gossip, struct gossip_dot dot, struct gossip_event *ret_event)
 {
     const struct gossip_node *node = gossip->node;
@@ -442,14 +461,15 @@ int gossip_peer(const struct gossip *gossip, size_t index, struct gossip_peer *r
     if (index >= node->peers.count)
         return GOSSIP_ERR_NOT_FOUND;
     peer = node->peers.items[index];
-    *ret_peer =
-        (struct gossip_peer){.name = peer->certificate.name,
-                             .address = peer->address,
-                             .state = peer->state,
-                             .in_step = peer->in_step,
-                             .heard_ms = peer->heard ? node->now_ms - peer->heard_ms : UINT64_MAX,
-                             .exchanges = peer->exchanges,
-                             .answered = peer->answers};
+    *ret_peer = (struct gossip_peer){
+        .name = peer->certificate.name,
+        .address = peer->address,
+        .state = peer->state,
+        .in_step = peer->in_step,
+        .still_in_step = peer->in_step && peer->in_step_number == node->delivery,
+        .heard_ms = peer->heard ? node->now_ms - peer->heard_ms : UINT64_MAX,
+        .exchanges = peer->exchanges,
+        .answered = peer->answers};
     memcpy(ret_peer->key, peer->certificate.key, GOSSIP_KEY_SIZE);
     return GOSSIP_OK;
 }

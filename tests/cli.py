@@ -31,7 +31,8 @@ PATIENCE = 60
 OK, NO, USAGE, NO_NODE, TIMED_OUT = range(5)
 DAMAGED, INPUT_OUTPUT, LOCKED, PERMISSION, CONFIGURATION = 65, 74, 75, 77, 78
 
-VERBS = "init node publish log clock relation peers status key stop verify backup recover export import proof".split()
+VERBS = ("init node publish log watch wait clock relation peers status key stop verify backup recover export "
+         "import proof").split()
 
 
 VECTORS = os.path.join(os.path.dirname(os.path.abspath(__file__)), "vectors")

@@ -19,7 +19,7 @@ import unittest
 
 import cli
 from cli import (CONFIGURATION, DAMAGED, INPUT_OUTPUT, LOCKED, NO, NO_NODE, OK, PATIENCE,
-                 PERMISSION, CommandFixture, environment, gossip, wait_until)
+                 PERMISSION, TIMED_OUT, CommandFixture, environment, gossip, wait_until)
 
 NOBODY = 65534
 SKIPPED = []
@@ -62,6 +62,11 @@ ROWS = {
                  LOCKED, LOCKED),
     "proof":    (CONFIGURATION, CONFIGURATION, CONFIGURATION, CONFIGURATION, PERMISSION, OK, OK,
                  INPUT_OUTPUT, INPUT_OUTPUT),
+    "watch":    (NO_NODE, CONFIGURATION, NO_NODE, NO_NODE, PERMISSION, NO_NODE, OK, INPUT_OUTPUT,
+                 NO_NODE),
+    # There is nobody with whom it could be in step.
+    "wait":     (NO_NODE, CONFIGURATION, NO_NODE, NO_NODE, PERMISSION, NO_NODE, TIMED_OUT,
+                 TIMED_OUT, INPUT_OUTPUT),
     # These need no node, and are tried where the directory does not matter.
     "help":     (OK, None, None, None, None, None, None, INPUT_OUTPUT, None),
     "version":  (OK, None, None, None, None, None, None, INPUT_OUTPUT, None),
@@ -76,6 +81,8 @@ ARGUMENTS = {
     "backup": ["FILE"],
     "import": ["ARCHIVE"],
     "proof": ["list"],
+    "watch": ["--count", "1"],
+    "wait": ["--timeout", "0", "in-step"],
 }
 NOWHERE = ("help", "version")
 

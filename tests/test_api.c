@@ -1,6 +1,8 @@
 /* The local API: its requests, and its answers. */
 #include "tests/api_world.h"
 
+#include "cmd/token.h"
+
 static void test_publish(void **state)
 {
     struct world *world = make_world("n1", "n2");
@@ -74,7 +76,7 @@ static void test_results_that_fail(void **state)
 {
     struct world *world = make_world("n1", "n2");
     struct node *node = &world->nodes[0];
-    struct api_response response;
+    struct api_response response = {0};
 
     (void)state;
     api_result(node->api, &(struct gossip_result){.error = GOSSIP_ERR_FULL}, false, &response);
@@ -365,6 +367,73 @@ static void test_status_and_peers(void **state)
     destroy_world(world);
 }
 
+/* Any number of readers follow, each by a number of its own. */
+static void test_events_after(void **state)
+{
+    struct world *world = make_world("n1", "n2");
+    struct gossip *gossip = world->nodes[0].gossip;
+    struct gossip_event event;
+    uint64_t after = 0;
+
+    (void)state;
+    assert_true(gossip_last_delivery(gossip) == 0);
+    assert_int_equal(gossip_event_after(gossip, 0, &event), 0);
+    publish_text(&world->nodes[0], "a");
+    publish_text(&world->nodes[0], "b");
+    publish_text(&world->nodes[1], "c");
+    converge(world, 3);
+    assert_true(gossip_last_delivery(gossip) == 3);
+    for (uint64_t i = 1; i <= 3; i++) {
+        assert_int_equal(gossip_event_after(gossip, after, &event), 1);
+        assert_true(event.delivery == i);
+        assert_int_equal(event.data[0], "abc"[i - 1]);
+        after = event.delivery;
+    }
+    assert_int_equal(gossip_event_after(gossip, after, &event), 0);
+    assert_int_equal(gossip_event_after(gossip, UINT64_MAX, &event), 0);
+    /* Nothing was taken. */
+    assert_int_equal(gossip_event_pop(gossip, &event), 1);
+    assert_true(event.delivery == 1);
+    assert_int_equal(gossip_event_after(gossip, 0, &event), 1);
+    destroy_world(world);
+}
+
+/* Nodes that hold the same give the same token, whoever wrote first. */
+static void test_tokens(void **state)
+{
+    struct world *world = make_world("n1", "n2");
+    struct arguments token = {{"token", NULL}, {"1", NULL}};
+    const uint8_t *cluster = gossip_identity_cluster(world->nodes[0].identity);
+    struct text explanation = {0};
+    struct token read;
+    struct api_response ours;
+    struct api_response theirs;
+
+    (void)state;
+    publish_text(&world->nodes[0], "a");
+    publish_text(&world->nodes[1], "b");
+    ours = request(&world->nodes[0], "GET", "/v1/clock", token, PLAIN);
+    theirs = request(&world->nodes[1], "GET", "/v1/clock", token, PLAIN);
+    assert_string_not_equal(ours.body.data, theirs.body.data);
+    api_response_clear(&ours);
+    api_response_clear(&theirs);
+    converge(world, 2);
+    ours = request(&world->nodes[0], "GET", "/v1/clock", token, PLAIN);
+    theirs = request(&world->nodes[1], "GET", "/v1/clock", token, PLAIN);
+    assert_string_equal(ours.body.data, theirs.body.data);
+    ours.body.data[--ours.body.size] = '\0';
+    assert_int_equal(token_read(cluster, ours.body.data, &read, &explanation), GOSSIP_OK);
+    assert_int_equal(read.count, 2);
+    token_clear(&read);
+    api_response_clear(&theirs);
+    theirs = request(&world->nodes[0], "GET", "/v1/clock", token, JSON);
+    assert_non_null(strstr(theirs.body.data, ",\"token\":\""));
+    assert_non_null(strstr(theirs.body.data, ours.body.data));
+    api_response_clear(&ours);
+    api_response_clear(&theirs);
+    destroy_world(world);
+}
+
 static void test_stop(void **state)
 {
     struct world *world = make_world("n1", "n2");
@@ -390,6 +459,7 @@ int main(void)
         cmocka_unit_test(test_failed_node),   cmocka_unit_test(test_long_log),
         cmocka_unit_test(test_relations),     cmocka_unit_test(test_same_name),
         cmocka_unit_test(test_errors),        cmocka_unit_test(test_status_and_peers),
+        cmocka_unit_test(test_events_after),  cmocka_unit_test(test_tokens),
         cmocka_unit_test(test_stop),
     };
 

@@ -61,7 +61,7 @@ static const struct {
 } good[] = {
     {OK_HEAD "Content-Length: 5\r\n\r\nhello", 200, -1, "hello"},
     {OK_HEAD "content-length:5 \t\r\nDate: today\r\nGossip-Exit: 0\r\n\r\nhello", 200, 0, "hello"},
-    {OK_HEAD "Content-Length: 0\r\n\r\n", 200, -1, ""},
+    {OK_HEAD "Content-Length: 0\r\nGossip-Notice: a line\r\n\r\n", 200, -1, ""},
     {"HTTP/1.1 404 Not Found\r\nGossip-Exit: 1\r\nContent-Length: 2\r\n\r\n{}", 404, 1, "{}"},
     {"HTTP/1.1 507 \r\nContent-Length: 1\r\n\r\nx", 507, -1, "x"},
     {OK_HEAD "Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 200, -1, ""},
@@ -113,6 +113,8 @@ static void test_malformed(void **state)
 {
     static const char *const cases[] = {
         "SSH-2.0-OpenSSH\r\n\r\n",
+        OK_HEAD "Content-Length: 0\r\nGossip-Notice: a\x1b[2J\r\n\r\n",
+        OK_HEAD "Content-Length: 0\r\nGossip-Notice: caf\xc3\xa9\r\n\r\n",
         "HTTP/1.0 200 OK\r\nContent-Length: 0\r\n\r\n",
         "HTTP/1.1 20 OK\r\nContent-Length: 0\r\n\r\n",
         "HTTP/1.1 2000 OK\r\nContent-Length: 0\r\n\r\n",
