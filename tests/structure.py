@@ -338,30 +338,6 @@ def cplusplus(root, library):
                     break
 
 
-def installed(root, build, compiler="cc", example="examples/embed.c"):
-    """What is installed is all that a program of somebody else needs."""
-    with tempfile.TemporaryDirectory(prefix="gossip-") as directory:
-        def run(*command, **more):
-            result = subprocess.run(command, capture_output=True, text=True, check=False,
-                                    env={**os.environ, **more})
-            if result.returncode != 0:
-                raise Fault(f"{' '.join(map(str, command))}:\n{result.stdout}{result.stderr}")
-            return result.stdout
-
-        try:
-            run("meson", "install", "-C", build, "--no-rebuild", "--destdir", directory)
-            packages = [str(path.parent) for path in Path(directory).rglob("gossip.pc")]
-            flags = run("pkg-config", "--cflags", "--libs", "gossip",
-                        PKG_CONFIG_PATH=":".join(packages), PKG_CONFIG_SYSROOT_DIR=directory)
-            program = Path(directory) / "program"
-            run(compiler, "-std=c11", "-D_POSIX_C_SOURCE=200809L", "-Wall", "-Wextra", "-Werror",
-                "-o", program, root / example, *flags.split())
-            libraries = [str(path.parent) for path in Path(directory).rglob("libgossip.so.0")]
-            run(program, LD_LIBRARY_PATH=":".join(libraries))
-        except Fault as fault:
-            yield str(fault)
-
-
 def layout(root):
     """clang-format has nothing to change."""
     program = shutil.which("clang-format")
@@ -380,7 +356,7 @@ def layout(root):
 
 CHECKS = {check.__name__: check
           for check in (arrows, owners, core_symbols, museum, limits, symbols, documented, headers,
-                        cplusplus, installed, layout)}
+                        cplusplus, layout)}
 
 
 def main():
