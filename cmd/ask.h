@@ -27,7 +27,7 @@ struct ask {
     struct text *answer; /* The answer goes here; NULL: to standard output. */
     const char *out;     /* The answer goes to this file, which must not exist yet. */
     const char *unsure;  /* What to say when no answer comes to a request that changes something. */
-    int patience_ms; /* How long the answer may take; 0: a minute. */
+    int patience_ms;     /* How long the answer may take; 0: a minute. */
     bool quiet;  /* That no node runs is no reason to complain; that there is no directory is,
                     and then EXIT_CONFIGURATION. */
     bool ends;   /* Then waits until the node has ended. */

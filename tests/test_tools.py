@@ -2,6 +2,7 @@
 """Tests of what the tests are made with: each check must find what it is for."""
 
 import json
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -15,6 +16,7 @@ sys.path.insert(0, str(HERE))
 import readme  # noqa: E402
 import structure  # noqa: E402
 
+ABI = str(HERE.parent / "scripts" / "abi")
 COUNT_TESTS = str(HERE.parent / "scripts" / "count-tests")
 
 
@@ -178,6 +180,54 @@ class Structure(unittest.TestCase):
         self.check(structure.documented,
                    {**files, "gossip/store.h": good.replace("/* A. */\n", "/* A. */\n\n")},
                    "gossip_a")
+
+
+class Abi(unittest.TestCase):
+    """scripts/abi tells which changes break a program that was linked before."""
+
+    BEFORE = """struct gossip_options { unsigned long size; long speed; };
+        struct gossip_stats { int a; };
+        int gossip_run(struct gossip_options *options, struct gossip_stats *stats);
+        int gossip_run(struct gossip_options *options, struct gossip_stats *stats)
+        { return options->speed == stats->a; }
+        """
+
+    def compare(self, after, soname="libgossip.so.0"):
+        with tempfile.TemporaryDirectory() as directory:
+            for name, text, so in [("old", self.BEFORE, "libgossip.so.0"), ("new", after, soname)]:
+                source = Path(directory) / f"{name}.c"
+                source.write_text(text, encoding="utf-8")
+                subprocess.run(["cc", "-g", "-shared", "-fPIC", f"-Wl,-soname,{so}", "-o",
+                                f"{directory}/{name}.so", source], check=True)
+            return subprocess.run([ABI, "--compare", f"{directory}/old.so", f"{directory}/new.so"],
+                                  capture_output=True, text=True, check=False)
+
+    @unittest.skipUnless(shutil.which("abidiff"), "there is no abidiff")
+    def test_compare(self):
+        for after, soname, code in [
+                (self.BEFORE, "libgossip.so.0", 0),
+                (self.BEFORE + "int gossip_more(void); int gossip_more(void) { return 1; }",
+                 "libgossip.so.0", 0),
+                (self.BEFORE.replace("long speed;", "long speed; long colour;"),
+                 "libgossip.so.0", 0),
+                (self.BEFORE.replace("long speed;", "long colour; long speed;"),
+                 "libgossip.so.0", 1),
+                (self.BEFORE.replace("int a;", "int a; int b;"), "libgossip.so.0", 1),
+                (self.BEFORE.replace("gossip_run", "gossip_go"), "libgossip.so.0", 1),
+                (self.BEFORE.replace("gossip_run", "gossip_go"), "libgossip.so.1", 0)]:
+            with self.subTest(after=after, soname=soname):
+                result = self.compare(after, soname)
+                self.assertEqual(result.returncode, code, result.stdout + result.stderr)
+
+    @unittest.skipUnless(shutil.which("abidiff"), "there is no abidiff")
+    def test_no_tag(self):
+        """Where there is nothing to compare with it says so, and is neither passed nor failed."""
+        with tempfile.TemporaryDirectory() as directory:
+            root = tree(directory, {"scripts/abi": Path(ABI).read_text(encoding="utf-8")})
+            result = subprocess.run(["bash", root / "scripts/abi"], capture_output=True, text=True,
+                                    check=False)
+        self.assertEqual((result.returncode, result.stdout),
+                         (77, "no tag yet: there is nothing to compare with\n"))
 
 
 class Readme(unittest.TestCase):
