@@ -76,6 +76,7 @@ void checker_destroy(struct checker *checker)
         free(node->deliveries);
         event_set_clear(&node->delivered);
         event_set_clear(&node->regained);
+        event_set_clear(&node->copied);
         for (size_t j = 0; j < node->chain_capacity; j++)
             free(node->chains[j].events);
         free(node->chains);
@@ -428,8 +429,10 @@ static void forget_deliveries(struct checker *checker, unsigned number, size_t c
 
         event_set_remove(&node->delivered, event);
         counts_set(&node->have, forgotten->author, forgotten->seq - 1);
+        if (event_set_has(&node->copied, event))
+            node->may_fork = true; /* The copy goes on with it, and this one without. */
         if (forgotten->node != number || is_set_back || forgotten->is_void ||
-            event_set_has(&node->regained, event))
+            event_set_has(&node->regained, event) || event_set_has(&node->copied, event))
             continue;
         if (forgotten->is_shown) {
             checker_report(checker, INVARIANT_DURABLE,
@@ -1169,10 +1172,13 @@ int checker_started(struct checker *checker, unsigned number, struct gossip_stor
 
 void checker_cloned(struct checker *checker, unsigned number, unsigned other)
 {
-    const struct node_record *original = &checker->nodes[other];
+    struct node_record *original = &checker->nodes[other];
     struct node_record *node = &checker->nodes[number];
 
     assert(node->delivery_count == 0 && !original->is_up);
+    /* The copy has, and may show, what the original's disk would still forget. */
+    for (size_t i = original->durable_count; i < original->delivery_count; i++)
+        event_set_add(&original->copied, original->deliveries[i]);
     for (size_t i = 0; i < original->delivery_count; i++)
         deliver(checker, node, original->deliveries[i]);
     checker->stats.deliveries -= original->delivery_count;

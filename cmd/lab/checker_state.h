@@ -32,6 +32,7 @@ struct node_record {
     struct event_set delivered;
     struct event_set regained; /* Of its own, that its disk had lost and peers gave back; or that
                                   it has written once more, to the same bytes. */
+    struct event_set copied;   /* What a copy of its disk has that this disk could still lose. */
     struct held_chain *chains; /* By the history's author. */
     size_t chain_capacity;
     struct counts have;         /* Of the deliveries, those behind a cut included. */
