@@ -5,6 +5,7 @@
 
 extern const struct command command_backup;
 extern const struct command command_clock;
+extern const struct command command_dev;
 extern const struct command command_export;
 extern const struct command command_help_verb;
 extern const struct command command_import;
@@ -25,10 +26,11 @@ extern const struct command command_wait;
 extern const struct command command_watch;
 
 const struct command *const commands[] = {
-    &command_init,   &command_node,   &command_stop,     &command_publish,   &command_log,
-    &command_watch,  &command_clock,  &command_relation, &command_peers,     &command_status,
-    &command_wait,   &command_key,    &command_verify,   &command_backup,    &command_recover,
-    &command_export, &command_import, &command_proof,    &command_help_verb, &command_version,
+    &command_init,    &command_node,   &command_stop,   &command_dev,      &command_publish,
+    &command_log,     &command_watch,  &command_clock,  &command_relation, &command_peers,
+    &command_status,  &command_wait,   &command_key,    &command_verify,   &command_backup,
+    &command_recover, &command_export, &command_import, &command_proof,    &command_help_verb,
+    &command_version,
 };
 
 const size_t command_count = sizeof(commands) / sizeof(commands[0]);

@@ -31,7 +31,7 @@ PATIENCE = 60
 OK, NO, USAGE, NO_NODE, TIMED_OUT = range(5)
 DAMAGED, INPUT_OUTPUT, LOCKED, PERMISSION, CONFIGURATION = 65, 74, 75, 77, 78
 
-VERBS = ("init node publish log watch wait clock relation peers status key stop verify backup recover export "
+VERBS = ("init node dev publish log watch wait clock relation peers status key stop verify backup recover export "
          "import proof").split()
 
 

@@ -68,6 +68,7 @@ ROWS = {
     "wait":     (NO_NODE, CONFIGURATION, NO_NODE, NO_NODE, PERMISSION, NO_NODE, TIMED_OUT,
                  TIMED_OUT, INPUT_OUTPUT),
     # These need no node, and are tried where the directory does not matter.
+    "dev":      (None,) * 9, # It makes its own nodes, and runs until it is told to end: cli_dev.py
     "help":     (OK, None, None, None, None, None, None, INPUT_OUTPUT, None),
     "version":  (OK, None, None, None, None, None, None, INPUT_OUTPUT, None),
 }
@@ -84,7 +85,7 @@ ARGUMENTS = {
     "watch": ["--count", "1"],
     "wait": ["--timeout", "0", "in-step"],
 }
-NOWHERE = ("help", "version")
+NOWHERE = ("dev", "help", "version")
 
 
 def verbs():
