@@ -314,18 +314,13 @@ void sqlite_database_close(struct sqlite_database *database)
     sqlite_database_disconnect(database);
 }
 
-int sqlite_database_check(struct sqlite_database *database, gossip_sqlite_report *report,
-                          void *context)
+/* Each row of an answer is a fault, but for one that says "ok". Adds to *sound. */
+static int check_with(struct sqlite_database *database, const char *sql,
+                      gossip_sqlite_report *report, void *context, bool *sound)
 {
     sqlite3_stmt *statement = NULL;
-    bool sound = true;
-    int code;
+    int code = sqlite3_prepare_v2(database->db, sql, -1, &statement, NULL);
 
-    code = sqlite3_prepare_v2(database->db,
-                              "SELECT * FROM pragma_integrity_check UNION ALL "
-                              "SELECT 'context of an event that is not there: ' || delivery "
-                              "FROM contexts WHERE delivery NOT IN (SELECT delivery FROM events)",
-                              -1, &statement, NULL);
     while (code == SQLITE_OK || code == SQLITE_ROW) {
         const char *line;
 
@@ -339,13 +334,27 @@ int sqlite_database_check(struct sqlite_database *database, gossip_sqlite_report
         }
         if (strcmp(line, "ok") == 0)
             continue;
-        sound = false;
+        *sound = false;
         if (report != NULL)
             report(context, line);
     }
     sqlite3_finalize(statement);
-    if (code != SQLITE_DONE)
-        return sqlite_database_failed(database, PHASE_READING, code);
+    return code == SQLITE_DONE ? GOSSIP_OK : sqlite_database_failed(database, PHASE_READING, code);
+}
+
+int sqlite_database_check(struct sqlite_database *database, gossip_sqlite_report *report,
+                          void *context)
+{
+    bool sound = true;
+    int error = check_with(database, "PRAGMA integrity_check", report, context, &sound);
+
+    if (error >= 0)
+        error = check_with(database,
+                           "SELECT 'context of an event that is not there: ' || delivery "
+                           "FROM contexts WHERE delivery NOT IN (SELECT delivery FROM events)",
+                           report, context, &sound);
+    if (error < 0)
+        return error;
     return sound ? GOSSIP_OK : GOSSIP_ERR_DAMAGED;
 }
 

@@ -494,6 +494,11 @@ static bool may_write(struct checker *checker, unsigned number, uint32_t author,
 {
     const struct node_record *node = &checker->nodes[number];
     uint32_t taken = history_find(&checker->history, author, record->seq);
+    /* Within what is saved at once the new epoch may come after events of the old one. */
+    bool is_before = author == node->saving.own && author != node->own &&
+                     counts_get(&node->have, node->own) == 0;
+    bool must_open = is_before ? node->saving.must_open : node->must_open;
+    bool may_fork = is_before ? node->saving.may_fork : node->may_fork;
     char text[HISTORY_TEXT_MAX];
     char dot[DOT_TEXT];
 
@@ -504,18 +509,18 @@ static bool may_write(struct checker *checker, unsigned number, uint32_t author,
                        number + 1, taken == HISTORY_NONE ? "" : "another content for ", dot);
         return false;
     }
-    if (author != node->own) {
+    if (author != node->own && !is_before) {
         checker_report(checker, INVARIANT_NO_REUSE, "n%u writes %s, of an epoch that it has closed",
                        number + 1, dot);
         return false;
     }
-    if (node->must_open) {
+    if (must_open) {
         checker_report(checker, INVARIANT_NO_REUSE,
                        "n%u writes %s: its disk was set back, and it goes on in the old epoch",
                        number + 1, dot);
         return false;
     }
-    if (taken != HISTORY_NONE && !node->may_fork) {
+    if (taken != HISTORY_NONE && !may_fork) {
         checker_report(checker, INVARIANT_NO_REUSE,
                        "n%u saves another content for a dot that has one\n  %s\n  %zu bytes, hash "
                        "%02x%02x%02x%02x",
@@ -849,6 +854,9 @@ void checker_saved(struct checker *checker, unsigned number, const struct gossip
         return;
     }
     counts_copy(&node->cuts_before, &node->cuts);
+    node->saving.own = own;
+    node->saving.must_open = must_open;
+    node->saving.may_fork = may_fork;
     for (size_t i = 0; i < count; i++)
         is_opening = is_opening || (own != HISTORY_NONE && records[i].kind == GOSSIP_RECORD_META &&
                                     strcmp(records[i].as.meta.name, "epoch") == 0);

@@ -60,10 +60,15 @@ struct node_record {
     bool was_set_back; /* Some day. */
     bool has_forgotten_boots; /* Its store counted less at the last start than somebody has seen. */
     bool may_fork;            /* It was set back, and perhaps cannot know it. */
-    unsigned epochs;          /* How many it has opened after its first, */
-    unsigned reasons;         /* and how often what was done to its disk gave it a reason to. */
-    unsigned epochs_told;     /* Of those that it has opened; what was not before a start is not. */
-    unsigned epochs_before;   /* These three as before a save whose outcome is unknown. */
+    struct {
+        uint32_t own;
+        bool must_open;
+        bool may_fork;
+    } saving;               /* As before the save that is being looked at. */
+    unsigned epochs;        /* How many it has opened after its first, */
+    unsigned reasons;       /* and how often what was done to its disk gave it a reason to. */
+    unsigned epochs_told;   /* Of those that it has opened; what was not before a start is not. */
+    unsigned epochs_before; /* These three as before a save whose outcome is unknown. */
     bool must_open_before;
     uint32_t own_before;
     size_t next_pop; /* Place in deliveries of the next event for the application. */

@@ -1,6 +1,7 @@
 /* What a node saves and sends, seen on its way: by the trace, by the checker, by taps. */
 #include "cmd/lab/world_state.h"
 
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -290,6 +291,8 @@ static void note_meeting(struct world_node *node, unsigned other)
     const struct world_node *nodes = node->world->nodes;
     struct gossip_stats stats;
 
+    if (other == UINT_MAX)
+        return; /* It went to nobody. */
     /* It is stored in place of that of the node of which this is a copy. */
     for (unsigned i = 0; nodes[other].is_copy && i < JOINS; i++) {
         if (nodes[i].identity != nodes[other].identity)
