@@ -8,6 +8,7 @@
 #include "gossip/gossip.h"
 #include "gossip/museum.h"
 #include "store/record.h"
+#include "store/schema.h"
 
 enum {
     /* Pages in the log at which it is copied into the database: SQLite's own default. We do it
@@ -342,12 +343,34 @@ static int check_with(struct sqlite_database *database, const char *sql,
     return code == SQLITE_DONE ? GOSSIP_OK : sqlite_database_failed(database, PHASE_READING, code);
 }
 
+/* Takes the views away, within a transaction that is rolled back: where SQLite 3.40 happens to come
+ * upon a view first, it takes the check for that of one table, and leaves out pages that belong to
+ * nothing and those that are free. Where they cannot be taken away, that is damage of its own, and
+ * the check tells the rest. */
+static void hide_views(struct sqlite_database *database)
+{
+    int code = sqlite3_exec(database->db, "BEGIN", NULL, NULL, NULL);
+
+    for (size_t i = 0; i < schema_object_count && code == SQLITE_OK; i++) {
+        char sql[64];
+
+        if (strcmp(schema_objects[i].type, "view") != 0)
+            continue;
+        snprintf(sql, sizeof(sql), "DROP VIEW %s", schema_objects[i].name);
+        code = sqlite3_exec(database->db, sql, NULL, NULL, NULL);
+    }
+}
+
 int sqlite_database_check(struct sqlite_database *database, gossip_sqlite_report *report,
                           void *context)
 {
     bool sound = true;
-    int error = check_with(database, "PRAGMA integrity_check", report, context, &sound);
+    int error;
 
+    hide_views(database);
+    error = check_with(database, "PRAGMA integrity_check", report, context, &sound);
+    if (!sqlite3_get_autocommit(database->db))
+        sqlite3_exec(database->db, "ROLLBACK", NULL, NULL, NULL);
     if (error >= 0)
         error = check_with(database,
                            "SELECT 'context of an event that is not there: ' || delivery "
