@@ -464,7 +464,11 @@ class WatchTest(cli.CommandTest):
         before = memory_of(node.process.pid)
         self.publish(directory, *[b"x" * 65536] * 60)
         self.check(gossip("clock", "--dir", directory), OK, out=b"{n1:60}\n")
-        self.assertLess(memory_of(node.process.pid) - before, 60 * 65536)
+        grown = memory_of(node.process.pid) - before
+        if is_sanitized(): # It keeps what was freed, and more around each piece of memory.
+            print("not measured under a sanitizer: %d bytes more; " % grown, end="")
+        else:
+            self.assertLess(grown, 60 * 65536)
         slow.close()
 
     def test_events_across_restarts(self):
@@ -576,6 +580,11 @@ def gossip_token_of_nothing(directory, test):
 def memory_of(pid):
     with open("/proc/%d/status" % pid, encoding="ascii") as file:
         return next(int(line.split()[1]) * 1024 for line in file if line.startswith("VmRSS"))
+
+
+def is_sanitized():
+    with open(cli.GOSSIP, "rb") as file:
+        return b"__asan_init" in file.read()
 
 
 def turns_of(pid):
