@@ -462,12 +462,10 @@ static void boots_are_heard_of_without_room(struct story *story)
     story_end(story);
 }
 
-/* D13: nobody is there to ask, and nothing on the machine tells. Whoever is met afterwards has
- * heard of a later boot: what may have been written in that is unknown, so a new epoch opens. */
-static void boot_is_heard_of_late(struct story *story)
+/* The first node is backed up, and then the other hears of three boots of it. They are parted, and
+ * the first is down. */
+static void back_up_and_go_on(struct world *world)
 {
-    struct world *world = story_begin(story, 2);
-
     story_tells(world, 0, "old");
     story_meet(world);
     world_stop(world, 0);
@@ -478,6 +476,15 @@ static void boot_is_heard_of_late(struct story *story)
         world_stop(world, 0);
     }
     world_split(world, 1);
+}
+
+/* D13: nobody is there to ask, and nothing on the machine tells. Whoever is met afterwards has
+ * heard of a later boot: what may have been written in that is unknown, so a new epoch opens. */
+static void boot_is_heard_of_late(struct story *story)
+{
+    struct world *world = story_begin(story, 2);
+
+    back_up_and_go_on(world);
     assert_true(world_restore(world, 0));
     world_start(world, 0);
     story_tells(world, 0, "alone");
@@ -499,16 +506,7 @@ static void boot_is_heard_of_after_the_epoch(struct story *story)
 {
     struct world *world = story_begin(story, 2);
 
-    story_tells(world, 0, "old");
-    story_meet(world);
-    world_stop(world, 0);
-    world_backup(world, 0);
-    for (unsigned i = 0; i < 3; i++) {
-        world_start(world, 0);
-        story_meet(world);
-        world_stop(world, 0);
-    }
-    world_split(world, 1);
+    back_up_and_go_on(world);
     assert_true(world_copy_back(world, 0));
     world_start(world, 0);
     story_tells(world, 0, "alone");
@@ -526,16 +524,7 @@ static void boot_is_heard_of_after_a_restart(struct story *story)
 {
     struct world *world = story_begin(story, 2);
 
-    story_tells(world, 0, "old");
-    story_meet(world);
-    world_stop(world, 0);
-    world_backup(world, 0);
-    for (unsigned i = 0; i < 3; i++) {
-        world_start(world, 0);
-        story_meet(world);
-        world_stop(world, 0);
-    }
-    world_split(world, 1);
+    back_up_and_go_on(world);
     assert_true(world_copy_back(world, 0));
     world_start(world, 0);
     story_tells(world, 0, "alone");
