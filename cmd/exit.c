@@ -3,7 +3,9 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
+#include "cmd/journal.h"
 #include "gossip/gossip.h"
 
 enum exit_code exit_for(int error)
@@ -45,7 +47,7 @@ void complain(const char *format, ...)
     va_list arguments;
 
     va_start(arguments, format);
-    fputs("gossip: ", stderr);
+    fputs(journal_reads(STDERR_FILENO) ? "<3>gossip: " : "gossip: ", stderr);
     vfprintf(stderr, format, arguments);
     fputc('\n', stderr);
     va_end(arguments);

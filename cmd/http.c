@@ -262,8 +262,8 @@ static enum MHD_Result receive(void *context, struct MHD_Connection *connection,
         *state = exchange;
         if (!exchange->foreign)
             return MHD_YES;
-        log_begin(http->log, LOG_WARN, "api-refused");
-        log_add(http->log, "reason", "another user");
+        log_begin(http->log, MESSAGE_API_REFUSED);
+        log_add(http->log, FIELD_REASON, "another user");
         log_end(http->log);
         return MHD_NO; /* Closes the connection. */
     }
@@ -338,8 +338,8 @@ __attribute__((format(printf, 2, 0))) static void log_daemon(void *context, cons
 
     vsnprintf(line, sizeof(line), format, arguments);
     line[strcspn(line, "\n")] = '\0';
-    log_begin(http->log, LOG_WARN, "api");
-    log_add(http->log, "message", line);
+    log_begin(http->log, MESSAGE_API);
+    log_add(http->log, FIELD_MESSAGE, line);
     log_end(http->log);
 }
 

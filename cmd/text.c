@@ -190,6 +190,57 @@ void text_add_escaped(struct text *text, const void *data, size_t size, enum tex
     }
 }
 
+/* One code point, or one byte that is none, as text_add_json() has it; returns how much that is. */
+static size_t json_escape(uint32_t point, char ret_text[16])
+{
+    switch (point) {
+    case '\n':
+        return (size_t)snprintf(ret_text, 16, "\\n");
+    case '\t':
+        return (size_t)snprintf(ret_text, 16, "\\t");
+    case '\r':
+        return (size_t)snprintf(ret_text, 16, "\\r");
+    case '"':
+    case '\\':
+        return (size_t)snprintf(ret_text, 16, "\\%c", (char)point);
+    default:
+        break;
+    }
+    if (point >= ' ' && point <= '~')
+        return (size_t)snprintf(ret_text, 16, "%c", (char)point);
+    if (point <= 0xffff)
+        return (size_t)snprintf(ret_text, 16, "\\u%04x", (unsigned)point);
+    return (size_t)snprintf(ret_text, 16, "\\u%04x\\u%04x",
+                            (unsigned)(0xd800 + ((point - 0x10000) >> 10)),
+                            (unsigned)(0xdc00 + ((point - 0x10000) & 0x3ff)));
+}
+
+bool text_add_json(struct text *text, const void *data, size_t size, size_t maximum)
+{
+    const uint8_t *bytes = data;
+    size_t added = 0;
+    size_t length;
+
+    for (size_t i = 0; i < size; i += length) {
+        char escape[16];
+        size_t escape_size;
+        uint32_t point;
+
+        length = utf8_decode(bytes + i, size - i, &point);
+        if (length > 0) {
+            escape_size = json_escape(point, escape);
+        } else {
+            length = 1;
+            escape_size = (size_t)snprintf(escape, sizeof(escape), "\\\\x%02x", bytes[i]);
+        }
+        if (escape_size > maximum - added)
+            return false;
+        text_add_bytes(text, escape, escape_size);
+        added += escape_size;
+    }
+    return true;
+}
+
 void text_add_time(struct text *text, uint64_t time_ms)
 {
     static const uint64_t last_ms = UINT64_C(253402300799999); /* 9999-12-31T23:59:59.999Z */

@@ -35,6 +35,12 @@ enum text_escape {
  * become \n, \t, \r, \\ and \xNN. */
 void text_add_escaped(struct text *text, const void *data, size_t size, enum text_escape escape);
 
+/* Adds bytes of whatever origin as they stand in a string of JSON, without its quotes and in ASCII:
+ * the others become \n, \t, \r, \", \\ and \uXXXX, and a byte that is no UTF-8 becomes \\xNN, which
+ * reads as the four characters \xNN. Ends before more than maximum bytes are added, and returns
+ * whether that was all. */
+bool text_add_json(struct text *text, const void *data, size_t size, size_t maximum);
+
 /* Adds milliseconds since 1970 as RFC 3339 has them: 2026-01-02T03:04:05.678Z. What lies past the
  * year 9999, where that form ends, shows as its last millisecond. */
 void text_add_time(struct text *text, uint64_t time_ms);

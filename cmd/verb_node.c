@@ -45,6 +45,7 @@ struct node_options {
     uint32_t payload_max;
     uint32_t alone_after_ms;
     enum gossip_peer_choice choice;
+    enum log_format log_format;
 };
 
 /* All that a running node holds, in the order in which it was opened. */
@@ -103,6 +104,16 @@ static bool read_choice(struct command_line *line, enum gossip_peer_choice *ret_
     return false;
 }
 
+static void read_log_format(struct command_line *line, enum log_format *ret_format)
+{
+    if (strcmp(optarg, "logfmt") == 0)
+        *ret_format = LOG_LOGFMT;
+    else if (strcmp(optarg, "json") == 0)
+        *ret_format = LOG_JSON;
+    else
+        command_line_refuse(line, "--log-format is logfmt or json, not \"%s\"", optarg);
+}
+
 static void read_option(struct command_line *line, int option, struct node_options *options)
 {
     switch (option) {
@@ -127,6 +138,9 @@ static void read_option(struct command_line *line, int option, struct node_optio
     case 'A':
         command_line_read_duration(line, "--alone-after", ALONE_AFTER_MIN_MS, ALONE_AFTER_LAST_MS,
                                    &options->alone_after_ms);
+        break;
+    case 'O':
+        read_log_format(line, &options->log_format);
         break;
     default:
         read_choice(line, &options->choice);
@@ -271,7 +285,7 @@ static enum exit_code open_api(struct node *node, const struct node_options *opt
 
     if (code != EXIT_OK)
         return code;
-    error = log_open(STDERR_FILENO, gossip_system_time(), &node->log);
+    error = log_open(STDERR_FILENO, options->log_format, gossip_system_time(), &node->log);
     if (error == GOSSIP_OK)
         error = api_create(&(struct api_options){.gossip = node->gossip,
                                                  .identity = node->identity,
@@ -345,20 +359,20 @@ static void log_ready(struct node *node)
 
     node->transport->ops->address(node->transport, &address);
     gossip_stats(node->gossip, &stats);
-    log_begin(node->log, LOG_INFO, "ready");
-    log_add(node->log, "node", gossip_identity_name(node->identity));
-    log_add_address(node->log, "address", &address);
-    log_add_number(node->log, "boot", stats.boot);
+    log_begin(node->log, MESSAGE_READY);
+    log_add(node->log, FIELD_NODE, gossip_identity_name(node->identity));
+    log_add_address(node->log, FIELD_ADDRESS, &address);
+    log_add_number(node->log, FIELD_BOOT, stats.boot);
     if (names_of(node->gossip, &names) == GOSSIP_OK) {
         plain_clock(names, gossip_clock(node->gossip), &clock);
         if (!clock.failed)
-            log_add(node->log, "clock", clock.data);
+            log_add(node->log, FIELD_CLOCK, clock.data);
         text_clear(&clock);
         names_destroy(names);
     }
-    log_add(node->log, "dir", node->directory.path);
-    log_add_number(node->log, "pid", (uint64_t)getpid());
-    log_add(node->log, "version", gossip_version());
+    log_add(node->log, FIELD_DIR, node->directory.path);
+    log_add_number(node->log, FIELD_PID, (uint64_t)getpid());
+    log_add(node->log, FIELD_VERSION, gossip_version());
     log_end(node->log);
 }
 
@@ -376,14 +390,15 @@ static void log_notices(struct node *node)
         if (named)
             names_destroy(names);
     }
+    log_settle(node->log);
 }
 
 static void log_failure(struct node *node, int error, const char *next)
 {
-    log_begin(node->log, LOG_ERROR, "failed");
-    log_add(node->log, "reason", gossip_strerror(error));
-    log_add(node->log, "store", node->store->ops->explain(node->store));
-    log_add(node->log, "next", next);
+    log_begin(node->log, MESSAGE_FAILED);
+    log_add(node->log, FIELD_REASON, gossip_strerror(error));
+    log_add(node->log, FIELD_STORE, node->store->ops->explain(node->store));
+    log_add(node->log, FIELD_NEXT, next);
     log_end(node->log);
 }
 
@@ -407,8 +422,8 @@ static void read_signals(struct node *node)
     struct signalfd_siginfo signal;
 
     while (read(node->signals, &signal, sizeof(signal)) == (ssize_t)sizeof(signal)) {
-        log_begin(node->log, LOG_INFO, "signal");
-        log_add(node->log, "signal", sigabbrev_np((int)signal.ssi_signo));
+        log_begin(node->log, MESSAGE_SIGNAL);
+        log_add(node->log, FIELD_SIGNAL, sigabbrev_np((int)signal.ssi_signo));
         log_end(node->log);
         node->stopping = true;
     }
@@ -485,8 +500,8 @@ static enum exit_code finish_node(struct node *node, int error)
     else if (error < 0)
         log_failure(node, error, "look at the disk and the memory, and start the node again");
     drain(node);
-    log_begin(node->log, error < 0 ? LOG_ERROR : LOG_INFO, "stopped");
-    log_add_number(node->log, "code", (uint64_t)exit_for(error));
+    log_begin(node->log, MESSAGE_STOPPED);
+    log_add_number(node->log, FIELD_CODE, (uint64_t)exit_for(error));
     log_end(node->log);
     return exit_for(error);
 }
@@ -550,6 +565,12 @@ static const struct command_option node_options[] = {
      .value = "TIME",
      .text = "how long the first event after a start waits at most to hear what "
              "other nodes hold of this one, 1ms to 1h (10s)"},
+    {.name = "log-format",
+     .id = 'O',
+     .value = "FORMAT",
+     .offers = OFFER_WORDS,
+     .words = "logfmt json",
+     .text = "lines of the log as key=value or as objects of JSON: logfmt or json (logfmt)"},
     {.name = NULL},
 };
 
@@ -558,10 +579,12 @@ const struct command command_node = {
     .group = GROUP_RUN,
     .summary = "run a node in the foreground",
     .usage = "--dir D --listen ADDR:PORT [--join ADDR:PORT]... [--period MS] [--fanout N]\n"
-             "                   [--payload-max BYTES] [--choice HOW] [--alone-after TIME]",
-    .text = "Runs the node of the directory D until SIGTERM, SIGINT, SIGHUP or `gossip stop`. Its\n"
-            "log goes to standard error, one line of key=value for each thing; the first, with\n"
-            "event=ready, tells the address. Other verbs speak with it by way of D/api.sock.\n",
+             "                   [--payload-max BYTES] [--choice HOW] [--alone-after TIME]\n"
+             "                   [--log-format FORMAT]",
+    .text =
+        "Runs the node of the directory D until SIGTERM, SIGINT, SIGHUP or `gossip stop`. Its\n"
+        "log goes to standard error, one line for each thing, key=value or JSON; the first, with\n"
+        "event=ready, tells the address. Other verbs speak with it by way of D/api.sock.\n",
     .options = node_options,
     .examples = "  gossip node --dir n1 --listen 127.0.0.1:7001\n"
                 "  gossip node --dir n2 --listen [::1]:7002 --join localhost:7001\n",

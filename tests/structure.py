@@ -192,6 +192,23 @@ def limits(root):
         yield f"gossip/limits.h: lacks the domain {name}"
 
 
+def said(root):
+    """The log says each message of cmd/messages.h somewhere, and nothing else writes events."""
+    header = (root / "cmd/messages.h").read_text(encoding="utf-8")
+    names = re.findall(r"\bMESSAGE_\w+", re.search(r"enum message \{(.*?)\};", header, re.S)[1])
+    if len(names) < 20:
+        yield f"cmd/messages.h: only {len(names)} messages could be read"
+    used = set()
+    for path, text in sources(root, ["cmd"]):
+        used.update(re.findall(r"\blog_begin\(\S+ (MESSAGE_\w+)\)", text))
+        if path.name == "messages.c":
+            used.update(re.findall(r"return (MESSAGE_\w+);", text))
+        if path.name == "log.c":
+            used.update(re.findall(r"add_head\(.*?message_row\((MESSAGE_\w+)\)\)", text))
+    for name in sorted(set(names) - used):
+        yield f"cmd/messages.h: nothing says {name}"
+
+
 def declared_functions(text):
     """The functions that a public header declares."""
     text = re.sub(r"/\*.*?\*/", " ", text, flags=re.S)
@@ -355,7 +372,7 @@ def layout(root):
 
 
 CHECKS = {check.__name__: check
-          for check in (arrows, owners, core_symbols, museum, limits, symbols, documented, headers,
+          for check in (arrows, owners, core_symbols, museum, limits, said, symbols, documented, headers,
                         cplusplus, layout)}
 
 
