@@ -266,7 +266,8 @@ static int answer_hashes(struct gossip_node *node, uint32_t peer, uint32_t numbe
         put_fixed(entry, seq, SEQ_SIZE);
         hashes.entries.size += result == 0 ? 0 : WIRE_HASHES_ENTRY_SIZE;
     }
-    if (shows_all)
+    /* Who has lost everything asks of an author that nobody knows: itself. */
+    if (shows_all || author == NULL)
         show_boot(node->peers.items[peer], boot, &hashes);
     size = wire_encode_hashes(&hashes, message, sizeof(message) - 1);
     assert(size > 0);

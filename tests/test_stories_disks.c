@@ -539,6 +539,44 @@ static void boot_is_heard_of_after_a_restart(struct story *story)
     story_end(story);
 }
 
+/* Header and root of the database are gone, and the node is rebuilt of nothing. */
+static void lose_everything(struct world *world, unsigned node)
+{
+    world_stop(world, node);
+    for (uint64_t i = 0; i < 4096; i++)
+        assert_true(virtual_disk_flip(world_disk(world, node), "node.db", i, (unsigned)(i % 8)));
+    world->nodes[node].is_flipped = true;
+    world_start(world, node);
+}
+
+/* D10: who is rebuilt of nothing writes as an author of whom nobody has heard, and is told its
+ * boots all the same: else it would hear of them later, once more and once more. */
+static void boots_are_heard_of_by_a_new_author(struct story *story)
+{
+    struct world *world = story_begin(story, 2);
+
+    story_tells(world, 1, "old");
+    story_meet(world);
+    lose_everything(world, 1);
+    story_meet(world);
+    assert_int_equal(story_tells(world, 1, "first"), 2);
+    for (unsigned i = 0; i < 3; i++) {
+        world_stop(world, 1);
+        world_start(world, 1);
+        story_meet(world);
+    }
+    lose_everything(world, 1);
+    story_meet(world);
+    assert_int_equal(story_tells(world, 1, "second"), 2);
+    world_stop(world, 1);
+    world_start(world, 1);
+    story_meet(world);
+    world_run(world, STORY_MINUTE_MS);
+    assert_int_equal(start_of(world, 1).evidence, 0);
+    assert_int_equal(story_tells(world, 1, "next"), 3);
+    story_end(story);
+}
+
 static int take_author_with_events(void *context, const struct gossip_record *record)
 {
     if (record->kind == GOSSIP_RECORD_AUTHOR && record->as.author.have > 0)
@@ -1070,6 +1108,7 @@ STORY_OF_DISKS(boots_are_heard_of_without_room)
 STORY_OF_DISKS(boot_is_heard_of_late)
 STORY_OF_DISKS(boot_is_heard_of_after_the_epoch)
 STORY_OF_DISKS(boot_is_heard_of_after_a_restart)
+STORY_OF_DISKS(boots_are_heard_of_by_a_new_author)
 STORY_OF_DISKS(floor_under_what_is_kept)
 STORY_OF_DISKS(no_room_for_the_side_file)
 STORY_OF_DISKS(restored_alone)
@@ -1106,6 +1145,7 @@ int main(int argc, char **argv)
         STORY_TEST(boot_is_heard_of_late),
         STORY_TEST(boot_is_heard_of_after_the_epoch),
         STORY_TEST(boot_is_heard_of_after_a_restart),
+        STORY_TEST(boots_are_heard_of_by_a_new_author),
         STORY_TEST(floor_under_what_is_kept),
         STORY_TEST(no_room_for_the_side_file),
         STORY_TEST(restored_alone),

@@ -338,8 +338,10 @@ static void open_epoch(struct checker *checker, unsigned number, uint32_t author
 
     checker->stats.checks++;
     if (node->own != HISTORY_NONE) {
-        if (node->has_forgotten_boots && node->epochs >= node->reasons)
+        if (node->has_forgotten_boots && node->epochs >= node->reasons) {
+            node->has_forgotten_boots = false;
             node->reasons++;
+        }
         if (node->epochs >= node->reasons) {
             checker_report(checker, INVARIANT_MONOTONIC,
                            "n%u opens new epoch number %u, and its disk was set back %u times",
@@ -1161,7 +1163,9 @@ int checker_started(struct checker *checker, unsigned number, struct gossip_stor
         counts_copy(&node->durable, &node->have);
         counts_copy(&node->cuts, &walk.cuts);
         counts_copy(&node->cuts_durable, &walk.cuts);
-        node->has_forgotten_boots = walk.boot < most_boots(checker, node);
+        /* What it was told of them is saved, and holds after a restart that counts them. */
+        node->has_forgotten_boots =
+            node->has_forgotten_boots || walk.boot < most_boots(checker, node);
         node->boot = walk.boot;
         node->durable_boot = walk.boot;
         node->started_boot = walk.boot;
