@@ -171,7 +171,8 @@ static void handle_view(struct api *api, api_view_handler *handle,
            &(struct view){.gossip = api->options.gossip,
                           .identity = api->options.identity,
                           .transport = api->options.transport,
-                          .names = names},
+                          .names = names,
+                          .colour = request->plain && api_is_set(request, "colour")},
            request, response);
     names_destroy(names);
 }

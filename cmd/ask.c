@@ -4,9 +4,11 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "cmd/api.h"
 #include "cmd/client.h"
+#include "cmd/colour.h"
 #include "cmd/directory.h"
 #include "cmd/files.h"
 #include "cmd/json.h"
@@ -23,6 +25,13 @@ enum {
     WONDER_MS = 1000,
 };
 
+/* Whether the answer is text that a terminal shows. */
+static bool wants_colour(const struct ask *ask)
+{
+    return ask->plain && !ask->answer && !ask->out && strcmp(ask->method, "GET") == 0 &&
+           colour_is_wanted(STDOUT_FILENO);
+}
+
 static const char *find_argument(void *context, const char *name)
 {
     const struct ask *ask = context;
@@ -30,7 +39,7 @@ static const char *find_argument(void *context, const char *name)
     for (size_t i = 0; i < ASK_ARGUMENTS_MAX && ask->arguments[i].name; i++)
         if (strcmp(ask->arguments[i].name, name) == 0)
             return ask->arguments[i].value;
-    return NULL;
+    return strcmp(name, "colour") == 0 && wants_colour(ask) ? "1" : NULL;
 }
 
 /* Path and query, percent-encoded. */
@@ -39,6 +48,8 @@ static void add_target(const struct ask *ask, struct text *target)
     text_add(target, ask->path);
     for (size_t i = 0; i < ASK_ARGUMENTS_MAX && ask->arguments[i].name; i++)
         client_add_argument(target, ask->arguments[i].name, ask->arguments[i].value);
+    if (wants_colour(ask))
+        client_add_argument(target, "colour", "1");
 }
 
 /* Says what an answer that is an error says. */

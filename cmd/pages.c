@@ -157,6 +157,7 @@ static void put_command(void)
     put_paragraphs(command_topic("files"));
     printf("\n# ENVIRONMENT\n\n*GOSSIP_DIR*\n\tThe node's directory where *--dir* does not name "
            "it.\n\n*NO_COLOR*\n\tWhere it is set and not empty, nothing is coloured.\n\n"
+           "*TERM*\n\tWhere it is *dumb*, empty or not set, nothing is coloured.\n\n"
            "# EXAMPLES\n\n```\n  gossip dev\n  gossip init --dir n1 --name n1\n"
            "  gossip node --dir n1 --listen 127.0.0.1:7001 &\n  gossip publish --dir n1 hello\n"
            "  gossip log --dir n1\n```\n\n");

@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cmd/colour.h"
+
 enum {
     TIME_WIDTH = 24,      /* 2026-01-02T03:04:05.678Z */
     CLOCK_WIDTH_MAX = 40, /* Past this, lines are better ragged than wide. */
@@ -36,6 +38,7 @@ void plain_columns(const struct view *view, struct plain_columns *ret_columns)
     struct text text = {0};
     size_t widest = 0;
 
+    ret_columns->colour = view->colour;
     for (size_t i = 0; i < clock->count; i++) {
         text.size = 0;
         add_dot(view->names, (struct gossip_dot){clock->authors[i], clock->counters[i]}, &text);
@@ -61,8 +64,10 @@ void plain_event(const struct names *names, const struct gossip_event *event,
     text_pad(ret_text, start + columns->clock);
     plain_clock(names, event->clock, ret_text);
     text_pad(ret_text, start + columns->data);
-    if (event->contested)
-        text_add(ret_text, "<contested> ");
+    if (event->contested) {
+        colour_add(ret_text, columns->colour, COLOUR_BAD, "<contested>", 0);
+        text_add(ret_text, " ");
+    }
     if (event->kind != GOSSIP_EVENT_APPLICATION) {
         if (kind)
             text_print(ret_text, "<%s>", kind);
@@ -77,6 +82,18 @@ void plain_event(const struct names *names, const struct gossip_event *event,
     text_add(ret_text, "\n");
 }
 
+static enum colour relation_colour(enum gossip_relation relation)
+{
+    switch (relation) {
+    case GOSSIP_CONTESTED:
+        return COLOUR_BAD;
+    case GOSSIP_PRUNED:
+        return COLOUR_UNSURE;
+    default:
+        return COLOUR_HEADING;
+    }
+}
+
 void plain_relation(const struct view *view, const struct relation_view *relation,
                     struct text *ret_text)
 {
@@ -88,8 +105,10 @@ void plain_relation(const struct view *view, const struct relation_view *relatio
     if (a.failed || b.failed) {
         ret_text->failed = true;
     } else {
-        text_print(ret_text, "%s %s %s: ", a.data, gossip_relation_name(relation->relation),
-                   b.data);
+        text_print(ret_text, "%s ", a.data);
+        colour_add(ret_text, view->colour, relation_colour(relation->relation),
+                   gossip_relation_name(relation->relation), 0);
+        text_print(ret_text, " %s: ", b.data);
         switch (relation->relation) {
         case GOSSIP_EQUAL:
             text_add(ret_text, "they are the same event");
@@ -138,60 +157,115 @@ static void add_duration(struct text *text, uint64_t ms)
         text_print(text, "%" PRIu64 " h ago", ms / 3600000);
 }
 
+enum { PEER_COLUMNS = 8 };
+
+/* One cell of a table of peers. */
+struct cell {
+    const char *word;
+    enum colour colour;
+};
+
+static void add_row(const struct cell cells[PEER_COLUMNS], size_t name_width, bool colour,
+                    struct text *ret_text)
+{
+    const size_t widths[PEER_COLUMNS] = {name_width, 16, 22, 9, 8, 7, 12, 0};
+
+    for (int i = 0; i < PEER_COLUMNS; i++) {
+        colour_add(ret_text, colour, cells[i].colour, cells[i].word, widths[i]);
+        text_add(ret_text, i + 1 < PEER_COLUMNS ? "  " : "\n");
+    }
+}
+
+static enum colour peer_colour(enum gossip_peer_state state)
+{
+    switch (state) {
+    case GOSSIP_PEER_ALIVE:
+        return COLOUR_GOOD;
+    case GOSSIP_PEER_SILENT:
+        return COLOUR_UNSURE;
+    case GOSSIP_PEER_UNREACHED:
+        break;
+    }
+    return COLOUR_NONE;
+}
+
+static void add_peer(const struct view *view, const struct gossip_peer *peer, size_t name_width,
+                     struct text *ret_text)
+{
+    const char *standing = view_standing(view, peer->key);
+    char address[GOSSIP_ADDRESS_TEXT_MAX] = "unknown";
+    struct text key = {0};
+    struct text heard = {0};
+    struct text answered = {0};
+
+    if (peer->address.port != 0)
+        gossip_address_to_text(&peer->address, address);
+    text_add_hex(&key, peer->key, KEY_DIGITS);
+    add_duration(&heard, peer->heard_ms);
+    text_print(&answered, "%" PRIu64 " of %" PRIu64, peer->answered, peer->exchanges);
+    if (key.failed || heard.failed || answered.failed)
+        ret_text->failed = true;
+    else
+        add_row((struct cell[]){{peer->name ? peer->name : "?", COLOUR_NONE},
+                                {key.data, COLOUR_NONE},
+                                {address, COLOUR_NONE},
+                                {view_peer_state(peer->state), peer_colour(peer->state)},
+                                {standing, strcmp(standing, "member") ? COLOUR_BAD : COLOUR_NONE},
+                                {peer->in_step ? "yes" : "no", COLOUR_NONE},
+                                {heard.data, COLOUR_NONE},
+                                {answered.data, COLOUR_NONE}},
+                name_width, view->colour, ret_text);
+    text_clear(&key);
+    text_clear(&heard);
+    text_clear(&answered);
+}
+
 void plain_peers(const struct view *view, struct text *ret_text)
 {
+    static const struct cell headings[PEER_COLUMNS] = {
+        {"NAME", COLOUR_HEADING},  {"KEY", COLOUR_HEADING},      {"ADDRESS", COLOUR_HEADING},
+        {"STATE", COLOUR_HEADING}, {"STANDING", COLOUR_HEADING}, {"IN STEP", COLOUR_HEADING},
+        {"HEARD", COLOUR_HEADING}, {"ANSWERED", COLOUR_HEADING},
+    };
     size_t count = gossip_peer_count(view->gossip);
     size_t name_width = strlen("NAME");
+    struct gossip_peer peer;
 
     if (count == 0) {
         text_add(ret_text, "no peers are known\n");
         return;
     }
-    for (size_t i = 0; i < count; i++) {
-        struct gossip_peer peer;
-
+    for (size_t i = 0; i < count; i++)
         if (gossip_peer(view->gossip, i, &peer) == GOSSIP_OK && peer.name &&
             strlen(peer.name) > name_width)
             name_width = strlen(peer.name);
-    }
-    text_print(ret_text, "%-*s  %-16s  %-22s  %-9s  %-8s  %-7s  %-12s  %s\n", (int)name_width,
-               "NAME", "KEY", "ADDRESS", "STATE", "STANDING", "IN STEP", "HEARD", "ANSWERED");
-    for (size_t i = 0; i < count; i++) {
-        char address[GOSSIP_ADDRESS_TEXT_MAX] = "unknown";
-        struct gossip_peer peer;
-        struct text key = {0};
-        struct text heard = {0};
-
-        if (gossip_peer(view->gossip, i, &peer) < 0)
-            continue;
-        if (peer.address.port != 0)
-            gossip_address_to_text(&peer.address, address);
-        text_add_hex(&key, peer.key, KEY_DIGITS);
-        add_duration(&heard, peer.heard_ms);
-        if (key.failed || heard.failed)
-            ret_text->failed = true;
-        else
-            text_print(ret_text,
-                       "%-*s  %-16s  %-22s  %-9s  %-8s  %-7s  %-12s  %" PRIu64 " of %" PRIu64 "\n",
-                       (int)name_width, peer.name ? peer.name : "?", key.data, address,
-                       view_peer_state(peer.state), view_standing(view, peer.key),
-                       peer.in_step ? "yes" : "no", heard.data, peer.answered, peer.exchanges);
-        text_clear(&key);
-        text_clear(&heard);
-    }
+    add_row(headings, name_width, view->colour, ret_text);
+    for (size_t i = 0; i < count; i++)
+        if (gossip_peer(view->gossip, i, &peer) == GOSSIP_OK)
+            add_peer(view, &peer, name_width, ret_text);
 }
 
-static void add_line(struct text *text, const char *label, const uint8_t *data, size_t size,
-                     const char *end)
+static void add_line(struct text *text, bool colour, const char *label, const uint8_t *data,
+                     size_t size, const char *end)
 {
-    text_print(text, "%-12s ", label);
+    colour_add_label(text, colour, label);
     text_add_hex(text, data, size);
     text_print(text, "%s\n", end);
+}
+
+/* A number that is none of interest where it is 0. */
+static void add_count(struct text *text, bool on, enum colour colour, uint64_t count)
+{
+    char number[24];
+
+    snprintf(number, sizeof(number), "%" PRIu64, count);
+    colour_add(text, on, count > 0 ? colour : COLOUR_NONE, number, 0);
 }
 
 void plain_proof(const struct view *view, const struct proof_view *shown, struct text *ret_text)
 {
     const struct gossip_proof *proof = &shown->proof;
+    bool colour = view && view->colour;
     struct text author = {0};
 
     if (view)
@@ -203,21 +277,23 @@ void plain_proof(const struct view *view, const struct proof_view *shown, struct
         text_clear(&author);
         return;
     }
-    add_line(ret_text, "proof", shown->record.id, GOSSIP_HASH_SIZE, "");
-    text_print(ret_text, "that         %s:%" PRIu64 " was written twice\n", author.data,
-               proof->seq);
-    add_line(ret_text, "by key", proof->key, GOSSIP_KEY_SIZE, "");
-    add_line(ret_text, "in epoch", proof->epoch, GOSSIP_EPOCH_SIZE, "");
+    add_line(ret_text, colour, "proof", shown->record.id, GOSSIP_HASH_SIZE, "");
+    colour_add_label(ret_text, colour, "that");
+    text_print(ret_text, "%s:%" PRIu64 " was written twice\n", author.data, proof->seq);
+    add_line(ret_text, colour, "by key", proof->key, GOSSIP_KEY_SIZE, "");
+    add_line(ret_text, colour, "in epoch", proof->epoch, GOSSIP_EPOCH_SIZE, "");
     for (int i = 0; i < 2; i++)
-        add_line(ret_text, i == 0 ? "once as" : "and as", proof->hashes[i], GOSSIP_HASH_SIZE,
-                 view && shown->held == i ? ", held here" : "");
-    text_print(ret_text, "so           from %s:%" PRIu64 " on its events do not count\n",
-               author.data, proof->cut);
-    if (view)
-        text_print(ret_text,
-                   "contested    %" PRIu64 " of them were delivered here before that was known "
-                   "(`gossip log --contested`)\n",
-                   shown->contested);
+        add_line(ret_text, colour, i == 0 ? "once as" : "and as", proof->hashes[i],
+                 GOSSIP_HASH_SIZE, view && shown->held == i ? ", held here" : "");
+    colour_add_label(ret_text, colour, "so");
+    text_print(ret_text, "from %s:%" PRIu64 " on its events do not count\n", author.data,
+               proof->cut);
+    if (view) {
+        colour_add_label(ret_text, colour, "contested");
+        add_count(ret_text, colour, COLOUR_BAD, shown->contested);
+        text_add(ret_text,
+                 " of them were delivered here before that was known (`gossip log --contested`)\n");
+    }
     text_clear(&author);
 }
 
@@ -227,8 +303,9 @@ static void add_held(const struct view *view, const struct gossip_stats *stats,
     struct gossip_held held[VIEW_HELD_MAX];
     size_t count;
 
-    text_print(ret_text, "held back    %" PRIu64 " events, %" PRIu64 " bytes\n", stats->held_events,
-               stats->held_bytes);
+    colour_add_label(ret_text, view->colour, "held back");
+    add_count(ret_text, view->colour, COLOUR_UNSURE, stats->held_events);
+    text_print(ret_text, " events, %" PRIu64 " bytes\n", stats->held_bytes);
     count = gossip_held(view->gossip, held, VIEW_HELD_MAX);
     for (size_t i = 0; i < count && i < VIEW_HELD_MAX; i++) {
         text_add(ret_text, "             ");
@@ -251,11 +328,12 @@ static void add_cuts(const struct view *view, struct text *ret_text)
     for (uint32_t i = 0; i < names_count(view->names); i++) {
         if (gossip_author(view->gossip, i, &author) < 0 || author.cut == 0)
             continue;
-        text_print(ret_text,
-                   "%-12s %s: nothing counts from %" PRIu64 " on, by %s; %" PRIu64
-                   " of its events here are contested\n",
-                   label, names_get(view->names, i), author.cut,
-                   author.is_forked ? "a fork" : "an eviction", author.contested);
+        colour_add_label(ret_text, view->colour, label);
+        text_print(ret_text, "%s: nothing counts from %" PRIu64 " on, by %s; ",
+                   names_get(view->names, i), author.cut,
+                   author.is_forked ? "a fork" : "an eviction");
+        add_count(ret_text, view->colour, COLOUR_BAD, author.contested);
+        text_add(ret_text, " of its events here are contested\n");
         label = "";
     }
 }
@@ -269,7 +347,8 @@ static void add_epochs(const struct view *view, struct text *ret_text)
     for (uint32_t i = 0; i < names_count(view->names); i++) {
         if (gossip_author(view->gossip, i, &author) < 0 || !author.is_own || author.is_self)
             continue;
-        text_print(ret_text, "%-12s %s, epoch ", label, names_get(view->names, i));
+        colour_add_label(ret_text, view->colour, label);
+        text_print(ret_text, "%s, epoch ", names_get(view->names, i));
         text_add_hex(ret_text, author.epoch, GOSSIP_EPOCH_SIZE);
         text_print(ret_text, ", %" PRIu64 " events\n", author.have);
         label = "";
@@ -290,18 +369,28 @@ static void add_peers(const struct view *view, struct text *ret_text)
         alive += peer.state == GOSSIP_PEER_ALIVE;
         in_step += peer.in_step;
     }
-    text_print(ret_text, "peers        %zu known, %zu alive, %zu in step\n", count, alive, in_step);
+    colour_add_label(ret_text, view->colour, "peers");
+    text_print(ret_text, "%zu known, %zu ", count, alive);
+    colour_add(ret_text, view->colour,
+               alive > 0   ? COLOUR_GOOD
+               : count > 0 ? COLOUR_UNSURE
+                           : COLOUR_NONE,
+               "alive", 0);
+    text_print(ret_text, ", %zu in step\n", in_step);
 }
 
-static void add_datagrams(const struct gossip_stats *stats, struct text *ret_text)
+static void add_datagrams(const struct view *view, const struct gossip_stats *stats,
+                          struct text *ret_text)
 {
     uint64_t received = 0;
 
     for (unsigned i = 0; i < GOSSIP_DATAGRAM_VERDICTS; i++)
         received += stats->datagrams[i];
-    text_print(ret_text, "sent         %" PRIu64 " datagrams, %" PRIu64 " bytes\n",
-               stats->datagrams_sent, stats->bytes_sent);
-    text_print(ret_text, "received     %" PRIu64 " datagrams, %" PRIu64 " bytes\n", received,
+    colour_add_label(ret_text, view->colour, "sent");
+    text_print(ret_text, "%" PRIu64 " datagrams, %" PRIu64 " bytes\n", stats->datagrams_sent,
+               stats->bytes_sent);
+    colour_add_label(ret_text, view->colour, "received");
+    text_print(ret_text, "%" PRIu64 " datagrams, %" PRIu64 " bytes\n", received,
                stats->bytes_received);
     for (unsigned i = 0; i < GOSSIP_DATAGRAM_VERDICTS; i++)
         if (stats->datagrams[i] > 0)
@@ -339,18 +428,20 @@ void plain_start(const struct gossip_start *start, struct text *ret_text)
 }
 
 /* What an operator should know of: nothing where the store is as it was left. */
-static void add_evidence(const struct gossip_start *start, struct text *ret_text)
+static void add_evidence(const struct view *view, const struct gossip_start *start,
+                         struct text *ret_text)
 {
     static const char *const texts[] = {"it is a copy that a backup has made",
                                         "its file was copied, restored or moved",
                                         "the side file knows of more, or is missing or damaged",
                                         "another node holds more of this one's events",
                                         "another node has heard of a later start of this one"};
-    const char *separator = "the store was set back (";
+    const char *separator = " (";
 
     if (start->evidence == 0)
         return;
-    text_add(ret_text, "evidence     ");
+    colour_add_label(ret_text, view->colour, "evidence");
+    colour_add(ret_text, view->colour, COLOUR_UNSURE, "the store was set back", 0);
     for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
         if ((start->evidence & 1U << i) == 0)
             continue;
@@ -371,19 +462,22 @@ static void add_writing(const struct view *view, const struct gossip_author *sel
     struct gossip_start start;
 
     gossip_start_state(view->gossip, &start);
-    text_add(ret_text, "writing      ");
+    colour_add_label(ret_text, view->colour, "writing");
     if (strcmp(view_standing(view, self->key), "evicted") == 0) {
-        text_add(ret_text, "no: the cluster has evicted this node's key");
+        colour_add(ret_text, view->colour, COLOUR_BAD, "no", 0);
+        text_add(ret_text, ": the cluster has evicted this node's key");
     } else if (stats->read_only) {
-        text_add(ret_text, "no: the disk is full; free some space and it goes on by itself");
+        colour_add(ret_text, view->colour, COLOUR_BAD, "no", 0);
+        text_add(ret_text, ": the disk is full; free some space and it goes on by itself");
     } else if (start.state != GOSSIP_START_READY) {
-        text_add(ret_text, "not yet; ");
+        colour_add(ret_text, view->colour, COLOUR_UNSURE, "not yet", 0);
+        text_add(ret_text, "; ");
         plain_start(&start, ret_text);
     } else {
-        text_add(ret_text, "yes");
+        colour_add(ret_text, view->colour, COLOUR_GOOD, "yes", 0);
     }
     text_add(ret_text, "\n");
-    add_evidence(&start, ret_text);
+    add_evidence(view, &start, ret_text);
 }
 
 void plain_status(const struct view *view, struct text *ret_text)
@@ -403,36 +497,45 @@ void plain_status(const struct view *view, struct text *ret_text)
         view->transport->ops->address(view->transport, &bound);
         gossip_address_to_text(&bound, address);
     }
-    text_print(ret_text, "node         %s\n", gossip_identity_name(view->identity));
-    text_add(ret_text, "cluster      ");
+    colour_add_label(ret_text, view->colour, "node");
+    text_print(ret_text, "%s\n", gossip_identity_name(view->identity));
+    colour_add_label(ret_text, view->colour, "cluster");
     text_add_hex(ret_text, gossip_identity_cluster(view->identity), GOSSIP_KEY_SIZE);
-    text_print(ret_text, "\nauthor       %s, epoch ", names_get(view->names, self.number));
+    text_add(ret_text, "\n");
+    colour_add_label(ret_text, view->colour, "author");
+    text_print(ret_text, "%s, epoch ", names_get(view->names, self.number));
     text_add_hex(ret_text, self.epoch, GOSSIP_EPOCH_SIZE);
     text_add(ret_text, ", id ");
     text_add_hex(ret_text, self.id, GOSSIP_ID_SIZE);
     text_add(ret_text, "\n");
     add_epochs(view, ret_text);
-    text_print(ret_text, "address      %s\n", address);
-    text_print(ret_text, "boot         %" PRIu64 "\n", stats.boot);
-    text_add(ret_text, "clock        ");
+    colour_add_label(ret_text, view->colour, "address");
+    text_print(ret_text, "%s\n", address);
+    colour_add_label(ret_text, view->colour, "boot");
+    text_print(ret_text, "%" PRIu64 "\n", stats.boot);
+    colour_add_label(ret_text, view->colour, "clock");
     plain_clock(view->names, gossip_clock(view->gossip), ret_text);
     text_add(ret_text, "\n");
     add_writing(view, &self, &stats, ret_text);
-    if (stats.poisonous > 0)
-        text_print(ret_text,
-                   "poisonous    %" PRIu64 " events that have ended the process, passed over\n",
-                   stats.poisonous);
-    if (stats.reissued > 0)
-        text_print(ret_text, "re-issued    %" PRIu64 " events of a fork, under the present epoch\n",
+    if (stats.poisonous > 0) {
+        colour_add_label(ret_text, view->colour, "poisonous");
+        add_count(ret_text, view->colour, COLOUR_BAD, stats.poisonous);
+        text_add(ret_text, " events that have ended the process, passed over\n");
+    }
+    if (stats.reissued > 0) {
+        colour_add_label(ret_text, view->colour, "re-issued");
+        text_print(ret_text, "%" PRIu64 " events of a fork, under the present epoch\n",
                    stats.reissued);
+    }
     add_cuts(view, ret_text);
     add_held(view, &stats, ret_text);
     add_peers(view, ret_text);
-    add_datagrams(&stats, ret_text);
+    add_datagrams(view, &stats, ret_text);
+    colour_add_label(ret_text, view->colour, "counters");
     text_print(ret_text,
-               "counters     %" PRIu64 " published, %" PRIu64 " delivered, %" PRIu64
-               " commits, %" PRIu64 " exchanges (%" PRIu64 " in step), %" PRIu64 " pulls (%" PRIu64
-               " whole), %" PRIu64 " dropped, %" PRIu64 " stamps ahead of time\n",
+               "%" PRIu64 " published, %" PRIu64 " delivered, %" PRIu64 " commits, %" PRIu64
+               " exchanges (%" PRIu64 " in step), %" PRIu64 " pulls (%" PRIu64 " whole), %" PRIu64
+               " dropped, %" PRIu64 " stamps ahead of time\n",
                stats.published, stats.delivered, stats.commits, stats.exchanges, stats.in_step,
                stats.pulls, stats.pulls_whole, stats.dropped, stats.ahead_stamps);
 }

@@ -1,6 +1,6 @@
 /*
  * Answers for people: the same as json.h has for programs, as lines of text. No byte that came from
- * elsewhere reaches a terminal unescaped.
+ * elsewhere reaches a terminal unescaped. Where the view asks for it, they have colours.
  *
  * Each adds to ret_text, which is marked as failed when memory runs out.
  */
@@ -9,10 +9,11 @@
 
 #include "cmd/view.h"
 
-/* Where the columns of a log start. */
+/* Where the columns of a log start, and whether it has colours. */
 struct plain_columns {
     size_t clock;
     size_t data;
+    bool colour;
 };
 
 /* Wide enough for all that view's node holds now, within reason. */

@@ -1,15 +1,18 @@
 #include "cmd/command.h"
 
 #include <stddef.h>
+#include <unistd.h>
 
+#include "cmd/colour.h"
 #include "cmd/directory.h"
 #include "cmd/json.h"
 #include "cmd/output.h"
 #include "gossip/identity.h"
 
-static void add_key(struct text *text, const char *label, const uint8_t *key, size_t size)
+static void add_key(struct text *text, bool colour, const char *label, const uint8_t *key,
+                    size_t size)
 {
-    text_add(text, label);
+    colour_add_label(text, colour, label);
     text_add_hex(text, key, size);
     text_add(text, "\n");
 }
@@ -19,19 +22,24 @@ static void add_identity(const struct gossip_identity *identity, struct text *te
     const struct certificate *certificate = &identity->certificate;
     bool admits = certificate->rights & GOSSIP_RIGHT_ADMIT;
     bool evicts = certificate->rights & GOSSIP_RIGHT_EVICT;
+    bool colour = colour_is_wanted(STDOUT_FILENO);
 
-    text_print(text, "node         %s\n", certificate->name);
-    add_key(text, "key          ", identity->key, GOSSIP_KEY_SIZE);
-    add_key(text, "cluster      ", identity->cluster, GOSSIP_KEY_SIZE);
-    text_print(text, "rights       %s%s%s\n", admits ? "admit" : "", admits && evicts ? ", " : "",
+    colour_add_label(text, colour, "node");
+    text_print(text, "%s\n", certificate->name);
+    add_key(text, colour, "key", identity->key, GOSSIP_KEY_SIZE);
+    add_key(text, colour, "cluster", identity->cluster, GOSSIP_KEY_SIZE);
+    colour_add_label(text, colour, "rights");
+    text_print(text, "%s%s%s\n", admits ? "admit" : "", admits && evicts ? ", " : "",
                evicts   ? "evict"
                : admits ? ""
                         : "none");
-    if (certificate->has_issuer)
-        add_key(text, "admitted by  ", certificate->issuer, GOSSIP_KEY_SIZE);
-    else
-        text_add(text, "admitted by  the cluster\n");
-    add_key(text, "certificate  ", certificate->bytes, certificate->size);
+    if (certificate->has_issuer) {
+        add_key(text, colour, "admitted by", certificate->issuer, GOSSIP_KEY_SIZE);
+    } else {
+        colour_add_label(text, colour, "admitted by");
+        text_add(text, "the cluster\n");
+    }
+    add_key(text, colour, "certificate", certificate->bytes, certificate->size);
 }
 
 static enum exit_code run_key(const struct command *command, int argc, char **argv)

@@ -13,6 +13,7 @@
 
 #include "cmd/ask.h"
 #include "cmd/client.h"
+#include "cmd/colour.h"
 #include "cmd/cursor_file.h"
 #include "cmd/directory.h"
 #include "cmd/json.h"
@@ -296,6 +297,8 @@ static void follow(struct watch *watch)
     snprintf(number, sizeof(number), "%" PRIu64, watch->left);
     if (watch->left != ALL)
         client_add_argument(&target, "count", number);
+    if (!watch->json && colour_is_wanted(STDOUT_FILENO))
+        client_add_argument(&target, "colour", "1");
     if (!block || target.failed) {
         end_without_memory(watch);
     } else {

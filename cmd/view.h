@@ -12,6 +12,7 @@ struct view {
     const struct gossip_identity *identity;
     struct gossip_transport *transport; /* NULL: the node is not running. */
     const struct names *names;
+    bool colour; /* In text for people. */
 };
 
 /* How one event stands to another, and what says so. */
