@@ -21,7 +21,7 @@ import unittest
 
 import cli
 from cli import (DAMAGED, GOSSIP, INPUT_OUTPUT, NO, NO_NODE, OK, PATIENCE, TIMED_OUT, USAGE,
-                 environment, gossip, wait_until)
+                 environment, gossip, is_sanitized, wait_until)
 
 EVENTS = int(os.environ.get("GOSSIP_TEST_EVENTS", "5000"))
 ESCAPES = b"\x1b[2J\x1b]0;title\x07\r\n\xc2\x9b31m"
@@ -580,11 +580,6 @@ def gossip_token_of_nothing(directory, test):
 def memory_of(pid):
     with open("/proc/%d/status" % pid, encoding="ascii") as file:
         return next(int(line.split()[1]) * 1024 for line in file if line.startswith("VmRSS"))
-
-
-def is_sanitized():
-    with open(cli.GOSSIP, "rb") as file:
-        return b"__asan_init" in file.read()
 
 
 def turns_of(pid):
