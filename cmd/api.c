@@ -207,7 +207,7 @@ void api_handle(struct api *api, const struct api_request *request,
         response.allow = allow;
     } else {
         api_answer_error(&response, 404, EXIT_USAGE, "there is nothing at this path",
-                         "see \"The local API\" in docs/cli.md");
+                         "docs/api.md, or gossip-api(7), lists all paths");
     }
     *ret_response = response;
 }

@@ -1,6 +1,6 @@
 /*
  * The local API: requests in, responses out. What carries them (http.c, or nothing at all where a
- * verb looks into a stopped node's files) is not known here. docs/cli.md lists the requests.
+ * verb looks into a stopped node's files) is not known here. docs/api.md lists the requests.
  */
 #ifndef CMD_API_H
 #define CMD_API_H

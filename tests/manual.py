@@ -1,4 +1,5 @@
-"""The pages of the manual: mandoc has nothing to say of them, and every verb has its section.
+"""The pages of the manual: mandoc has nothing to say of them, and every verb has its section, and every
+function of the library.
 
 usage: manual.py GOSSIP PAGE...
 
@@ -9,6 +10,7 @@ import re
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 
 def main():
@@ -38,8 +40,14 @@ def main():
         if not good:
             print("FAILED: no section tells of", verb)
         failed += not good
-    print("%d pages, %d verbs" % (len(pages), len(verbs)))
-    return 1 if failed or len(verbs) < 15 else 0
+    symbols = (Path(__file__).parent / "test_symbols.c").read_text(encoding="utf-8")
+    functions = re.findall(r"SYMBOL\((gossip_\w+)\)", symbols)
+    for function in functions:
+        if not re.search(r"\b%s\(" % function, sections):
+            print("FAILED: no page tells of", function)
+            failed += 1
+    print("%d pages, %d verbs, %d functions" % (len(pages), len(verbs), len(functions)))
+    return 1 if failed or len(verbs) < 15 or len(functions) < 50 else 0
 
 
 if __name__ == "__main__":
