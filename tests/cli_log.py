@@ -7,6 +7,7 @@ import contextlib
 import json
 import os
 import re
+import resource
 import shutil
 import signal
 import socket
@@ -89,8 +90,10 @@ class LogTest(unittest.TestCase):
         wait_until(lambda: shown.search(self.data(path)), "%s in %r" % (event, path))
 
     def lines(self, path, form):
+        return self.read_lines(self.data(path), form)
+
+    def read_lines(self, data, form):
         """Every line as pairs, each held against the page."""
-        data = self.data(path)
         self.assertTrue(data.endswith(b"\n"))
         self.assertNotRegex(data, rb"[^\n -~]")
         found = []
@@ -121,6 +124,58 @@ class LogTest(unittest.TestCase):
         done = gossip("init", "--dir", directory, "--name", name, *arguments)
         self.assertEqual(done.returncode, 0, done)
 
+    def ask_nonsense(self, directory):
+        """What the HTTP library has something to say of; returns when it has been read."""
+        with socket.socket(socket.AF_UNIX) as asker:
+            asker.connect(os.path.join(directory, b"api.sock"))
+            with contextlib.suppress(ConnectionResetError, BrokenPipeError):
+                asker.sendall(b"GET /" + b"x" * 100000 + b"\r\n\r\n")
+                while asker.recv(4096):
+                    pass
+
+    def test_flood(self):
+        """What others can bring about is cut short, and the count told before the last line."""
+        directory = os.path.join(self.place, b"n1")
+        self.init(directory, "n1")
+        process, path = self.start(directory, "log", "--log-format", "json")
+        begin = time.monotonic()
+        for _ in range(200):
+            self.ask_nonsense(directory)
+        process.send_signal(signal.SIGTERM)
+        self.assertEqual(process.wait(PATIENCE), 0)
+        took = time.monotonic() - begin
+        lines = self.lines(path, "json")
+        shown = [line for line in lines if line["event"] == "api"]
+        lost = [line for line in lines if line["event"] == "lines-lost"]
+        self.assertEqual({line["kind"] for line in lost}, {"api"})
+        self.assertEqual(len(shown) + sum(line["count"] for line in lost), 200)
+        self.assertGreaterEqual(len(shown), 20)
+        self.assertLessEqual(len(shown), 20 + took + 1)
+        self.assertEqual([line["event"] for line in lines[-2:]], ["lines-lost", "stopped"])
+
+    def test_failure(self):
+        """A node whose disk fails says so, and what to do, in its last two lines."""
+        for form in "logfmt", "json":
+            directory = os.path.join(self.place, form.encode())
+            self.init(directory, "n1")
+            process = subprocess.Popen([GOSSIP, "node", "--dir", directory, "--listen",
+                                        "127.0.0.1:0", "--log-format", form],
+                                       stderr=subprocess.PIPE, stdin=subprocess.DEVNULL)
+            self.addCleanup(process.wait, PATIENCE)
+            self.addCleanup(process.stderr.close)
+            self.addCleanup(process.kill)
+            data = process.stderr.readline()
+            # Files that end sooner: to the store that is a disk that fails.
+            resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (1000, resource.RLIM_INFINITY))
+            self.assertEqual(gossip("publish", "--dir", directory, "x").returncode, 74)
+            data += process.stderr.read()
+            self.assertEqual(process.wait(PATIENCE), 74)
+            failed, stopped = self.read_lines(data, form)[-2:]
+            self.assertEqual((failed["event"], failed["level"]), ("failed", "error"))
+            self.assertIn("store.db: saving failed", failed["store"])
+            self.assertIn("look at the disk", failed["next"])
+            self.assertEqual((stopped["event"], int(stopped["code"])), ("stopped", 74))
+
     def test_two_nodes(self):
         """A life: they meet, one is killed, one is a copy, one is asked nonsense."""
         for form in "logfmt", "json":
@@ -141,12 +196,7 @@ class LogTest(unittest.TestCase):
                 second.kill()
                 second.wait(PATIENCE)
                 self.await_event(path, "peer-silent")
-                with socket.socket(socket.AF_UNIX) as asker:
-                    asker.connect(os.path.join(one, b"api.sock"))
-                    asker.sendall(b"GET /" + b"x" * 100000 + b"\r\n\r\n")
-                    with contextlib.suppress(ConnectionResetError):
-                        while asker.recv(4096):
-                            pass
+                self.ask_nonsense(one)
                 first.send_signal(signal.SIGTERM)
                 self.assertEqual(first.wait(PATIENCE), 0)
                 lines = self.lines(path, form)
