@@ -4,10 +4,12 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "cmd/colour.h"
 #include "cmd/directory.h"
 #include "cmd/files.h"
 #include "cmd/json.h"
@@ -24,6 +26,7 @@ struct report {
     uint64_t faults;
     uint64_t modes; /* Of those, files and directories that others can use. */
     bool json;
+    bool colour;
 };
 
 static void report_line(struct report *report, struct text *line)
@@ -45,7 +48,8 @@ static void report_fault(void *context, const char *fault)
     if (report->json) {
         json_fault(fault, &line);
     } else {
-        text_add(&line, "fault: ");
+        colour_add(&line, report->colour, COLOUR_BAD, "fault:", 0);
+        text_add(&line, " ");
         text_add_escaped(&line, fault, strlen(fault), TEXT_ESCAPE_ASCII);
     }
     report_line(report, &line);
@@ -59,7 +63,8 @@ static void report_note(struct report *report, const char *note)
     if (report->json) {
         json_note(note, &line);
     } else {
-        text_add(&line, "note: ");
+        colour_add(&line, report->colour, COLOUR_UNSURE, "note:", 0);
+        text_add(&line, " ");
         text_add_escaped(&line, note, strlen(note), TEXT_ESCAPE_ASCII);
     }
     report_line(report, &line);
@@ -209,8 +214,13 @@ static enum exit_code summarise(struct report *report, uint64_t events, uint64_t
     if (report->json) {
         json_verified(events, report->faults, forks, &line);
     } else {
-        text_print(&line, "%" PRIu64 " event%s checked, %" PRIu64 " fault%s found", events,
-                   events == 1 ? "" : "s", report->faults, report->faults == 1 ? "" : "s");
+        char found[40];
+
+        snprintf(found, sizeof(found), "%" PRIu64 " fault%s", report->faults,
+                 report->faults == 1 ? "" : "s");
+        text_print(&line, "%" PRIu64 " event%s checked, ", events, events == 1 ? "" : "s");
+        colour_add(&line, report->colour, report->faults > 0 ? COLOUR_BAD : COLOUR_GOOD, found, 0);
+        text_add(&line, " found");
         if (forks > 0)
             text_print(&line, ", %" PRIu64 " fork%s proven", forks, forks == 1 ? "" : "s");
     }
@@ -262,6 +272,7 @@ static enum exit_code run_verify(const struct command *command, int argc, char *
     if (!command_line_check(&line, 0, 0))
         return line.code;
     report.json = line.json;
+    report.colour = !line.json && colour_is_wanted(STDOUT_FILENO);
     code = directory_open(line.directory, EXIT_CONFIGURATION, &directory);
     if (code != EXIT_OK)
         return code;

@@ -118,6 +118,18 @@ class ColourTest(CommandFixture):
         self.assertEqual(code, 1)
         self.assertNotIn(b"\x1b", data)
         one.end()
+        self.assertTrue(self.shown("verify", "--dir", first).endswith(
+            b" checked, " + GREEN + b"0 faults" + END + b" found\n"))
+        os.chmod(os.path.join(first, "node.key"), 0o640)
+        data, code = on_terminal("verify", "--dir", first, TERM="xterm")
+        self.assertEqual(code, cli.PERMISSION, data)
+        os.chmod(os.path.join(first, "node.key"), 0o600)
+        os.chmod(os.path.join(first, "store.db.side"), 0o640)
+        data, code = on_terminal("verify", "--dir", first, TERM="xterm")
+        self.assertEqual(code, cli.DAMAGED, data)
+        self.assertTrue(data.startswith(RED + b"fault:" + END + b" "), data)
+        self.assertIn(RED + b"1 fault" + END + b" found\n", data)
+        os.chmod(os.path.join(first, "store.db.side"), 0o600)
         self.assertIn(BOLD + b"before" + END,
                       self.shown("relation", "--dir", first, "n1:1", "a-longer-name:1"))
 
