@@ -38,6 +38,7 @@ enum command_group {
     GROUP_EVENTS,
     GROUP_STATE,
     GROUP_FILES,
+    GROUP_LAB,
     GROUP_HELP,
     GROUPS,
 };

@@ -74,7 +74,7 @@ static void put_title(const char *name, const char *summary)
 static const char *const page_names[GROUPS] = {
     [GROUP_RUN] = "gossip-nodes",   [GROUP_EVENTS] = "gossip-events",
     [GROUP_STATE] = "gossip-state", [GROUP_FILES] = "gossip-files",
-    [GROUP_HELP] = "gossip",
+    [GROUP_LAB] = "gossip-lab",     [GROUP_HELP] = "gossip",
 };
 
 static void put_usage(const struct command *command)

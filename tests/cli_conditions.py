@@ -69,6 +69,7 @@ ROWS = {
                  TIMED_OUT, INPUT_OUTPUT),
     # These need no node, and are tried where the directory does not matter.
     "dev":      (None,) * 9, # It makes its own nodes, and runs until it is told to end: cli_dev.py
+    "lab":      (None,) * 9, # Its own tests: lab.py
     "help":     (OK, None, None, None, None, None, None, INPUT_OUTPUT, None),
     "version":  (OK, None, None, None, None, None, None, INPUT_OUTPUT, None),
 }
@@ -85,7 +86,7 @@ ARGUMENTS = {
     "watch": ["--count", "1"],
     "wait": ["--timeout", "0", "in-step"],
 }
-NOWHERE = ("dev", "help", "version")
+NOWHERE = ("dev", "lab", "help", "version")
 
 
 def verbs():

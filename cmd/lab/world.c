@@ -237,6 +237,11 @@ struct gossip *world_gossip(struct world *world, unsigned node)
     return world->nodes[node].gossip;
 }
 
+int world_end_error(const struct world *world, unsigned node)
+{
+    return world->nodes[node].end_error;
+}
+
 struct virtual_network *world_network(struct world *world)
 {
     return world->network;

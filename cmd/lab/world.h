@@ -86,6 +86,9 @@ unsigned world_nodes(const struct world *world);
 uint64_t world_now(const struct world *world);
 enum world_state world_state(const struct world *world, unsigned node);
 struct gossip *world_gossip(struct world *world, unsigned node); /* NULL while it is down. */
+
+/* With what error the last process of node ended by itself; GOSSIP_OK: it did not. */
+int world_end_error(const struct world *world, unsigned node);
 struct virtual_network *world_network(struct world *world);
 struct virtual_disk *world_disk(struct world *world, unsigned node);  /* NULL with WORLD_MEMORY, but
                                                                        for  observers. */

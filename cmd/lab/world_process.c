@@ -58,6 +58,7 @@ void world_died(struct world_node *node, const char *doing, int error, const cha
         checker_report(world->checker, INVARIANT_BOUNDS, "n%u %s: %s: %s", node->number + 1, doing,
                        gossip_strerror(error), explanation);
     world->stats.deaths++;
+    node->end_error = error;
     node->was_stopped = node->was_stopped || error == GOSSIP_ERR_CLONED;
     world_end_process(node);
 }
@@ -224,6 +225,7 @@ void world_start(struct world *world, unsigned number)
     if (node->state != WORLD_DOWN || node->is_retired || !world_is_sound(world))
         return;
     world->stats.starts++;
+    node->end_error = GOSSIP_OK;
     world_narrate(world, "n%u starts", number + 1);
     error = open_store(node, explanation, sizeof(explanation));
     if (error < 0) {

@@ -86,6 +86,7 @@ struct world_node {
     struct publication_asked *asked_first;
     struct publication_asked *asked_last;
     struct gossip_result last_result;
+    int end_error; /* The last process ended by itself with it. */
 };
 
 struct world {

@@ -1,0 +1,74 @@
+/*
+ * Where a script is played: real processes, or a virtual world. A stage does what it is told and
+ * keeps the journal of what it sees; it knows nothing of scripts.
+ *
+ * All times are in milliseconds since the stage was opened.
+ */
+#ifndef GOSSIP_LAB_STAGE_H
+#define GOSSIP_LAB_STAGE_H
+
+#include "cmd/lab/journal.h"
+#include "cmd/lab/script.h"
+#include "cmd/lab/script_check.h"
+
+enum { STAGE_EXPLANATION_MAX = 1024, STAGE_WITNESS_MAX = 9000 };
+
+struct stage {
+    const struct stage_ops *ops;
+    struct journal *journal; /* Lent. */
+    char explanation[STAGE_EXPLANATION_MAX];
+};
+
+/* Those that return bool fail where the place cannot do it after all, and explanation then says
+ * why. What happens by itself, and every event that is shown, goes into the journal as it is seen.
+ */
+struct stage_ops {
+    const char *name;
+    unsigned abilities; /* Of enum ability, bits. */
+
+    uint64_t (*now_ms)(const struct stage *stage);
+
+    /* Lets time pass until then, or until the journal has something new, whichever is first. False
+     * also where nothing can happen any more: what was wrong is in the verdict, not here. */
+    bool (*advance)(struct stage *stage, uint64_t until_ms);
+
+    /* line: the statement that wants it, for the journal. */
+    bool (*start)(struct stage *stage, unsigned line, unsigned node);
+    bool (*stop)(struct stage *stage, unsigned line, unsigned node);
+    bool (*kill)(struct stage *stage, unsigned line, unsigned node);
+    bool (*pause)(struct stage *stage, unsigned node);
+    bool (*resume)(struct stage *stage, unsigned node);
+    bool (*publish)(struct stage *stage, unsigned node, const void *data, size_t size);
+
+    /* What one direction does from now on; NULL: nothing passes. */
+    bool (*set_link)(struct stage *stage, unsigned from, unsigned to,
+                     const struct script_link *link);
+
+    /* Of nodes that are down. */
+    bool (*backup)(struct stage *stage, unsigned node);
+    bool (*restore)(struct stage *stage, unsigned node, bool is_machine);
+    bool (*clone)(struct stage *stage, unsigned node, unsigned copy);
+
+    bool (*skew)(struct stage *stage, unsigned node, int64_t ms);
+    bool (*disk)(struct stage *stage, unsigned node, enum script_disk disk, uint64_t number);
+
+    /* Reads the clocks of all nodes that are up into the journal. */
+    bool (*read_clocks)(struct stage *stage);
+
+    /* Tells the journal what was sent so far. */
+    bool (*count_traffic)(struct stage *stage);
+
+    /* What this place itself has found wrong, as a person is told: a row of the table of checks.
+     * False: it judges nothing. */
+    bool (*verdict)(struct stage *stage, char *ret_title, size_t title_size, bool *ret_passed,
+                    char *ret_witness, size_t witness_size);
+
+    void (*close)(struct stage *stage);
+};
+
+/* A virtual world: everything by one seed, judged by the checker at every step. The journal is
+ * started. */
+extern const struct stage_ops stage_sim_ops;
+struct stage *stage_open_sim(const struct script *script, uint64_t seed, struct journal *journal);
+
+#endif
