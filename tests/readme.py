@@ -2,6 +2,7 @@
 """Runs what a document shows, and compares.
 
     readme.py DOCUMENT GOSSIP
+    readme.py --after COMMAND DOCUMENT < OUTPUT
 
 All fenced blocks of language `console` are one session of bash, in order, in a new directory, with
 GOSSIP first on PATH:
@@ -17,6 +18,8 @@ must succeed, unless the next one is `echo $?`. One that ends in `&` goes on in 
 the next one waits until it has printed as many lines as are shown.
 
 Blocks of language `sh` are for what cannot run inside a test; each line must be in RUN_ELSEWHERE.
+Where one is followed by a block of language `text`, that is what its last command prints; with --after
+it is compared with OUTPUT.
 Where the system allows it the session has a network of its own, so that its ports are free.
 """
 
@@ -29,6 +32,8 @@ import tempfile
 from pathlib import Path
 
 RUN_ELSEWHERE = {
+    "export PATH=$PWD/build-release/cmd:$PATH": "here GOSSIP is on PATH",
+    "scripts/dev": "a stage of scripts/test",
     "scripts/demo": "a stage of scripts/test",
     "scripts/test": "runs this",
 }
@@ -190,9 +195,39 @@ def faults(steps, results):
                              *("    " + line for line in printed)])
 
 
+def shown_after(text, wanted):
+    """The text block that follows the command, as (line number, lines)."""
+    last = None
+    for first, language, lines in fenced_blocks(text):
+        if language in SHELL_LANGUAGES:
+            commands = [line.split("#")[0].strip() for line in lines]
+            last = [command for command in commands if command][-1]
+        elif language == "text" and last == wanted:
+            return first, lines
+        else:
+            last = None
+    raise Mistake(f"no text block follows `{wanted}`")
+
+
+def compare(wanted, document):
+    try:
+        first, shown = shown_after(Path(document).read_text(encoding="utf-8"), wanted)
+    except Mistake as mistake:
+        sys.exit(f"{document}: {mistake}")
+    printed = sys.stdin.read().splitlines()
+    if not matches(shown, printed):
+        sys.exit("\n".join([f"{document}: line {first}: `{wanted}` is shown to print",
+                            *("    " + line for line in shown), "and prints",
+                            *("    " + line for line in printed)]))
+    print(f"{document}: what `{wanted}` prints is what is shown")
+
+
 def main():
+    if len(sys.argv) == 4 and sys.argv[1] == "--after":
+        compare(sys.argv[2], sys.argv[3])
+        return
     if len(sys.argv) != 3:
-        sys.exit("usage: readme.py DOCUMENT GOSSIP")
+        sys.exit("usage: readme.py DOCUMENT GOSSIP, or readme.py --after COMMAND DOCUMENT")
     try:
         steps = read_steps(Path(sys.argv[1]).read_text(encoding="utf-8"))
     except Mistake as mistake:
