@@ -11,11 +11,12 @@
 
 int api_create(const struct api_options *options, struct api **ret_api)
 {
+    struct gossip_time *time = gossip_system_time();
     struct api *api = malloc(sizeof(*api));
 
     if (!api)
         return GOSSIP_ERR_NOMEM;
-    *api = (struct api){.options = *options};
+    *api = (struct api){.options = *options, .start_ms = time->ops->wall_ms(time)};
     *ret_api = api;
     return GOSSIP_OK;
 }
@@ -157,6 +158,49 @@ static const struct {
     {"POST", "/v1/stop", api_handle_stop},
 };
 
+static const struct {
+    const char *path;
+    api_probe_handler *handle;
+} probes[] = {
+    {"/healthz", api_handle_healthz},
+    {"/readyz", api_handle_readyz},
+    {"/metrics", api_handle_metrics},
+};
+
+static void refuse_method(const char *allow, struct api_response *response)
+{
+    api_answer_error(response, 405, EXIT_USAGE, "the method does not fit the path",
+                     "the header Allow tells which does");
+    response->allow = allow;
+}
+
+/* False where there is no such probe. */
+static bool handle_probe(struct api *api, const struct api_request *request,
+                         struct api_response *response)
+{
+    for (size_t i = 0; i < sizeof(probes) / sizeof(probes[0]); i++) {
+        if (strcmp(probes[i].path, request->path) != 0)
+            continue;
+        if (strcmp(request->method, "GET") == 0 || strcmp(request->method, "HEAD") == 0)
+            probes[i].handle(api, response);
+        else
+            refuse_method("GET, HEAD", response);
+        return true;
+    }
+    return false;
+}
+
+void api_handle_probe(struct api *api, const struct api_request *request,
+                      struct api_response *ret_response)
+{
+    struct api_response response = {0};
+
+    if (!handle_probe(api, request, &response))
+        api_answer_error(&response, 404, EXIT_USAGE, "there is nothing at this path",
+                         "ask for /healthz, /readyz or /metrics; all else is on the node's socket");
+    *ret_response = response;
+}
+
 static void handle_view(struct api *api, api_view_handler *handle,
                         const struct api_request *request, struct api_response *response)
 {
@@ -183,6 +227,10 @@ void api_handle(struct api *api, const struct api_request *request,
     struct api_response response = {0};
     const char *allow = NULL;
 
+    if (handle_probe(api, request, &response)) {
+        *ret_response = response;
+        return;
+    }
     if (api->failed < 0) {
         api_answer_failure(&response, api->failed);
         *ret_response = response;
@@ -202,9 +250,7 @@ void api_handle(struct api *api, const struct api_request *request,
         return;
     }
     if (allow) {
-        api_answer_error(&response, 405, EXIT_USAGE, "the method does not fit the path",
-                         "the header Allow tells which does");
-        response.allow = allow;
+        refuse_method(allow, &response);
     } else {
         api_answer_error(&response, 404, EXIT_USAGE, "there is nothing at this path",
                          "docs/api.md, or gossip-api(7), lists all paths");

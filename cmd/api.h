@@ -17,6 +17,7 @@
 enum { API_BODY_MAX = 1 << 20, API_LINES_MAX = 4096 };
 
 struct api;
+struct directory;
 struct api_stream;
 struct api_lines;
 struct api_wait;
@@ -26,6 +27,10 @@ struct api_options {
     const struct gossip_identity *identity;
     struct gossip_transport *transport; /* NULL: the node is not running. */
     struct gossip_store *store;         /* For backups; NULL: there are none. */
+    const struct gossip_store
+        *counted;                      /* What gossip_metrics_open() has made, with microseconds,
+                                          for /metrics; NULL: nothing is told of the store's calls. */
+    const struct directory *directory; /* Where its files are; NULL: nothing is told of them. */
     uint32_t payload_max;
 };
 
@@ -72,6 +77,11 @@ struct api_response {
 /* Answers. *ret_response is the caller's, to be cleared. */
 void api_handle(struct api *api, const struct api_request *request,
                 struct api_response *ret_response);
+
+/* The same for one who is told of the node's health alone: whether it is well, whether it is ready,
+ * and its figures. There is nothing at any other path. */
+void api_handle_probe(struct api *api, const struct api_request *request,
+                      struct api_response *ret_response);
 
 /* Takes a result, which is what gossip_result_pop() gave, for a publication that was pending: true
  * where that is answered now. */

@@ -28,6 +28,7 @@ struct api {
     int failed;      /* The error that has stopped the node. */
     bool stop_asked;
     bool refuses_publications;
+    uint64_t start_ms; /* When the process, as good as, has started: of the wall clock. */
 };
 
 /* ---- Answers. ---- */
@@ -84,6 +85,16 @@ api_view_handler api_handle_log;
 api_view_handler api_handle_export;
 api_view_handler api_handle_watch;
 api_view_handler api_handle_wait;
+
+/* Probes are answered whatever has become of the node. */
+typedef void api_probe_handler(struct api *api, struct api_response *response);
+
+api_probe_handler api_handle_healthz;
+api_probe_handler api_handle_readyz;
+api_probe_handler api_handle_metrics;
+
+/* Whether what is published now would be written. */
+bool api_is_ready(const struct api *api);
 
 /* Publishing needs no view. */
 void api_handle_publish(struct api *api, const struct api_request *request,

@@ -75,7 +75,7 @@ static const struct {
     const char *word;
     const char *sentence;
     bool (*is_there)(const struct judged *judged);
-} problems[] = {
+} problems[PROBLEMS] = {
     {"read-only", "the disk is full, and no event is written; free some space", is_read_only},
     {"waiting",
      "events are not written yet, since other nodes are asked what they hold of this one",
@@ -95,20 +95,29 @@ void problems_plain(const struct view *view, struct text *ret_text)
     struct judged judged;
 
     judge(view, &judged);
-    for (size_t i = 0; i < sizeof(problems) / sizeof(problems[0]); i++)
+    for (size_t i = 0; i < PROBLEMS; i++)
         if (problems[i].is_there(&judged))
             text_print(ret_text, "%s: %s\n", problems[i].word, problems[i].sentence);
 }
 
 void problems_json(const struct view *view, struct text *ret_text)
 {
-    const char *words[sizeof(problems) / sizeof(problems[0])];
+    const char *words[PROBLEMS];
     struct judged judged;
     size_t count = 0;
 
     judge(view, &judged);
-    for (size_t i = 0; i < sizeof(problems) / sizeof(problems[0]); i++)
+    for (size_t i = 0; i < PROBLEMS; i++)
         if (problems[i].is_there(&judged))
             words[count++] = problems[i].word;
     json_problems(words, count, ret_text);
+}
+
+void problems_look(const struct view *view, struct problem ret_problems[PROBLEMS])
+{
+    struct judged judged;
+
+    judge(view, &judged);
+    for (size_t i = 0; i < PROBLEMS; i++)
+        ret_problems[i] = (struct problem){problems[i].word, problems[i].is_there(&judged)};
 }

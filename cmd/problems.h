@@ -12,4 +12,14 @@
 void problems_plain(const struct view *view, struct text *ret_text);
 void problems_json(const struct view *view, struct text *ret_text);
 
+struct problem {
+    const char *word;
+    bool is_there;
+};
+
+enum { PROBLEMS = 7 };
+
+/* Tells of each problem that there can be whether it is there. */
+void problems_look(const struct view *view, struct problem ret_problems[PROBLEMS]);
+
 #endif

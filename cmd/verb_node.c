@@ -52,7 +52,7 @@ struct node_options {
 struct node {
     struct directory directory;
     struct gossip_identity *identity;
-    struct gossip_store *store;
+    struct gossip_store *store; /* Counts what is asked of the store below it. */
     struct gossip_address joins[JOINS_MAX * JOIN_ADDRESSES_MAX];
     size_t join_count;
     struct gossip_transport *transport;
@@ -171,6 +171,24 @@ static bool read_options(struct command_line *line, struct node_options *ret_opt
 
 /* ---- Opening. ---- */
 
+static uint64_t now_us(void *context)
+{
+    struct timespec now;
+
+    (void)context;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
+}
+
+/* Has what is asked of the store counted and timed. */
+static enum exit_code count_calls(struct node *node)
+{
+    if (gossip_metrics_open(node->store, now_us, NULL, &node->store) == GOSSIP_OK)
+        return EXIT_OK;
+    complain("no memory to open the store; free some and try again");
+    return EXIT_MEMORY;
+}
+
 /* Another node answers at once that the directory is in use. A verb that looks into the files of a
  * stopped node is waited for. */
 static enum exit_code open_store(struct node *node)
@@ -185,7 +203,7 @@ static enum exit_code open_store(struct node *node)
         code =
             directory_try_store(&node->directory, explanation, sizeof(explanation), &node->store);
         if (code != EXIT_LOCKED)
-            return code;
+            return code == EXIT_OK ? count_calls(node) : code;
         if (client_connect(&node->directory, &client) == EXIT_OK) {
             client_close(&client);
             break;
@@ -291,6 +309,8 @@ static enum exit_code open_api(struct node *node, const struct node_options *opt
                                                  .identity = node->identity,
                                                  .transport = node->transport,
                                                  .store = node->store,
+                                                 .counted = node->store,
+                                                 .directory = &node->directory,
                                                  .payload_max = options->payload_max},
                            &node->api);
     if (error == GOSSIP_OK)
