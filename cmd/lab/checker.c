@@ -431,8 +431,12 @@ static void forget_deliveries(struct checker *checker, unsigned number, size_t c
 
         event_set_remove(&node->delivered, event);
         counts_set(&node->have, forgotten->author, forgotten->seq - 1);
-        if (event_set_has(&node->copied, event))
-            node->may_fork = true; /* The copy goes on with it, and this one without. */
+        /* The copy goes on with it, and this one without: as if it had been set back, which peers
+         * can tell it. */
+        if (event_set_has(&node->copied, event) && !node->may_fork) {
+            node->may_fork = true;
+            node->reasons++;
+        }
         if (forgotten->node != number || is_set_back || forgotten->is_void ||
             event_set_has(&node->regained, event) || event_set_has(&node->copied, event))
             continue;
