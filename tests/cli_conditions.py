@@ -69,7 +69,7 @@ ROWS = {
                  TIMED_OUT, INPUT_OUTPUT),
     # These need no node, and are tried where the directory does not matter.
     "dev":      (None,) * 9, # It makes its own nodes, and runs until it is told to end: cli_dev.py
-    "lab":      (None,) * 9, # Its own tests: lab.py
+    "lab":      (OK, None, None, None, None, None, None, INPUT_OUTPUT, None),
     "help":     (OK, None, None, None, None, None, None, INPUT_OUTPUT, None),
     "version":  (OK, None, None, None, None, None, None, INPUT_OUTPUT, None),
 }
@@ -82,6 +82,7 @@ ARGUMENTS = {
     "relation": ["n1:1", "n1:2"],
     "backup": ["FILE"],
     "import": ["ARCHIVE"],
+    "lab": ["list"],
     "proof": ["list"],
     "watch": ["--count", "1"],
     "wait": ["--timeout", "0", "in-step"],

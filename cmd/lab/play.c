@@ -8,7 +8,13 @@
 #include "cmd/lab/judge.h"
 #include "cmd/lab/room.h"
 
-enum { SAMPLE_MS = 1000 };
+enum {
+    SAMPLE_MS = 1000,
+    LOOK_MS = 10,
+    /* A node that has just started asks others what they know of it, and writes nothing for up to
+     * ten seconds. */
+    ANSWER_MS = 15000,
+};
 
 /* What goes on beside the statements that follow. */
 struct repeated {
@@ -357,14 +363,28 @@ static bool judge_now(struct play *play, const struct statement *statement, stru
     return !play->failed && judge(play->stage->journal, play->script, statement, witness);
 }
 
+/* What was asked to be published is published, or never will be. */
+static void settle(struct play *play)
+{
+    uint64_t end = now(play) + ANSWER_MS;
+
+    while (!play->failed && play->stage->ops->waiting(play->stage) > 0 && now(play) < end)
+        pass(play, now(play) + LOOK_MS);
+}
+
 static void expect(struct play *play, const struct statement *statement)
 {
-    uint64_t began = now(play);
-    uint64_t end = began + (statement->is_within ? statement->within_ms : 0);
     struct text witness = {0};
     struct check *check;
     char line[320];
-    bool passed = judge_now(play, statement, &witness);
+    uint64_t began;
+    uint64_t end;
+    bool passed;
+
+    settle(play);
+    began = now(play);
+    end = began + (statement->is_within ? statement->within_ms : 0);
+    passed = judge_now(play, statement, &witness);
 
     while (!passed && now(play) < end && !play->failed) {
         uint64_t version = play->stage->journal->version;

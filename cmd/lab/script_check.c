@@ -19,7 +19,8 @@ struct check {
     enum process processes[SCRIPT_NODES_MAX];
     unsigned changed[SCRIPT_NODES_MAX]; /* In which line it became so. */
     bool has_backup[SCRIPT_NODES_MAX];
-    uint64_t earliest_ms; /* Where in time the script is. */
+    bool has_double[SCRIPT_NODES_MAX]; /* Another has its key: one of the two ends. */
+    uint64_t earliest_ms;              /* Where in time the script is. */
     uint64_t latest_ms;
     uint64_t events;
     char *error;
@@ -237,14 +238,13 @@ static bool check_processes(struct check *check, const struct statement *stateme
         if (statement->kind == STATEMENT_BACKUP)
             check->has_backup[i] = true;
         /* Two processes of one key: either may end by itself. */
-        if (statement->kind == STATEMENT_RESTORE || statement->kind == STATEMENT_CLONE) {
+        check->has_double[i] = check->has_double[i] || statement->kind == STATEMENT_CLONE;
+        if (check->has_double[i])
             check->processes[i] = PROCESS_UNKNOWN;
-            check->changed[i] = statement->line;
-        }
     }
     if (statement->kind == STATEMENT_CLONE) {
         check->processes[statement->copy] = PROCESS_UNKNOWN;
-        check->changed[statement->copy] = statement->line;
+        check->has_double[statement->copy] = true;
     }
     return true;
 }

@@ -40,6 +40,9 @@ struct stage_ops {
     bool (*resume)(struct stage *stage, unsigned node);
     bool (*publish)(struct stage *stage, unsigned node, const void *data, size_t size);
 
+    /* How many publications have no answer yet, at nodes that run. */
+    size_t (*waiting)(struct stage *stage);
+
     /* What one direction does from now on; NULL: nothing passes. */
     bool (*set_link)(struct stage *stage, unsigned from, unsigned to,
                      const struct script_link *link);

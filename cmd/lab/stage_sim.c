@@ -226,6 +226,17 @@ static bool sim_publish(struct stage *stage, unsigned node, const void *data, si
     return false;
 }
 
+static size_t sim_waiting(struct stage *stage)
+{
+    struct sim *sim = sim_of(stage);
+    size_t waiting = 0;
+
+    for (unsigned i = 0; i < sim->node_count; i++)
+        if (sim->is_up[i] && world_state(sim->world, sim->numbers[i]) == WORLD_UP)
+            waiting += world_asked(sim->world, sim->numbers[i]);
+    return waiting;
+}
+
 static bool sim_set_link(struct stage *stage, unsigned from, unsigned to,
                          const struct script_link *link)
 {
@@ -383,6 +394,7 @@ const struct stage_ops stage_sim_ops = {
     .pause = sim_pause,
     .resume = sim_resume,
     .publish = sim_publish,
+    .waiting = sim_waiting,
     .set_link = sim_set_link,
     .backup = sim_backup,
     .restore = sim_restore,

@@ -501,6 +501,16 @@ bool world_publish(struct world *world, unsigned number, const void *payload, si
     return true;
 }
 
+size_t world_asked(const struct world *world, unsigned node)
+{
+    const struct publication_asked *asked = world->nodes[node].asked_first;
+    size_t count = 0;
+
+    for (; asked != NULL; asked = asked->next)
+        count++;
+    return count;
+}
+
 uint64_t world_tell(struct world *world, unsigned number, const char *text)
 {
     struct world_node *node = &world->nodes[number];

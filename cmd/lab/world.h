@@ -133,6 +133,9 @@ bool world_in_step(struct world *world);
 /* Asks node to publish; the result comes as time passes. False if it is not up or takes no more. */
 bool world_publish(struct world *world, unsigned node, const void *payload, size_t size);
 
+/* How many publications of node have no result yet. */
+size_t world_asked(const struct world *world, unsigned node);
+
 /* Publishes text and lets no time pass but what the disk takes. Returns the seq; 0 if the node is
  * not up or the event was refused. */
 uint64_t world_tell(struct world *world, unsigned node, const char *text);
