@@ -201,6 +201,16 @@ void api_handle_probe(struct api *api, const struct api_request *request,
     *ret_response = response;
 }
 
+void api_refuse_host(struct api_response *ret_response)
+{
+    struct api_response response = {0};
+
+    api_answer_error(&response, 403, EXIT_USAGE,
+                     "the request is for another host than this machine",
+                     "ask for localhost, or for the address of --http");
+    *ret_response = response;
+}
+
 static void handle_view(struct api *api, api_view_handler *handle,
                         const struct api_request *request, struct api_response *response)
 {

@@ -83,6 +83,9 @@ void api_handle(struct api *api, const struct api_request *request,
 void api_handle_probe(struct api *api, const struct api_request *request,
                       struct api_response *ret_response);
 
+/* Answers a request that names another host than this machine. */
+void api_refuse_host(struct api_response *ret_response);
+
 /* Takes a result, which is what gossip_result_pop() gave, for a publication that was pending: true
  * where that is answered now. */
 bool api_result(struct api *api, const struct gossip_result *result, bool plain,

@@ -1,7 +1,7 @@
 /*
- * Carries the local API over HTTP/1.1 on a Unix socket. http.c alone knows libmicrohttpd. Runs
- * inside the caller's loop, without threads; requests that come in together are handled in one
- * run, so that their events share a commit.
+ * Carries the local API over HTTP/1.1 on a Unix socket. http.c and http_tcp.c alone know
+ * libmicrohttpd. Runs inside the caller's loop, without threads; requests that come in together are
+ * handled in one run, so that their events share a commit.
  */
 #ifndef CMD_HTTP_H
 #define CMD_HTTP_H

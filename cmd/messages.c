@@ -17,7 +17,7 @@ static const struct message_budget few = {.burst = 20, .per_second = 1};
 static const struct message_row messages[MESSAGES] = {
     [MESSAGE_READY] = {"ready", LEVEL_INFO, &all,
                        BIT(NODE) | BIT(ADDRESS) | BIT(BOOT) | BIT(DIR) | BIT(PID) | BIT(VERSION),
-                       BIT(CLOCK)},
+                       BIT(CLOCK) | BIT(HTTP)},
     [MESSAGE_SIGNAL] = {"signal", LEVEL_INFO, &all, BIT(SIGNAL), 0},
     [MESSAGE_FAILED] = {"failed", LEVEL_ERROR, &all, BIT(REASON) | BIT(STORE) | BIT(NEXT), 0},
     [MESSAGE_STOPPED] = {"stopped", LEVEL_INFO, &all, BIT(CODE), 0},
@@ -56,7 +56,7 @@ static const struct field_row fields[FIELDS] = {
     [FIELD_BOOT] = {"boot", true},          [FIELD_CLOCK] = {"clock", false},
     [FIELD_DIR] = {"dir", false},           [FIELD_PID] = {"pid", true},
     [FIELD_VERSION] = {"version", false},   [FIELD_MESSAGE] = {"message", false},
-    [FIELD_KIND] = {"kind", false},
+    [FIELD_KIND] = {"kind", false},         [FIELD_HTTP] = {"http", false},
 };
 
 static const struct level_row levels[] = {

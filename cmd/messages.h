@@ -59,6 +59,7 @@ enum field {
     FIELD_VERSION,
     FIELD_MESSAGE,
     FIELD_KIND,
+    FIELD_HTTP,
     FIELDS,
 };
 

@@ -16,8 +16,10 @@
 #include "cmd/directory.h"
 #include "cmd/files.h"
 #include "cmd/http.h"
+#include "cmd/http_tcp.h"
 #include "cmd/listener.h"
 #include "cmd/log.h"
+#include "cmd/loopback.h"
 #include "cmd/names.h"
 #include "cmd/plain.h"
 #include "transport/address.h"
@@ -45,6 +47,8 @@ struct node_options {
     uint32_t payload_max;
     uint32_t alone_after_ms;
     enum gossip_peer_choice choice;
+    bool has_http;
+    struct gossip_address http; /* Where to serve health and figures. */
     enum log_format log_format;
 };
 
@@ -62,6 +66,9 @@ struct node {
     struct api *api;
     int listener;
     struct http *http;
+    int tcp_listener;
+    struct gossip_address tcp_address;
+    struct http_tcp *http_tcp; /* NULL without --http. */
     bool stopping;
 };
 
@@ -114,6 +121,15 @@ static void read_log_format(struct command_line *line, enum log_format *ret_form
         command_line_refuse(line, "--log-format is logfmt or json, not \"%s\"", optarg);
 }
 
+static void read_http(struct command_line *line, struct node_options *options)
+{
+    const char *reason = loopback_read(optarg, &options->http);
+
+    options->has_http = reason == NULL;
+    if (reason)
+        command_line_refuse(line, "--http \"%s\": %s", optarg, reason);
+}
+
 static void read_option(struct command_line *line, int option, struct node_options *options)
 {
     switch (option) {
@@ -138,6 +154,9 @@ static void read_option(struct command_line *line, int option, struct node_optio
     case 'A':
         command_line_read_duration(line, "--alone-after", ALONE_AFTER_MIN_MS, ALONE_AFTER_LAST_MS,
                                    &options->alone_after_ms);
+        break;
+    case 'H':
+        read_http(line, options);
         break;
     case 'O':
         read_log_format(line, &options->log_format);
@@ -277,6 +296,13 @@ static enum exit_code open_signals(struct node *node)
     return EXIT_OK;
 }
 
+static enum exit_code open_tcp(struct node *node, const struct node_options *options)
+{
+    if (!options->has_http)
+        return EXIT_OK;
+    return loopback_listen(&options->http, &node->tcp_listener, &node->tcp_address);
+}
+
 static enum exit_code open_gossip(struct node *node, const struct node_options *options)
 {
     int error = gossip_create(&(struct gossip_options){.size = sizeof(struct gossip_options),
@@ -315,6 +341,8 @@ static enum exit_code open_api(struct node *node, const struct node_options *opt
                            &node->api);
     if (error == GOSSIP_OK)
         error = http_open(node->listener, node->api, node->log, &node->http);
+    if (error == GOSSIP_OK && node->tcp_listener >= 0)
+        error = http_tcp_open(node->tcp_listener, node->api, &node->http_tcp);
     if (error < 0)
         complain("cannot serve requests on %s/%s: %s; close something and try again",
                  node->directory.path, DIRECTORY_SOCKET, gossip_strerror(error));
@@ -341,6 +369,8 @@ static enum exit_code open_node(struct node *node, const struct node_options *op
     code = check_families(node, options);
     if (code == EXIT_OK)
         code = open_signals(node);
+    if (code == EXIT_OK)
+        code = open_tcp(node, options);
     /* Last of what can be refused: a start is counted. */
     if (code == EXIT_OK)
         code = open_gossip(node, options);
@@ -352,11 +382,14 @@ static enum exit_code open_node(struct node *node, const struct node_options *op
 /* The store closes last: who finds it free finds no socket and no port taken either. */
 static void close_node(struct node *node)
 {
+    http_tcp_close(node->http_tcp);
     http_close(node->http);
     api_destroy(node->api);
     log_close(node->log);
     if (node->listener >= 0)
         listener_close(&node->directory, node->listener);
+    if (node->tcp_listener >= 0)
+        close(node->tcp_listener);
     gossip_destroy(node->gossip);
     if (node->signals >= 0)
         close(node->signals);
@@ -390,6 +423,8 @@ static void log_ready(struct node *node)
         text_clear(&clock);
         names_destroy(names);
     }
+    if (node->http_tcp)
+        log_add_address(node->log, FIELD_HTTP, &node->tcp_address);
     log_add(node->log, FIELD_DIR, node->directory.path);
     log_add_number(node->log, FIELD_PID, (uint64_t)getpid());
     log_add(node->log, FIELD_VERSION, gossip_version());
@@ -456,6 +491,11 @@ static int earlier(int a_ms, int b_ms)
     return a_ms < b_ms ? a_ms : b_ms;
 }
 
+static int http_timeouts_ms(struct node *node)
+{
+    return earlier(http_timeout_ms(node->http), http_tcp_timeout_ms(node->http_tcp));
+}
+
 /* Requests come first, so that all their events share one commit; their answers go out with the
  * next round, which starts at once. */
 static int run_node(struct node *node)
@@ -466,16 +506,19 @@ static int run_node(struct node *node)
         struct pollfd waits[] = {
             {.fd = gossip_poll_fd(node->gossip), .events = POLLIN},
             {.fd = http_poll_fd(node->http), .events = POLLIN},
+            {.fd = http_tcp_poll_fd(node->http_tcp), .events = POLLIN},
             {.fd = node->signals, .events = POLLIN},
         };
+        int timeout_ms = earlier(gossip_timeout_ms(node->gossip), http_timeouts_ms(node));
 
-        int timeout_ms = earlier(gossip_timeout_ms(node->gossip), http_timeout_ms(node->http));
-
-        if (poll(waits, 3, api_backs_up(node->api) ? 0 : timeout_ms) < 0 && errno != EINTR &&
-            errno != ENOMEM)
+        if (poll(waits, sizeof(waits) / sizeof(waits[0]),
+                 api_backs_up(node->api) ? 0 : timeout_ms) < 0 &&
+            errno != EINTR && errno != ENOMEM)
             return GOSSIP_ERR_IO;
         read_signals(node);
         error = http_run(node->http);
+        if (error == GOSSIP_OK)
+            error = http_tcp_run(node->http_tcp);
         if (error == GOSSIP_OK)
             error = run_gossip(node);
         if (error == GOSSIP_OK && api_backs_up(node->api))
@@ -492,13 +535,18 @@ static void drain(struct node *node)
     uint64_t end_ms = time->ops->monotonic_ms(time) + DRAIN_MS;
 
     http_give_up(node->http);
-    while (http_run(node->http) == GOSSIP_OK && !http_idle(node->http)) {
+    while (http_run(node->http) == GOSSIP_OK && http_tcp_run(node->http_tcp) == GOSSIP_OK &&
+           !(http_idle(node->http) && http_tcp_idle(node->http_tcp))) {
         uint64_t now_ms = time->ops->monotonic_ms(time);
-        struct pollfd wait = {.fd = http_poll_fd(node->http), .events = POLLIN};
+        struct pollfd waits[] = {
+            {.fd = http_poll_fd(node->http), .events = POLLIN},
+            {.fd = http_tcp_poll_fd(node->http_tcp), .events = POLLIN},
+        };
 
         if (now_ms >= end_ms)
             return;
-        poll(&wait, 1, earlier((int)(end_ms - now_ms), http_timeout_ms(node->http)));
+        poll(waits, sizeof(waits) / sizeof(waits[0]),
+             earlier((int)(end_ms - now_ms), http_timeouts_ms(node)));
     }
 }
 
@@ -541,7 +589,7 @@ static enum exit_code run(const struct command *command, int argc, char **argv)
         complain("no memory to start a node; free some and try again");
         return EXIT_MEMORY;
     }
-    node->signals = node->listener = -1;
+    node->signals = node->listener = node->tcp_listener = -1;
     code = directory_open(line.directory, EXIT_CONFIGURATION, &node->directory);
     if (code != EXIT_OK) {
         free(node);
@@ -591,6 +639,11 @@ static const struct command_option node_options[] = {
      .offers = OFFER_WORDS,
      .words = "logfmt json",
      .text = "lines of the log as key=value or as objects of JSON: logfmt or json (logfmt)"},
+    {.name = "http",
+     .id = 'H',
+     .value = "ADDR:PORT",
+     .text = "serve /healthz, /readyz and /metrics, and nothing else, on a TCP port of this "
+             "machine alone: ADDR is a loopback address; port 0 lets the system choose"},
     {.name = NULL},
 };
 
@@ -600,13 +653,14 @@ const struct command command_node = {
     .summary = "run a node in the foreground",
     .usage = "--dir D --listen ADDR:PORT [--join ADDR:PORT]... [--period MS] [--fanout N]\n"
              "                   [--payload-max BYTES] [--choice HOW] [--alone-after TIME]\n"
-             "                   [--log-format FORMAT]",
+             "                   [--log-format FORMAT] [--http ADDR:PORT]",
     .text =
         "Runs the node of the directory D until SIGTERM, SIGINT, SIGHUP or `gossip stop`. Its\n"
         "log goes to standard error, one line for each thing, key=value or JSON; the first, with\n"
         "event=ready, tells the address. Other verbs speak with it by way of D/api.sock.\n",
     .options = node_options,
     .examples = "  gossip node --dir n1 --listen 127.0.0.1:7001\n"
-                "  gossip node --dir n2 --listen [::1]:7002 --join localhost:7001\n",
+                "  gossip node --dir n2 --listen [::1]:7002 --join localhost:7001\n"
+                "  gossip node --dir n3 --listen :7003 --http 127.0.0.1:9464\n",
     .run = run,
 };

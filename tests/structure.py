@@ -50,6 +50,8 @@ OWNED_HEADERS = {
 }
 # Who else may include what has an owner already, and must have a reason.
 OTHER_USERS = {
+    # The owner is http.c, which speaks with the socket.
+    "cmd/http_tcp.c": r"microhttpd\.h",  # Speaks with a TCP port, of less, and with less trust.
     # The owner is sqlite_database.c, which has the connection.
     "store/sqlite_backup.c": r"sqlite3\.h",  # Copies a store by another connection to the copy.
     "store/sqlite_file.c": r"sqlite3\.h",  # Makes, migrates and judges tables, before there are rows.
