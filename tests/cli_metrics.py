@@ -8,6 +8,7 @@ Exit status 77: all that could be tried went well, and what could not is said wi
 """
 
 import http.client
+import json
 import os
 import re
 import shutil
@@ -97,6 +98,14 @@ def read_document():
         assert name not in document, name
         document[name] = (kind, labels)
     return document
+
+
+def read_alerts():
+    """The expressions that docs/metrics.md says to alert on."""
+    with open(DOCUMENT, encoding="utf-8") as file:
+        table = file.read().split("\n## What to alert on\n")[1].split("\n## ")[0]
+    rows = [row.replace("\\|", "\0") for row in table.splitlines() if row.startswith("| `")]
+    return [re.match(r"\| `([^`]+)`", row).group(1).replace("\0", "|") for row in rows]
 
 
 def labels_of(figures, name):
@@ -205,6 +214,32 @@ class MetricsTest(CommandFixture):
         figures = read_figures(text)
         shown = {name: (kind, labels_of(figures, name)) for name, kind in read_kinds(text).items()}
         self.assertEqual(read_document(), shown)
+
+    def test_alerts(self):
+        """What docs/metrics.md says to alert on asks for figures that there are."""
+        first, _ = self.cluster()
+        figures = self.figures(first)
+        alerts = read_alerts()
+        self.assertGreater(len(alerts), 10)
+        for alert in alerts:
+            for name, label, compared, value in re.findall(
+                    r'(gossip_[a-z_]+)(?:\{([a-z]+)(=~?)"([^"]*)"\})?', alert):
+                for wanted in value.split("|") if compared == "=~" else [value]:
+                    whole = '%s{%s="%s"' % (name, label, wanted) if label else name
+                    self.assertTrue([one for one in figures if one.startswith(whole)], alert)
+
+    def test_promtool_alerts(self):
+        if not shutil.which("promtool"):
+            SKIPPED.append("test_promtool_alerts: there is no promtool (Debian package prometheus)")
+            return
+        rules = self.path("rules.yml")
+        with open(rules, "w", encoding="utf-8") as file:
+            json.dump({"groups": [{"name": "gossip", "rules": [
+                {"alert": "alert%d" % number, "expr": alert}
+                for number, alert in enumerate(read_alerts())]}]}, file)
+        done = subprocess.run(["promtool", "check", "rules", rules], capture_output=True,
+                              timeout=PATIENCE, text=True)
+        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
 
     def test_promtool(self):
         if not shutil.which("promtool"):
