@@ -88,16 +88,25 @@ int once_find(struct gossip_node *node, const uint8_t *once, size_t once_size,
     return result;
 }
 
-int once_note(struct gossip_node *node, const struct author *author, const struct frame *frame,
-              struct gossip_event_record *event)
+bool once_hash(const struct gossip_node *node, const struct author *author,
+               const struct frame *frame, uint8_t ret_hash[GOSSIP_ONCE_HASH_SIZE])
 {
-    uint8_t hash[GOSSIP_ONCE_HASH_SIZE];
     const uint8_t *once;
     size_t size;
 
     if (!is_own(node, author) || !once_field_find(frame, &once, &size))
+        return false;
+    hash_key(node, once, size, ret_hash);
+    return true;
+}
+
+int once_note(struct gossip_node *node, const struct author *author, const struct frame *frame,
+              struct gossip_event_record *event)
+{
+    uint8_t hash[GOSSIP_ONCE_HASH_SIZE];
+
+    if (!once_hash(node, author, frame, hash))
         return GOSSIP_OK;
-    hash_key(node, once, size, hash);
     event->once = arena_copy(&node->batch.arena, hash, sizeof(hash));
     return event->once == NULL ? GOSSIP_ERR_NOMEM : GOSSIP_OK;
 }

@@ -22,4 +22,8 @@ int once_find(struct gossip_node *node, const uint8_t *once, size_t once_size,
 int once_note(struct gossip_node *node, const struct author *author, const struct frame *frame,
               struct gossip_event_record *event);
 
+/* The hash that an event is to be found by: false where it is not ours, or has no key. */
+bool once_hash(const struct gossip_node *node, const struct author *author,
+               const struct frame *frame, uint8_t ret_hash[GOSSIP_ONCE_HASH_SIZE]);
+
 #endif

@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "gossip/eviction.h"
+#include "gossip/once.h"
 #include "gossip/proof.h"
 
 /* What the events of one author, gone over again, come to. */
@@ -22,12 +23,23 @@ struct retraced {
     uint64_t cut; /* The least that its records come to; 0: none. */
 };
 
+/* An own event that is to be found by its key. */
+struct keyed {
+    uint8_t hash[GOSSIP_ONCE_HASH_SIZE];
+    uint64_t delivery;
+    uint32_t author;
+    uint64_t seq;
+};
+
 struct verification {
     struct gossip *gossip;
     gossip_verify_report *report;
     void *report_context;
     struct retraced *authors;
     size_t author_count;
+    struct keyed *keyed;
+    size_t keyed_count;
+    size_t keyed_capacity;
     uint64_t delivery;
     uint64_t events;
     uint64_t faults;
@@ -138,6 +150,54 @@ static int check_checkpoint(struct verification *verification, const struct auth
     return error;
 }
 
+/* The store is asked for it afterwards: while it shows events it answers nothing else. */
+static int note_keyed(struct verification *verification, const struct author *author,
+                      const struct frame *frame, const struct gossip_event_record *event)
+{
+    const struct gossip *gossip = verification->gossip;
+    struct keyed keyed = {.delivery = event->delivery, .author = event->author, .seq = event->seq};
+
+    if ((gossip->options.store->ops->abilities & GOSSIP_STORE_ONCE) == 0 ||
+        !once_hash(gossip->node, author, frame, keyed.hash))
+        return GOSSIP_OK;
+    if (verification->keyed_count == verification->keyed_capacity) {
+        size_t capacity = verification->keyed_capacity == 0 ? 64 : 2 * verification->keyed_capacity;
+        struct keyed *grown = realloc(verification->keyed, capacity * sizeof(*grown));
+
+        if (grown == NULL)
+            return GOSSIP_ERR_NOMEM;
+        verification->keyed = grown;
+        verification->keyed_capacity = capacity;
+    }
+    verification->keyed[verification->keyed_count++] = keyed;
+    return GOSSIP_OK;
+}
+
+static int is_it(void *context, const struct gossip_record *record)
+{
+    return record->as.event.delivery == *(const uint64_t *)context;
+}
+
+/* Where an event is not found by its key, a request that is made again would write it again. */
+static int check_keyed(struct verification *verification)
+{
+    const struct gossip_node *node = verification->gossip->node;
+    struct gossip_store *store = verification->gossip->options.store;
+
+    for (size_t i = 0; i < verification->keyed_count; i++) {
+        struct keyed *keyed = &verification->keyed[i];
+        int found = store->ops->find_once(store, keyed->hash, is_it, &keyed->delivery);
+
+        if (found < 0)
+            return found;
+        if (found == 0)
+            fault(verification, "%s:%llu: is not found by the key that it was published with",
+                  name_of(node, node->authors.items[keyed->author]),
+                  (unsigned long long)keyed->seq);
+    }
+    return GOSSIP_OK;
+}
+
 static int check_event(void *context, const struct gossip_record *record)
 {
     struct verification *verification = context;
@@ -188,6 +248,8 @@ static int check_event(void *context, const struct gossip_record *record)
         fault(verification, "%s:%llu: its seal does not fit", name_of(node, author),
               (unsigned long long)event->seq);
     error = follow_context(verification, author, retraced, &frame, mentions_before, event->seq);
+    if (error >= 0)
+        error = note_keyed(verification, author, &frame, event);
     if (error < 0)
         return error;
     return check_checkpoint(verification, author, retraced, event);
@@ -347,6 +409,8 @@ int gossip_verify(struct gossip *gossip, gossip_verify_report *report, void *con
         return GOSSIP_ERR_NOMEM;
     if (node_keeps_events(gossip->node))
         error = store->ops->follow(store, 0, check_event, &verification);
+    if (error >= 0)
+        error = check_keyed(&verification);
     if (error >= 0) {
         for (uint32_t i = 0; i < verification.author_count; i++)
             if (node_keeps_events(gossip->node))
@@ -360,6 +424,7 @@ int gossip_verify(struct gossip *gossip, gossip_verify_report *report, void *con
     for (size_t i = 0; i < verification.author_count; i++)
         gossip_vclock_clear(&verification.authors[i].context);
     free(verification.authors);
+    free(verification.keyed);
     if (error < 0)
         return error;
     if (ret_events != NULL)

@@ -487,6 +487,26 @@ class CommandTest(CommandFixture):
         self.check(result, DAMAGED, err="gossip recover")
         self.assertRegex(result.out.decode("ascii"), r"(?m)^fault: .*Page \d+ is never used")
 
+    def test_verify_keys(self):
+        """An event that its key does not lead to any more would be written again: verify finds it."""
+        directory = self.init()
+        node = self.start(directory)
+        self.check(gossip("publish", "--dir", directory, "--once", "order-17", "x"), OK, out=b"n1:1\n")
+        node.end()
+        with contextlib.closing(sqlite3.connect(os.path.join(directory, "store.db"))) as store:
+            self.assertEqual(store.execute("DELETE FROM onces").rowcount, 1)
+            store.commit()
+        result = gossip("verify", "--dir", directory)
+        self.check(result, DAMAGED, err="gossip recover")
+        self.assertEqual(result.out.decode("ascii").splitlines(), [
+            "fault: n1:1: is not found by the key that it was published with",
+            "1 event checked, 1 fault found"])
+        self.check(gossip("recover", "--dir", directory), OK)
+        self.check(gossip("verify", "--dir", directory), OK)
+        self.start(directory)
+        again = gossip("publish", "--dir", directory, "--once", "order-17", "--json", "x")
+        self.assertTrue(json.loads(again.out)["repeated"])
+
     def test_verify_modes(self):
         """Whoever may use the files could be the node: verify says which, and what mends it."""
         directory = self.init()
