@@ -15,7 +15,10 @@ from pathlib import Path
 def routes_of(source):
     table = source[source.index("} routes[] = {"):]
     table = table[:table.index("\n};")]
-    return ["%s %s" % pair for pair in re.findall(r'\{"([A-Z]+)", "([^"]+)"', table)]
+    probes = source[source.index("} probes[] = {"):]
+    probes = probes[:probes.index("\n};")]
+    return (["%s %s" % pair for pair in re.findall(r'\{"([A-Z]+)", "([^"]+)"', table)] +
+            ["GET " + path for path in re.findall(r'\{"(/[^"]+)"', probes)])
 
 
 def sections_of(document):
