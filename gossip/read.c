@@ -494,6 +494,8 @@ void gossip_stats(const struct gossip *gossip, struct gossip_stats *ret_stats)
     stats.pulls_whole += past->pulls_whole;
     stats.dropped += past->dropped;
     stats.ahead_stamps += past->ahead_stamps;
+    stats.forks_proven += past->forks_proven;
+    stats.reissued += past->reissued;
     stats.held_events = node->held.count;
     stats.held_bytes = node->held.bytes;
     stats.poisonous = gossip->poison_count;

@@ -436,6 +436,8 @@ static void keep_stats(struct gossip *gossip, const struct gossip_node *node)
     past->pulls_whole += stats->pulls_whole;
     past->dropped += stats->dropped;
     past->ahead_stamps += stats->ahead_stamps;
+    past->forks_proven += stats->forks_proven;
+    past->reissued += stats->reissued;
 }
 
 /* The node is ahead of its disk: it is thrown away and made again of what the store holds. Nothing

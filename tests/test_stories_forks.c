@@ -370,7 +370,39 @@ static void clone_is_noticed(struct story *story)
     story_end(story);
 }
 
+/* What is counted of a fork stays counted where a commit fails and the node is made again. */
+static void counts_stay(struct story *story)
+{
+    static const char *const all[] = {"trunk", "theirs", "mine", NULL};
+    struct world *world = story_begin(story, 2);
+    struct gossip_stats before;
+    struct gossip_stats after;
+
+    begin_at_trunk(world);
+    story_tells(world, 0, "theirs");
+    story_meet(world);
+    go_back_and_fork(world, "mine");
+    world_heal(world);
+    come_once(world, 2, all);
+    before = story_stats(world, 0);
+    assert_int_equal(before.forks_proven, 1);
+    assert_int_equal(before.reissued, 2);
+    world_fail_saves(world, 0, GOSSIP_ERR_FULL);
+    assert_true(world_publish(world, 0, "more", 4));
+    world_run(world, 1);
+    assert_true(story_stats(world, 0).read_only);
+    world_fail_saves(world, 0, GOSSIP_OK);
+    world_run(world, 2 * STORY_MINUTE_MS);
+    after = story_stats(world, 0);
+    assert_false(after.read_only);
+    assert_int_equal(after.forks_proven, before.forks_proven);
+    assert_int_equal(after.reissued, before.reissued);
+    assert_int_equal(after.contested, before.contested);
+    story_end(story);
+}
+
 STORY_OF_DISKS(clone_is_noticed)
+STORY_OF_DISKS(counts_stay)
 STORY_OF_DISKS(holder_comes_late)
 STORY_OF_DISKS(holder_comes_late_to_a_running_owner)
 STORY_OF_DISKS(owner_lost_the_trunk)
@@ -383,15 +415,11 @@ STORY_OF_DISKS(branch_over_a_slow_link)
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
-        STORY_TEST(clone_is_noticed),
-        STORY_TEST(holder_comes_late),
-        STORY_TEST(holder_comes_late_to_a_running_owner),
-        STORY_TEST(owner_lost_the_trunk),
-        STORY_TEST(owner_forgets_it),
-        STORY_TEST(owner_forgets_much),
-        STORY_TEST(more_than_waits_at_a_time),
-        STORY_TEST(owner_forgets_it_alone),
-        STORY_TEST(branch_over_a_slow_link),
+        STORY_TEST(clone_is_noticed),       STORY_TEST(counts_stay),
+        STORY_TEST(holder_comes_late),      STORY_TEST(holder_comes_late_to_a_running_owner),
+        STORY_TEST(owner_lost_the_trunk),   STORY_TEST(owner_forgets_it),
+        STORY_TEST(owner_forgets_much),     STORY_TEST(more_than_waits_at_a_time),
+        STORY_TEST(owner_forgets_it_alone), STORY_TEST(branch_over_a_slow_link),
     };
 
     if (argc > 1)
