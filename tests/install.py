@@ -15,6 +15,8 @@ import sys
 import tempfile
 from pathlib import Path
 
+import readme
+
 HEADERS = {"gossip.h", "limits.h", "mailbox.h", "store.h", "transport.h", "vclock.h"}
 # What people read and shells complete by, which may be any number of files.
 SHARED = re.compile(r"share/(man|bash-completion|zsh|fish|doc)/.+")
@@ -79,6 +81,17 @@ def check_programs(root, place, compiler, packages):
         run(program, LD_LIBRARY_PATH=library)
 
 
+def check_readme(root, place, library, packages):
+    """What the README says of programs is so: its commands, with nothing but what is installed."""
+    (place / "examples").mkdir()
+    shutil.copyfile(root / "examples/embed.c", place / "examples/embed.c")
+    _, shown = readme.shown_after((root / "README.md").read_text(encoding="utf-8"), "./embed")
+    printed = run("sh", "-c", f"cd {place} && {readme.EMBED} && ./embed",
+                  LD_LIBRARY_PATH=str(library), **packages)
+    if not readme.matches(shown, printed.splitlines()):
+        raise Fault(f"the README shows {shown} of ./embed, which prints {printed}")
+
+
 def check(root, build, compiler, place):
     destination = place / "destination"
     run("meson", "install", "-C", build, "--no-rebuild", "--destdir", destination)
@@ -88,9 +101,10 @@ def check(root, build, compiler, place):
     library = packages[0].parent.parent
     prefix = next(destination.rglob("bin")).parent
     check_files(prefix, library)
-    check_programs(root, place, compiler,
-                   {"PKG_CONFIG_PATH": str(packages[0].parent),
-                    "PKG_CONFIG_SYSROOT_DIR": str(destination)})
+    found = {"PKG_CONFIG_PATH": str(packages[0].parent),
+             "PKG_CONFIG_SYSROOT_DIR": str(destination)}
+    check_programs(root, place, compiler, found)
+    check_readme(root, place, library, found)
     shown = run("pkg-config", "--modversion", "gossip", PKG_CONFIG_PATH=str(packages[0].parent))
     node = place / "n1"
     run(prefix / "bin/gossip", "init", "--dir", node, "--name", "n1")

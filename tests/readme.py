@@ -31,7 +31,10 @@ import sys
 import tempfile
 from pathlib import Path
 
+EMBED = "cc examples/embed.c $(pkg-config --cflags --libs gossip) -o embed"
 RUN_ELSEWHERE = {
+    EMBED: "install.py",
+    "./embed": "install.py",
     "export PATH=$PWD/build-release/cmd:$PATH": "here GOSSIP is on PATH",
     "scripts/dev": "a stage of scripts/test",
     "scripts/demo": "a stage of scripts/test",
