@@ -127,6 +127,11 @@ static void put_group(enum command_group group)
     for (size_t i = 0; i < command_count; i++)
         if (commands[i]->group == group)
             put_verb(commands[i]);
+    if (group == GROUP_LAB) {
+        printf("# LANGUAGE\n\n");
+        put_paragraphs(command_topic("experiments"));
+        putchar('\n');
+    }
     printf("# EXIT STATUS\n\n");
     put_paragraphs(command_topic("exit"));
     putchar('\n');
@@ -290,7 +295,8 @@ static void put_bash(void)
         "    author) mapfile -t COMPREPLY < <(compgen -W \"$(_gossip_dots '' \"$directory\" | "
         "sed 's/:[0-9]*$//')\" -- \"$word\") ;;\n"
         "    words) mapfile -t COMPREPLY < <(compgen -W \"$words\" -- \"$word\") ;;\n"
-        "    verb) mapfile -t COMPREPLY < <(compgen -W \"$_gossip_verbs events exit files\" -- "
+        "    verb) mapfile -t COMPREPLY < <(compgen -W \"$_gossip_verbs events exit experiments "
+        "files\" -- "
         "\"$word\") ;;\n"
         "    esac\n"
         "    # bash has parted the word at its colon: what stands before it is typed already.\n"

@@ -235,6 +235,16 @@ class LabTest(unittest.TestCase):
             self.assertEqual(process.returncode, -signal.SIGINT)
         self.assertEqual(os.listdir(self.place), [])
 
+    def test_grammar(self):
+        """The grammar that help shows is that of docs/lab.md, a page of it."""
+        shown = subprocess.run([GOSSIP, "help", "experiments"], capture_output=True, text=True,
+                               check=True).stdout
+        grammar = [line for line in shown.splitlines() if line.startswith("    ")]
+        with open(os.path.join(EXAMPLES, "../../docs/lab.md"), encoding="utf-8") as file:
+            self.assertIn("\n".join(grammar), file.read())
+        self.assertLessEqual(len(grammar), 50)
+        self.assertLessEqual(max(map(len, shown.splitlines())), 90)
+
     def test_usage(self):
         for arguments in ([], ["run"], ["dance"], ["run", "a", "b"], ["run", "a", "--on", "mars"],
                           ["list", "x"], ["new"], ["new", "a", "b", "c"], ["check"],
