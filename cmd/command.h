@@ -21,6 +21,7 @@ enum command_offer {
     OFFER_AUTHOR,
     OFFER_WORDS, /* Those of words. */
     OFFER_VERB,
+    OFFER_WORDS_AND_FILES,
 };
 
 struct command_option {

@@ -200,6 +200,8 @@ static const char *offer_name(enum command_offer offer)
         return "words";
     case OFFER_VERB:
         return "verb";
+    case OFFER_WORDS_AND_FILES:
+        return "both";
     }
     return "nothing";
 }
@@ -295,6 +297,9 @@ static void put_bash(void)
         "    author) mapfile -t COMPREPLY < <(compgen -W \"$(_gossip_dots '' \"$directory\" | "
         "sed 's/:[0-9]*$//')\" -- \"$word\") ;;\n"
         "    words) mapfile -t COMPREPLY < <(compgen -W \"$words\" -- \"$word\") ;;\n"
+        "    both) compopt -o filenames 2>/dev/null; mapfile -t COMPREPLY < <(compgen -W "
+        "\"$words\" "
+        "-- \"$word\"; compgen -f -- \"$word\") ;;\n"
         "    verb) mapfile -t COMPREPLY < <(compgen -W \"$_gossip_verbs events exit experiments "
         "files\" -- "
         "\"$word\") ;;\n"
@@ -341,6 +346,9 @@ static void put_zsh_action(enum command_offer offer, const char *words)
         break;
     case OFFER_VERB:
         fputs("_gossip_verbs", stdout);
+        break;
+    case OFFER_WORDS_AND_FILES:
+        printf("{ compadd %s; _files }", words);
         break;
     case OFFER_NOTHING:
         break;
@@ -416,6 +424,9 @@ static void put_fish_offer(enum command_offer offer, const char *words)
         break;
     case OFFER_WORDS:
         printf(" -a '%s'", words);
+        break;
+    case OFFER_WORDS_AND_FILES:
+        printf(" -F -a '%s'", words);
         break;
     case OFFER_VERB:
         printf(" -a '");

@@ -28,7 +28,7 @@ enum {
 
 struct lab {
     struct command_line line;
-    const char *on;
+    const struct stage_place *place;
     const char *out;
     const char *name; /* Of the script, as it was typed. */
     uint64_t seed;    /* The first, */
@@ -100,13 +100,14 @@ static enum exit_code read_script(const char *name, struct text *ret_text)
 }
 
 /* Reads and checks a script; a fault in it is a line like a compiler's. */
-static enum exit_code load(const char *name, const struct stage_ops *ops, struct script *ret_script)
+static enum exit_code load(const struct lab *lab, struct script *ret_script)
 {
     char error[SCRIPT_ERROR_MAX];
     struct text text = {0};
-    enum exit_code code = read_script(name, &text);
+    const struct stage_ops *ops = lab->place->ops;
+    enum exit_code code = read_script(lab->name, &text);
 
-    if (code == EXIT_OK && (!script_read(ret_script, name, text.data, text.size, error) ||
+    if (code == EXIT_OK && (!script_read(ret_script, lab->name, text.data, text.size, error) ||
                             !script_check_place(ret_script, ops->name, ops->abilities, error))) {
         complain("lab: %s", error);
         code = EXIT_DAMAGED;
@@ -157,27 +158,33 @@ static void quote(const char *word, char *ret_text, size_t size)
     snprintf(ret_text + used, size - used, "'");
 }
 
-static void play_run(const struct lab *lab, const struct script *script, uint64_t seed,
+/* False, after a complaint, where there can be no stage; run is to be cleared in either case. */
+static bool play_run(const struct lab *lab, const struct script *script, uint64_t seed,
                      struct run *ret_run)
 {
+    const char *place = lab->place->ops->name;
     struct stage *stage;
     char name[400];
 
+    *ret_run = (struct run){0};
     journal_start(&ret_run->journal, script->node_count);
-    stage = stage_open_sim(script, seed, &ret_run->journal);
+    stage = lab->place->open(script, seed, &ret_run->journal);
+    if (!stage)
+        return false;
     play(script, stage, &ret_run->outcome);
     stage->ops->close(stage);
     figures_take(&ret_run->journal, script, ret_run->outcome.end_ms, &ret_run->figures);
     quote(lab->name, name, sizeof(name));
     snprintf(ret_run->repeat, sizeof(ret_run->repeat), "gossip lab run %s --on %s --seed %" PRIu64,
-             name, lab->on, seed);
+             name, place, seed);
     ret_run->report = (struct report){.script = script,
-                                      .place = lab->on,
+                                      .place = place,
                                       .seed = seed,
                                       .journal = &ret_run->journal,
                                       .outcome = &ret_run->outcome,
                                       .figures = &ret_run->figures,
                                       .repeat = ret_run->repeat};
+    return true;
 }
 
 static void clear_run(struct run *run)
@@ -249,7 +256,7 @@ static enum exit_code write_results(const struct lab *lab, const struct script *
     base_name(lab->name, name, sizeof(name));
     code = results_make(lab->out, name, ret_results);
     if (code == EXIT_OK) {
-        struct report report = {.place = lab->on, .seed = lab->seed};
+        struct report report = {.place = lab->place->ops->name, .seed = lab->seed};
 
         text_add_bytes(&text, script->text, script->size);
         code = write_file(ret_results, code, "script.lab", &text);
@@ -288,7 +295,7 @@ static enum exit_code shrink(const struct lab *lab, const struct run *run)
     const struct check *failure = outcome_failure(&run->outcome);
     struct script script = {0};
     struct text text = {0};
-    enum exit_code code = load(lab->name, &stage_sim_ops, &script);
+    enum exit_code code = load(lab, &script);
     unsigned tries = 0;
 
     if (code == EXIT_OK) {
@@ -314,7 +321,10 @@ static enum exit_code run_once(const struct lab *lab, const struct script *scrip
     struct run run;
     enum exit_code code;
 
-    play_run(lab, script, lab->seed, &run);
+    if (!play_run(lab, script, lab->seed, &run)) {
+        clear_run(&run);
+        return EXIT_NO;
+    }
     code = write_results(lab, script, &run, NULL, &results);
     if (code == EXIT_OK) {
         if (lab->line.json)
@@ -404,7 +414,11 @@ static enum exit_code add_seed(const struct lab *lab, const struct script *scrip
         complain("lab: no memory for a run; free some and try again");
         return EXIT_MEMORY;
     }
-    play_run(lab, script, seed, run);
+    if (!play_run(lab, script, seed, run)) {
+        clear_run(run);
+        free(run);
+        return EXIT_NO;
+    }
     lines_verdict(&run->report, &line);
     text_add_bytes(&many->seeds, line.data, line.size);
     if (lab->line.json)
@@ -434,10 +448,10 @@ static enum exit_code add_seed(const struct lab *lab, const struct script *scrip
 static void print_many(const struct lab *lab, const struct script *script, const struct many *many,
                        const struct results *results, struct text *text)
 {
-    text_print(text,
-               "%s on %s, seeds %" PRIu64 " to %" PRIu64 ": %" PRIu64 " passed, %" PRIu64
-               " failed\n",
-               script->name, lab->on, lab->seed, lab->last, many->passed, many->failed);
+    text_print(
+        text,
+        "%s on %s, seeds %" PRIu64 " to %" PRIu64 ": %" PRIu64 " passed, %" PRIu64 " failed\n",
+        script->name, lab->place->ops->name, lab->seed, lab->last, many->passed, many->failed);
     if (many->failures.size > 0)
         text_add(text, many->failures.data);
     if (many->failed > FAILED_SHOWN_MAX)
@@ -511,7 +525,7 @@ static enum exit_code run_many(const struct lab *lab, const struct script *scrip
 static enum exit_code run_run(struct lab *lab)
 {
     struct script script = {0};
-    enum exit_code code = load(lab->name, &stage_sim_ops, &script);
+    enum exit_code code = load(lab, &script);
 
     if (code == EXIT_OK)
         code = lab->is_many ? run_many(lab, &script) : run_once(lab, &script);
@@ -523,7 +537,7 @@ static enum exit_code run_check(struct lab *lab)
 {
     struct script script = {0};
     struct text text = {0};
-    enum exit_code code = load(lab->name, &stage_sim_ops, &script);
+    enum exit_code code = load(lab, &script);
 
     if (code == EXIT_OK) {
         text_print(&text,
@@ -631,9 +645,9 @@ static void read_option(struct lab *lab, int option)
     lab->has_options = true;
     switch (option) {
     case 'P':
-        lab->on = optarg;
-        if (strcmp(optarg, "sim") != 0)
-            command_line_refuse(&lab->line, "--on is sim, not \"%s\"", optarg);
+        lab->place = stage_find(optarg);
+        if (!lab->place)
+            command_line_refuse(&lab->line, "--on is %s, not \"%s\"", stage_names(), optarg);
         break;
     case 'S':
         read_seed(lab);
@@ -659,7 +673,7 @@ static enum exit_code run(const struct command *command, int argc, char **argv)
         int minimum; /* Arguments behind it. */
         int maximum;
     } forms[] = {{"run", 1, 1}, {"new", 1, 2}, {"list", 0, 0}, {"check", 1, 1}};
-    struct lab lab = {.on = "sim", .out = "gossip-lab", .seed = 1, .last = 1};
+    struct lab lab = {.place = &stage_sim, .out = "gossip-lab", .seed = 1, .last = 1};
     size_t form = 0;
     int option;
     int count;
@@ -727,7 +741,8 @@ static const struct command_option lab_options[] = {
 const struct command command_lab = {
     .name = "lab",
     .group = GROUP_LAB,
-    .offers = OFFER_FILE,
+    .offers = OFFER_WORDS_AND_FILES,
+    .words = "run new list check",
     .summary = "run experiments: crashes, partitions, bad links, from a script",
     .usage = "run FILE|NAME [--on sim] [--seed N | --seeds A..B] [--shrink]\n"
              "                      [--out DIR] [--json]\n"

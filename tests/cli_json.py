@@ -109,7 +109,7 @@ class JsonTest(CommandFixture):
         # The verbs that have --json and are tried elsewhere: what runs on, and what needs a fork.
         with_json = {verb for verb in re.findall(r"(?m)^## ([a-z]+)$", (TREE / "docs/cli.md").read_text(
             encoding="utf-8")) if "--json" in section_of_usage(verb)}
-        self.assertEqual(with_json - tried, {"init", "dev", "proof"})
+        self.assertEqual(with_json - tried, {"init", "dev", "proof", "lab"})
 
     def test_dev(self):
         process = subprocess.Popen([GOSSIP, "dev", "--json", "2"], stdout=subprocess.PIPE,
@@ -121,6 +121,19 @@ class JsonTest(CommandFixture):
         process.terminate()
         self.assertEqual(process.wait(PATIENCE), OK)
         process.stdout.close()
+
+    def test_lab(self):
+        verdict = ("passed script on seed end_ms checks latency latency_same_part latency_other_part "
+                   "heals longest_gap events deliveries datagrams bytes")
+        for words, fields in (
+                ("run carts", [verdict + " results again"]),
+                ("run carts --seeds 1..2", [verdict + " again"] * 2 + ["seeds passed failed"])):
+            result = gossip("lab", *words.split(), "--json", "--out", self.path("results"))
+            self.check(result, OK)
+            self.hold("lab", [json.loads(line) for line in result.out.splitlines()], fields)
+        listed = gossip("lab", "list", "--json")
+        lines = [json.loads(line) for line in listed.out.splitlines()]
+        self.hold("lab", lines, ["name title"] * len(lines))
 
     def test_proof(self):
         """Of the golden bytes."""

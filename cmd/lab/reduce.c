@@ -34,7 +34,7 @@ static void play_once(const struct script *script, uint64_t seed, struct way *re
     struct stage *stage;
 
     journal_start(&journal, script->node_count);
-    stage = stage_open_sim(script, seed, &journal);
+    stage = stage_sim.open(script, seed, &journal);
     play(script, stage, &outcome);
     stage->ops->close(stage);
     *ret_count = 0;

@@ -12,9 +12,9 @@
 /* Called with a line after each step; NULL: nobody is told. */
 typedef void reduce_progress(void *context, const char *line);
 
-/* Marks statements of script as dropped that are not needed for failure (a check of a run of it
- * with this seed) to fail again; returns how many candidates were played, 0 where there could be no
- * process, or where it does not fail again. */
+/* On the simulator, where a seed repeats a run: marks statements of script as dropped that are not
+ * needed for failure (a check of a run of it with this seed) to fail again; returns how many
+ * candidates were played, 0 where there could be no process, or where it does not fail again. */
 unsigned reduce(struct script *script, uint64_t seed, const struct check *failure,
                 reduce_progress *progress, void *context);
 

@@ -69,9 +69,20 @@ struct stage_ops {
     void (*close)(struct stage *stage);
 };
 
-/* A virtual world: everything by one seed, judged by the checker at every step. The journal is
- * started. */
-extern const struct stage_ops stage_sim_ops;
-struct stage *stage_open_sim(const struct script *script, uint64_t seed, struct journal *journal);
+/* A place by its name. open makes a stage there for script; the journal, which is lent for its
+ * life, is started. NULL, after a complaint, where there can be none. */
+struct stage_place {
+    const struct stage_ops *ops;
+    struct stage *(*open)(const struct script *script, uint64_t seed, struct journal *journal);
+};
+
+/* A virtual world: everything by one seed, judged by the checker at every step. */
+extern const struct stage_place stage_sim;
+
+/* NULL: there is no place of this name. */
+const struct stage_place *stage_find(const char *name);
+
+/* "sim", or more of them, with commas between. */
+const char *stage_names(void);
 
 #endif

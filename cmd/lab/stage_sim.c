@@ -383,7 +383,7 @@ static void sim_close(struct stage *stage)
     free(sim);
 }
 
-const struct stage_ops stage_sim_ops = {
+static const struct stage_ops sim_ops = {
     .name = "sim",
     .abilities = (1U << ABILITIES) - 1,
     .now_ms = sim_now,
@@ -407,7 +407,7 @@ const struct stage_ops stage_sim_ops = {
     .close = sim_close,
 };
 
-struct stage *stage_open_sim(const struct script *script, uint64_t seed, struct journal *journal)
+static struct stage *open_sim(const struct script *script, uint64_t seed, struct journal *journal)
 {
     static const struct virtual_link plain = {.latency_ms = LATENCY_MS};
     struct sim *sim = room_new(sizeof(*sim));
@@ -420,7 +420,7 @@ struct stage *stage_open_sim(const struct script *script, uint64_t seed, struct 
         .stopped = true,
     };
 
-    sim->base = (struct stage){.ops = &stage_sim_ops, .journal = journal};
+    sim->base = (struct stage){.ops = &sim_ops, .journal = journal};
     sim->node_count = script->node_count;
     for (unsigned i = 0; i < script->node_count; i++) {
         sim->numbers[i] = UINT_MAX;
@@ -436,3 +436,5 @@ struct stage *stage_open_sim(const struct script *script, uint64_t seed, struct 
     world_set_narrator(sim->world, see_line, sim);
     return &sim->base;
 }
+
+const struct stage_place stage_sim = {.ops = &sim_ops, .open = open_sim};
