@@ -14,7 +14,7 @@ import unittest
 
 GOSSIP = None
 EXAMPLES = None
-PATIENCE = 120
+PATIENCE = 300
 OK, NO, USAGE, DAMAGED, INPUT_OUTPUT, CONFIGURATION = 0, 1, 2, 65, 74, 78
 
 
@@ -244,6 +244,18 @@ class LabTest(unittest.TestCase):
             self.assertIn("\n".join(grammar), file.read())
         self.assertLessEqual(len(grammar), 50)
         self.assertLessEqual(max(map(len, shown.splitlines())), 90)
+
+    def test_clone_links(self):
+        """A clone is in the part of the node that it is of, and its links are as slow."""
+        out = self.lab("run", self.write(
+            "nodes 3\nlink latency 500ms\nat 20s expect converged\npartition n1 | n2 n3\nstop n1\n"
+            "clone n1 as copy\nstart copy\npublish n2\nat 60s expect events copy 0\nheal\n"
+            "expect events copy 1 within 2m\nat +30s publish n2\n"
+            "expect events copy 2 within 30s\n"))
+        self.assertIn("ok: all 6 checks passed", out)
+        verdict = json.loads(self.read("gossip-lab/latest/verdict.json"))
+        self.assertGreaterEqual(verdict["latency_same_part"]["p50_ms"], 500)
+        self.assertEqual(verdict["latency_other_part"]["count"], 1)
 
     def test_usage(self):
         for arguments in ([], ["run"], ["dance"], ["run", "a", "b"], ["run", "a", "--on", "mars"],

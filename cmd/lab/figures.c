@@ -66,6 +66,22 @@ static void change_network(struct view *view, const struct statement *statement)
     }
 }
 
+/* A clone stands beside the node that it is of. */
+static void add_clone(struct view *view, const struct statement *statement)
+{
+    unsigned node = (unsigned)__builtin_ctzll(statement->nodes);
+    unsigned copy = statement->copy;
+
+    view->part[copy] = view->part[node];
+    for (unsigned i = 0; i < view->script->node_count; i++) {
+        view->is_cut[i][copy] = view->is_cut[i][node];
+        view->is_cut[copy][i] = view->is_cut[node][i];
+        view->passes[i][copy] = view->passes[i][node];
+        view->passes[copy][i] = view->passes[node][i];
+    }
+    view->passes[node][copy] = view->passes[copy][node] = true;
+}
+
 /* All that node can reach, by way of others too. */
 static uint64_t reach(const struct view *view, unsigned node)
 {
@@ -178,6 +194,8 @@ static void see_done(struct view *view, const struct journal_entry *entry)
     if (statement->kind == STATEMENT_PARTITION || statement->kind == STATEMENT_CUT ||
         statement->kind == STATEMENT_HEAL)
         change_network(view, statement);
+    if (statement->kind == STATEMENT_CLONE)
+        add_clone(view, statement);
     if (statement->kind == STATEMENT_PARTITION || statement->kind == STATEMENT_CUT)
         view->is_healing = false;
     if (statement->kind != STATEMENT_HEAL)

@@ -260,6 +260,26 @@ static void note(struct play *play, const struct statement *statement)
     journal_done(play->stage->journal, now(play), statement->line, line);
 }
 
+/* A clone is a machine beside that of the node that it is of: its links are the same. */
+static void link_clone(struct play *play, const struct statement *statement)
+{
+    unsigned copy = statement->copy;
+    unsigned node = (unsigned)__builtin_ctzll(statement->nodes);
+
+    play->part[copy] = play->part[node];
+    for (unsigned i = 0; i < play->script->node_count; i++) {
+        play->links[i][copy] = play->links[i][node];
+        play->links[copy][i] = play->links[node][i];
+        play->is_cut[i][copy] = play->is_cut[i][node];
+        play->is_cut[copy][i] = play->is_cut[node][i];
+    }
+    play->links[node][copy] = play->links[copy][node] = (struct script_link){0};
+    for (unsigned i = 0; i < play->script->node_count; i++) {
+        set_link(play, statement->line, i, copy);
+        set_link(play, statement->line, copy, i);
+    }
+}
+
 static void perform(struct play *play, const struct statement *statement)
 {
     switch (statement->kind) {
@@ -288,12 +308,8 @@ static void perform(struct play *play, const struct statement *statement)
         else
             do_to_node(play, statement, i);
     }
-    if (statement->kind != STATEMENT_CLONE || play->failed)
-        return;
-    for (unsigned i = 0; i < play->script->node_count; i++) {
-        set_link(play, statement->line, i, statement->copy);
-        set_link(play, statement->line, statement->copy, i);
-    }
+    if (statement->kind == STATEMENT_CLONE && !play->failed)
+        link_clone(play, statement);
 }
 
 /* ---- Time. ---- */
