@@ -156,6 +156,7 @@ static const struct {
     {"POST", "/v1/backup", api_handle_backup_begin},
     {"GET", "/v1/backup", api_handle_backup},
     {"POST", "/v1/stop", api_handle_stop},
+    {"POST", "/v1/faults", api_handle_faults},
 };
 
 static const struct {

@@ -32,6 +32,7 @@ struct api_options {
                                           for /metrics; NULL: nothing is told of the store's calls. */
     const struct directory *directory; /* Where its files are; NULL: nothing is told of them. */
     uint32_t payload_max;
+    struct gossip_transport *faults; /* What faults_open() has made; NULL: they are refused. */
 };
 
 /* Options are copied; what they point to is lent for the life of the api. NOMEM. */

@@ -79,6 +79,7 @@ api_view_handler api_handle_status;
 api_view_handler api_handle_start;
 api_view_handler api_handle_problems;
 api_view_handler api_handle_stop;
+api_view_handler api_handle_faults;
 api_view_handler api_handle_backup_begin;
 api_view_handler api_handle_backup;
 api_view_handler api_handle_log;

@@ -525,6 +525,19 @@ bool json_backup_is_done(const char *data, size_t size)
     return done;
 }
 
+void json_faults(size_t count, const struct faults_stats *stats, struct text *ret_text)
+{
+    json_t *object = json_object();
+
+    set(&object, "faults", number(count));
+    set(&object, "cut", number(stats->cut));
+    set(&object, "lost", number(stats->lost));
+    set(&object, "duplicated", number(stats->duplicated));
+    set(&object, "delayed", number(stats->delayed));
+    set(&object, "overflowed", number(stats->overflowed));
+    finish(object, ret_text);
+}
+
 void json_stopping(struct text *ret_text)
 {
     json_t *object = json_object();

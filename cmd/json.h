@@ -9,6 +9,7 @@
 #define CMD_JSON_H
 
 #include "cmd/view.h"
+#include "transport/faults.h"
 
 void json_event(const struct names *names, const struct gossip_event *event, struct text *ret_text);
 /* The same, with its delivery number and the cursor after it. */
@@ -43,6 +44,8 @@ void json_backup(const char *path, bool done, struct text *ret_text);
 
 /* Whether data[size] is what json_backup() writes of one that is done. */
 bool json_backup_is_done(const char *data, size_t size);
+/* How many faults are set, and what has come of all so far. */
+void json_faults(size_t count, const struct faults_stats *stats, struct text *ret_text);
 void json_stopping(struct text *ret_text);
 
 /* What init has made; cluster_key is NULL where the cluster was there before. */

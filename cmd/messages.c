@@ -18,6 +18,7 @@ static const struct message_row messages[MESSAGES] = {
     [MESSAGE_READY] = {"ready", LEVEL_INFO, &all,
                        BIT(NODE) | BIT(ADDRESS) | BIT(BOOT) | BIT(DIR) | BIT(PID) | BIT(VERSION),
                        BIT(CLOCK) | BIT(HTTP)},
+    [MESSAGE_FAULTS_ALLOWED] = {"faults-allowed", LEVEL_WARN, &all, BIT(NEXT) | BIT(COUNT), 0},
     [MESSAGE_SIGNAL] = {"signal", LEVEL_INFO, &all, BIT(SIGNAL), 0},
     [MESSAGE_FAILED] = {"failed", LEVEL_ERROR, &all, BIT(REASON) | BIT(STORE) | BIT(NEXT), 0},
     [MESSAGE_STOPPED] = {"stopped", LEVEL_INFO, &all, BIT(CODE), 0},

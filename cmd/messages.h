@@ -13,6 +13,7 @@
 /* By name, "peer-alive" is MESSAGE_PEER_ALIVE. */
 enum message {
     MESSAGE_READY,
+    MESSAGE_FAULTS_ALLOWED,
     MESSAGE_SIGNAL,
     MESSAGE_FAILED,
     MESSAGE_STOPPED,

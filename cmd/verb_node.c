@@ -5,6 +5,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/signalfd.h>
@@ -14,6 +15,7 @@
 #include "cmd/api.h"
 #include "cmd/client.h"
 #include "cmd/directory.h"
+#include "cmd/fault_lines.h"
 #include "cmd/files.h"
 #include "cmd/http.h"
 #include "cmd/http_tcp.h"
@@ -23,6 +25,7 @@
 #include "cmd/names.h"
 #include "cmd/plain.h"
 #include "transport/address.h"
+#include "transport/faults.h"
 
 enum {
     JOINS_MAX = 64,
@@ -36,6 +39,7 @@ enum {
     /* A verb that looks into the files of a stopped node holds the store for a moment. */
     LOCKED_TRIES = 10,
     LOCKED_WAIT_MS = 50,
+    FAULTS_FILE_MAX = 65536,
 };
 
 struct node_options {
@@ -49,6 +53,8 @@ struct node_options {
     enum gossip_peer_choice choice;
     bool has_http;
     struct gossip_address http; /* Where to serve health and figures. */
+    bool allow_faults;
+    const char *faults; /* A file of those that hold from the start; NULL: none do. */
     enum log_format log_format;
 };
 
@@ -60,6 +66,8 @@ struct node {
     struct gossip_address joins[JOINS_MAX * JOIN_ADDRESSES_MAX];
     size_t join_count;
     struct gossip_transport *transport;
+    bool allows_faults; /* Then they lie around the transport. */
+    size_t fault_count;
     int signals;
     struct gossip *gossip;
     struct log *log;
@@ -158,6 +166,12 @@ static void read_option(struct command_line *line, int option, struct node_optio
     case 'H':
         read_http(line, options);
         break;
+    case 'X':
+        options->allow_faults = true;
+        break;
+    case 'Y':
+        options->faults = optarg;
+        break;
     case 'O':
         read_log_format(line, &options->log_format);
         break;
@@ -182,6 +196,10 @@ static bool read_options(struct command_line *line, struct node_options *ret_opt
         return false;
     if (!options.listen) {
         command_line_refuse(line, "the node needs an address to listen on: --listen ADDR:PORT");
+        return false;
+    }
+    if (options.faults && !options.allow_faults) {
+        command_line_refuse(line, "--faults needs --allow-faults: it is for experiments alone");
         return false;
     }
     *ret_options = options;
@@ -278,6 +296,61 @@ static enum exit_code resolve_joins(struct node *node, const struct node_options
     return EXIT_OK;
 }
 
+/* What holds from the start, before the first datagram. */
+static enum exit_code read_faults(struct node *node, const char *path)
+{
+    static const char hint[] = "name a file of faults, as POST /v1/faults takes them";
+    struct fault *faults = calloc(FAULTS_MAX, sizeof(*faults));
+    char *data = malloc(FAULTS_FILE_MAX);
+    FILE *file = fopen(path, "re");
+    struct text explanation = {0};
+    enum exit_code code = EXIT_OK;
+    size_t size = 0;
+
+    if (!faults || !data) {
+        complain("no memory for the faults in %s; free some and try again", path);
+        code = EXIT_MEMORY;
+    } else if (!file) {
+        code = complain_of_system("cannot open", path, hint);
+    } else {
+        size = fread(data, 1, FAULTS_FILE_MAX, file);
+        if (ferror(file))
+            code = complain_of_system("cannot read", path, hint);
+    }
+    if (code == EXIT_OK && size == FAULTS_FILE_MAX) {
+        complain("%s has more than %d bytes; %s", path, FAULTS_FILE_MAX, hint);
+        code = EXIT_DAMAGED;
+    } else if (code == EXIT_OK &&
+               !fault_lines_read(data, size, faults, &node->fault_count, &explanation)) {
+        complain("%s, %s", path, explanation.failed ? hint : explanation.data);
+        code = EXIT_DAMAGED;
+    }
+    if (code == EXIT_OK)
+        faults_set(node->transport, faults, node->fault_count);
+    text_clear(&explanation);
+    if (file)
+        fclose(file);
+    free(data);
+    free(faults);
+    return code;
+}
+
+static enum exit_code open_faults(struct node *node, const struct node_options *options)
+{
+    int error;
+
+    if (!options->allow_faults)
+        return EXIT_OK;
+    error = faults_open(node->transport, gossip_system_time(), &node->transport);
+    if (error < 0) {
+        complain("cannot put faults around the transport: %s; close something and try again",
+                 gossip_strerror(error));
+        return exit_for(error);
+    }
+    node->allows_faults = true;
+    return options->faults ? read_faults(node, options->faults) : EXIT_OK;
+}
+
 /* SIGHUP ends the node like SIGTERM: its terminal has gone. Where the shell or nohup has had one of
  * them ignored, it stays so. */
 static enum exit_code open_signals(struct node *node)
@@ -331,14 +404,16 @@ static enum exit_code open_api(struct node *node, const struct node_options *opt
         return code;
     error = log_open(STDERR_FILENO, options->log_format, gossip_system_time(), &node->log);
     if (error == GOSSIP_OK)
-        error = api_create(&(struct api_options){.gossip = node->gossip,
-                                                 .identity = node->identity,
-                                                 .transport = node->transport,
-                                                 .store = node->store,
-                                                 .counted = node->store,
-                                                 .directory = &node->directory,
-                                                 .payload_max = options->payload_max},
-                           &node->api);
+        error = api_create(
+            &(struct api_options){.gossip = node->gossip,
+                                  .identity = node->identity,
+                                  .transport = node->transport,
+                                  .store = node->store,
+                                  .counted = node->store,
+                                  .directory = &node->directory,
+                                  .payload_max = options->payload_max,
+                                  .faults = node->allows_faults ? node->transport : NULL},
+            &node->api);
     if (error == GOSSIP_OK)
         error = http_open(node->listener, node->api, node->log, &node->http);
     if (error == GOSSIP_OK && node->tcp_listener >= 0)
@@ -367,6 +442,8 @@ static enum exit_code open_node(struct node *node, const struct node_options *op
         return exit_for(error);
     }
     code = check_families(node, options);
+    if (code == EXIT_OK)
+        code = open_faults(node, options);
     if (code == EXIT_OK)
         code = open_signals(node);
     if (code == EXIT_OK)
@@ -428,6 +505,19 @@ static void log_ready(struct node *node)
     log_add(node->log, FIELD_DIR, node->directory.path);
     log_add_number(node->log, FIELD_PID, (uint64_t)getpid());
     log_add(node->log, FIELD_VERSION, gossip_version());
+    log_end(node->log);
+}
+
+/* Nobody shall find a node that loses datagrams, and wonder. */
+static void log_faults(struct node *node)
+{
+    if (!node->allows_faults)
+        return;
+    log_begin(node->log, MESSAGE_FAULTS_ALLOWED);
+    log_add(node->log, FIELD_NEXT,
+            "for experiments alone: whoever may use the socket can have datagrams lost, delayed "
+            "and doubled; start any other node without --allow-faults");
+    log_add_number(node->log, FIELD_COUNT, node->fault_count);
     log_end(node->log);
 }
 
@@ -598,6 +688,7 @@ static enum exit_code run(const struct command *command, int argc, char **argv)
     code = open_node(node, &options);
     if (code == EXIT_OK) {
         log_ready(node);
+        log_faults(node);
         code = finish_node(node, run_node(node));
     }
     close_node(node);
@@ -644,6 +735,14 @@ static const struct command_option node_options[] = {
      .value = "ADDR:PORT",
      .text = "serve /healthz, /readyz and /metrics, and nothing else, on a TCP port of this "
              "machine alone: ADDR is a loopback address; port 0 lets the system choose"},
+    {.name = "allow-faults",
+     .id = 'X',
+     .text = "for experiments alone: let POST /v1/faults have datagrams lost, delayed and doubled"},
+    {.name = "faults",
+     .id = 'Y',
+     .value = "FILE",
+     .offers = OFFER_FILE,
+     .text = "faults that hold from the start, as POST /v1/faults takes them; with --allow-faults"},
     {.name = NULL},
 };
 
@@ -653,7 +752,8 @@ const struct command command_node = {
     .summary = "run a node in the foreground",
     .usage = "--dir D --listen ADDR:PORT [--join ADDR:PORT]... [--period MS] [--fanout N]\n"
              "                   [--payload-max BYTES] [--choice HOW] [--alone-after TIME]\n"
-             "                   [--log-format FORMAT] [--http ADDR:PORT]",
+             "                   [--log-format FORMAT] [--http ADDR:PORT] [--allow-faults]\n"
+             "                   [--faults FILE]",
     .text =
         "Runs the node of the directory D until SIGTERM, SIGINT, SIGHUP or `gossip stop`. Its\n"
         "log goes to standard error, one line for each thing, key=value or JSON; the first, with\n"

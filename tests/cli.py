@@ -1013,7 +1013,7 @@ class CommandTest(CommandFixture):
     def fork(self, *options):
         """n2 gives the dot n2:2 two contents, "one" and "two": n1 knows the first, and then hears of
         the second. Returns the directories and the running n1."""
-        first, second = self.init("n1"), None
+        first = self.init("n1")
         second = self.init("n2", cluster=os.path.join(first, "cluster.key"))
         n1 = self.start(first)
         n2 = self.start(second, "--join", n1.address)
@@ -1435,6 +1435,31 @@ class CommandTest(CommandFixture):
         out, err = process.communicate(b"two\n", timeout=PATIENCE)
         self.assertEqual((process.returncode, out), (NO_NODE, b""))
         self.assertIn(b"the first 1 lines were written, and nothing after them", err)
+
+    def test_faults(self):
+        """A node that was started for it loses what it is told to, from the first datagram on."""
+        first = self.init("n1")
+        second = self.init("n2", cluster=self.path("n1/cluster.key"))
+        address = re.search(r" address=(\S+)", self.start(first).wait_line("event=ready"))[1]
+        faults = self.path("faults")
+        with open(faults, "w", encoding="ascii") as file:
+            file.write("both * cut\n")
+        arguments = ["--join", address, "--period", "20", "--allow-faults"]
+        node = self.start(second, *arguments, "--faults", faults)
+        self.assertIn(" level=warn ", node.wait_line("event=faults-allowed"))
+        self.check(gossip("publish", "--dir", first, "hello"), OK)
+        self.check(gossip("wait", "--dir", second, "in-step", "--timeout", "500ms"), 4, err="")
+        node.end()
+        node = self.start(second, *arguments)
+        self.check(gossip("wait", "--dir", second, "in-step", "--timeout", "30s"), OK)
+        node.end()
+        with open(faults, "a", encoding="ascii") as file:
+            file.write("in nowhere cut\n")
+        start = ["node", "--dir", second, "--listen", "127.0.0.1:0"]
+        self.check(gossip(*start, "--allow-faults", "--faults", faults), DAMAGED, err="line 2")
+        self.check(gossip(*start, "--allow-faults", "--faults", self.path("none")), CONFIGURATION,
+                   err="cannot open")
+        self.check(gossip(*start, "--faults", faults), USAGE, err="--allow-faults")
 
     def test_lines_without_end(self):
         """Memory does not grow with what is published, and what was answered is there."""
