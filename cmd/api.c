@@ -222,6 +222,8 @@ static void handle_view(struct api *api, api_view_handler *handle,
         api_answer_failure(response, error);
         return;
     }
+    if (api_is_set(request, "full"))
+        names_show_all(names);
     handle(api,
            &(struct view){.gossip = api->options.gossip,
                           .identity = api->options.identity,

@@ -28,6 +28,7 @@ struct api_watch {
     uint64_t after; /* The delivery number of the event looked at last. */
     uint64_t left;  /* Events still to be shown. */
     bool plain;
+    bool full;             /* Authors are called by all their digits. */
     bool cursors;          /* In text, each line begins with its cursor. */
     struct passed *passed; /* Of each author, by its number. */
     size_t count;
@@ -93,6 +94,8 @@ static int name_authors(struct api_watch *watch)
     error = names_of(gossip, &names);
     if (error < 0)
         return error;
+    if (watch->full)
+        names_show_all(names);
     names_destroy(watch->names);
     watch->names = names;
     watch->named_authors = authors;
@@ -343,6 +346,7 @@ struct api_watch *api_watch_open(struct api *api, const struct view *view,
     *watch = (struct api_watch){.api = api,
                                 .left = count,
                                 .plain = request->plain,
+                                .full = api_is_set(request, "full"),
                                 .cursors = api_is_set(request, "cursors")};
     api->watchers++;
     plain_columns(view, &watch->columns);

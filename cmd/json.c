@@ -108,9 +108,11 @@ static json_t *clock_value(const struct names *names, const struct gossip_vclock
     return object;
 }
 
+static const char base64_digits[] =
+    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+
 static json_t *base64_value(const uint8_t *data, size_t size)
 {
-    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     size_t length = (size + 2) / 3 * 4;
     char *text = malloc(length + 1);
     json_t *value;
@@ -123,10 +125,10 @@ static json_t *base64_value(const uint8_t *data, size_t size)
 
         bits |= left > 1 ? (uint32_t)data[i + 1] << 8 : 0;
         bits |= left > 2 ? data[i + 2] : 0;
-        text[j] = digits[bits >> 18];
-        text[j + 1] = digits[bits >> 12 & 63];
-        text[j + 2] = left > 1 ? digits[bits >> 6 & 63] : '=';
-        text[j + 3] = left > 2 ? digits[bits & 63] : '=';
+        text[j] = base64_digits[bits >> 18];
+        text[j + 1] = base64_digits[bits >> 12 & 63];
+        text[j + 2] = left > 1 ? base64_digits[bits >> 6 & 63] : '=';
+        text[j + 3] = left > 2 ? base64_digits[bits & 63] : '=';
     }
     value = json_stringn(text, length);
     free(text);
@@ -187,6 +189,144 @@ bool json_read_cursor(const char *data, size_t size, struct text *ret_text)
         text_add(ret_text, cursor);
     json_decref(object);
     return cursor != NULL;
+}
+
+static bool read_clock(const json_t *object, json_clock_entry *visit, void *context)
+{
+    /* Reading takes what could also be changed. */
+    union {
+        const json_t *constant;
+        json_t *variable;
+    } same = {object};
+    const char *author;
+    json_t *count;
+
+    if (!json_is_object(object))
+        return false;
+    json_object_foreach(same.variable, author, count)
+        visit(context, author, (uint64_t)json_integer_value(count));
+    return true;
+}
+
+static int digit_value(char digit)
+{
+    if (digit >= '0' && digit <= '9')
+        return digit - '0';
+    return digit >= 'a' && digit <= 'f' ? digit - 'a' + 10 : -1;
+}
+
+static bool read_hex(const json_t *value, uint8_t *ret_bytes, size_t size)
+{
+    const char *text = json_string_value(value);
+
+    if (!text || strlen(text) != 2 * size)
+        return false;
+    for (size_t i = 0; i < size; i++) {
+        int high = digit_value(text[2 * i]);
+        int low = digit_value(text[2 * i + 1]);
+
+        if (high < 0 || low < 0)
+            return false;
+        ret_bytes[i] = (uint8_t)(high << 4 | low);
+    }
+    return true;
+}
+
+/* As base64_value() writes it. */
+static bool read_base64(const char *text, uint8_t *ret_bytes, size_t *ret_size)
+{
+    size_t length = strlen(text);
+    size_t size = 0;
+    uint32_t bits = 0;
+
+    for (size_t i = 0; i < length && text[i] != '='; i++) {
+        const char *place = strchr(base64_digits, text[i]);
+
+        if (!place)
+            return false;
+        bits = bits << 6 | (uint32_t)(place - base64_digits);
+        if (i % 4 == 0)
+            continue;
+        ret_bytes[size++] = (uint8_t)(bits >> (6 - 2 * (i % 4)));
+    }
+    *ret_size = size;
+    return length % 4 == 0;
+}
+
+static bool read_data(const json_t *object, struct json_event *event)
+{
+    const json_t *text = json_object_get(object, "data");
+    const char *encoded = json_string_value(json_object_get(object, "data_base64"));
+
+    if (json_is_string(text)) {
+        event->size = json_string_length(text);
+        event->data = malloc(event->size + 1);
+        if (event->data)
+            memcpy(event->data, json_string_value(text), event->size);
+        return event->data != NULL;
+    }
+    if (!encoded)
+        return json_is_null(text);
+    event->data = malloc(strlen(encoded) + 1);
+    return event->data && read_base64(encoded, event->data, &event->size);
+}
+
+bool json_read_event(const char *data, size_t size, json_clock_entry *visit, void *context,
+                     struct json_event *ret_event)
+{
+    json_t *object = json_loadb(data, size, JSON_ALLOW_NUL, NULL);
+    const char *author = json_string_value(json_object_get(object, "author"));
+    const char *cursor = json_string_value(json_object_get(object, "cursor"));
+    const json_t *supersedes = json_object_get(object, "supersedes");
+    bool is_whole;
+
+    *ret_event = (struct json_event){.has_supersedes = supersedes != NULL,
+                                     .is_payload = !json_object_get(object, "kind")};
+    is_whole = author && cursor && strlen(author) < sizeof(ret_event->author) &&
+               read_hex(json_object_get(object, "hash"), ret_event->hash, GOSSIP_HASH_SIZE) &&
+               (!supersedes || read_hex(supersedes, ret_event->supersedes, GOSSIP_HASH_SIZE)) &&
+               read_data(object, ret_event) &&
+               read_clock(json_object_get(object, "clock"), visit, context);
+    if (is_whole) {
+        strcpy(ret_event->author, author);
+        ret_event->seq = (uint64_t)json_integer_value(json_object_get(object, "seq"));
+        ret_event->cursor = strdup(cursor);
+        is_whole = ret_event->cursor != NULL;
+    }
+    json_decref(object);
+    return is_whole;
+}
+
+void json_event_clear(struct json_event *event)
+{
+    free(event->data);
+    free(event->cursor);
+    *event = (struct json_event){0};
+}
+
+bool json_read_clock(const char *data, size_t size, json_clock_entry *visit, void *context)
+{
+    json_t *object = json_loadb(data, size, 0, NULL);
+    bool is_clock = read_clock(json_object_get(object, "clock"), visit, context);
+
+    json_decref(object);
+    return is_clock;
+}
+
+bool json_read_traffic(const char *data, size_t size, uint64_t *ret_datagrams, uint64_t *ret_bytes)
+{
+    json_t *object = json_loadb(data, size, 0, NULL);
+    const json_t *transport = json_object_get(object, "transport");
+    const json_t *datagrams = json_object_get(transport, "sent");
+    const json_t *bytes = json_object_get(transport, "sent_bytes");
+    bool is_there = json_is_integer(datagrams) && json_is_integer(bytes);
+
+    if (is_there) {
+        *ret_datagrams = (uint64_t)json_integer_value(datagrams);
+        *ret_bytes = (uint64_t)json_integer_value(bytes);
+    }
+    json_decref(object);
+    return is_there;
 }
 
 void json_clock(const struct view *view, const char *token, struct text *ret_text)

@@ -19,6 +19,32 @@ void json_watched(const struct names *names, const struct gossip_event *event, c
 /* Adds the cursor of such a line. Returns whether data[size] was one. */
 bool json_read_cursor(const char *data, size_t size, struct text *ret_text);
 
+/* One entry of a clock that is read. */
+typedef void json_clock_entry(void *context, const char *author, uint64_t count);
+
+/* What json_watched() has written. */
+struct json_event {
+    char author[GOSSIP_VCLOCK_NAME_MAX];
+    uint64_t seq;
+    uint8_t hash[GOSSIP_HASH_SIZE];
+    uint8_t supersedes[GOSSIP_HASH_SIZE];
+    bool has_supersedes;
+    bool is_payload; /* For the application. */
+    uint8_t *data;   /* NULL: nothing. */
+    size_t size;
+    char *cursor;
+};
+
+/* Reads such a line, and shows visit its clock. False where it is none. ret_event is to be cleared
+ * in either case. */
+bool json_read_event(const char *data, size_t size, json_clock_entry *visit, void *context,
+                     struct json_event *ret_event);
+void json_event_clear(struct json_event *event);
+
+/* The clock of what json_clock() has written; and of json_status(), what was sent. */
+bool json_read_clock(const char *data, size_t size, json_clock_entry *visit, void *context);
+bool json_read_traffic(const char *data, size_t size, uint64_t *ret_datagrams, uint64_t *ret_bytes);
+
 /* token is NULL where none was asked for. */
 void json_clock(const struct view *view, const char *token, struct text *ret_text);
 void json_relation(const struct view *view, const struct relation_view *relation,

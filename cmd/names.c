@@ -145,6 +145,36 @@ int names_of(const struct gossip *gossip, struct names **ret_names)
     return error;
 }
 
+static int compare_entries(const void *a, const void *b)
+{
+    const struct name *first = a;
+    const struct name *second = b;
+
+    return strcmp(first->shown, second->shown);
+}
+
+static int compare_authors(const void *a, const void *b)
+{
+    const struct name *first = a;
+    const struct name *second = b;
+
+    return (first->author > second->author) - (first->author < second->author);
+}
+
+void names_show_all(struct names *names)
+{
+    for (size_t i = 0; i < names->count; i++) {
+        struct name *name = &names->entries[i];
+
+        snprintf(name->shown, sizeof(name->shown), "%s%s%s", name->base, *name->base ? "#" : "?",
+                 name->digits);
+    }
+    qsort(names->entries, names->count, sizeof(names->entries[0]), compare_entries);
+    for (size_t i = 0; i < names->count; i++)
+        names->entries[i].rank = i;
+    qsort(names->entries, names->count, sizeof(names->entries[0]), compare_authors);
+}
+
 size_t names_count(const struct names *names)
 {
     return names->count;

@@ -24,6 +24,10 @@ void names_destroy(struct names *names);
 /* Of all authors a gossip knows. NOMEM. */
 int names_of(const struct gossip *gossip, struct names **ret_names);
 
+/* Calls every author by all digits: n1# and those of its epoch and its id, or ? and those of the
+ * id. What it is called then does not change as others become known. */
+void names_show_all(struct names *names);
+
 size_t names_count(const struct names *names);
 
 /* The name of author, lent. */

@@ -2,18 +2,16 @@
 #include "cmd/command.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <ftw.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "cmd/ask.h"
+#include "cmd/child.h"
 #include "cmd/text.h"
 #include "gossip/gossip.h"
 
@@ -23,7 +21,7 @@ enum {
     PATIENCE_MS = 20000, /* For a node to start, and for all to be in step. */
     ENDING_MS = 5000,    /* For nodes to end. */
     LOOK_MS = 20,
-    PATH_SIZE = 4096,
+    PATH_SIZE = CHILD_PATH_SIZE,
 };
 
 struct dev_node {
@@ -39,16 +37,6 @@ struct dev {
     struct dev_node nodes[NODES_MAX];
 };
 
-/* SIGINT, SIGTERM and SIGHUP end it, SIGCHLD tells of a node: all wait to be asked for. */
-static void watched_signals(sigset_t *ret_signals)
-{
-    sigemptyset(ret_signals);
-    sigaddset(ret_signals, SIGINT);
-    sigaddset(ret_signals, SIGTERM);
-    sigaddset(ret_signals, SIGHUP);
-    sigaddset(ret_signals, SIGCHLD);
-}
-
 /* Waits so long at most. Whether it is to end. */
 static bool is_told_to_end(int ms)
 {
@@ -56,69 +44,14 @@ static bool is_told_to_end(int ms)
     sigset_t signals;
     int signal;
 
-    watched_signals(&signals);
+    child_signals(&signals);
     signal = ms < 0 ? sigwaitinfo(&signals, NULL) : sigtimedwait(&signals, NULL, &patience);
     return signal == SIGINT || signal == SIGTERM || signal == SIGHUP;
 }
 
-/* ---- Processes. ---- */
-
-/* Starts this program with other arguments, its output in the file log. Out of reach of the keys of
- * the terminal, and told to end should this process be killed. */
-static pid_t start(const char *const *arguments, const char *log)
-{
-    /* As execv() wants them, which changes nothing. */
-    union {
-        const char *const *ours;
-        char *const *its;
-    } passed = {arguments};
-    pid_t parent = getpid();
-    pid_t pid = fork();
-    sigset_t signals;
-    int file;
-
-    if (pid != 0)
-        return pid;
-    watched_signals(&signals);
-    sigprocmask(SIG_UNBLOCK, &signals, NULL);
-    setpgid(0, 0);
-    prctl(PR_SET_PDEATHSIG, SIGTERM);
-    file = open(log, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
-    if (getppid() != parent || file < 0 || dup2(file, STDOUT_FILENO) < 0 ||
-        dup2(file, STDERR_FILENO) < 0)
-        _exit(EXIT_INPUT_OUTPUT);
-    execv("/proc/self/exe", passed.its);
-    _exit(EXIT_INPUT_OUTPUT);
-}
-
-/* The exit code of a process that has ended, as a shell tells it. */
-static int code_of(int status)
-{
-    return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
-}
-
-static void show_log(const char *path)
-{
-    char line[1024];
-    FILE *file = fopen(path, "re");
-
-    while (file && fgets(line, sizeof(line), file)) {
-        struct text escaped = {0};
-
-        line[strcspn(line, "\n")] = '\0';
-        text_add_escaped(&escaped, line, strlen(line), TEXT_ESCAPE_TERMINAL);
-        fprintf(stderr, "  %s\n", escaped.data ? escaped.data : "");
-        text_clear(&escaped);
-    }
-    if (file)
-        fclose(file);
-}
-
 static enum exit_code fail(const struct dev_node *node, const char *what)
 {
-    complain("dev: %s; its log says:", what);
-    show_log(node->log);
-    return EXIT_NO;
+    return child_complain("dev", what, node->log);
 }
 
 /* ---- Nodes. ---- */
@@ -128,20 +61,10 @@ static enum exit_code init_node(struct dev *dev, unsigned index)
     struct dev_node *node = &dev->nodes[index];
     char cluster[PATH_SIZE + 16];
     char name[16];
-    const char *arguments[] = {
-        "gossip", "init", "--dir", node->directory, "--name", name, index ? "--cluster" : NULL,
-        cluster,  NULL};
-    int status = -1;
-    pid_t pid;
 
     snprintf(name, sizeof(name), "n%u", index + 1);
     snprintf(cluster, sizeof(cluster), "%s/cluster.key", dev->nodes[0].directory);
-    pid = start(arguments, node->log);
-    if (pid < 0)
-        return complain_of_system("cannot start", "a process", "end others, and try again");
-    while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
-        continue;
-    return code_of(status) == EXIT_OK ? EXIT_OK : fail(node, "a node cannot be made");
+    return child_init("dev", node->directory, name, index ? cluster : NULL, node->log);
 }
 
 /* Reads from its log where a node listens; false while it does not say. */
@@ -178,7 +101,7 @@ static enum exit_code start_node(struct dev *dev, unsigned index, bool *ret_ende
     int status;
 
     snprintf(listen, sizeof(listen), "127.77.0.%u:0", index + 1);
-    node->pid = start(arguments, node->log);
+    node->pid = child_start(arguments, node->log, SIGTERM);
     if (node->pid < 0) {
         node->pid = 0;
         return complain_of_system("cannot start", "a process", "end others, and try again");
@@ -229,30 +152,13 @@ static enum exit_code await_step(const struct dev *dev, unsigned index, bool *re
 
 static enum exit_code make_root(struct dev *dev)
 {
-    const char *place = getenv("TMPDIR");
-    char *root;
+    enum exit_code code = child_make_place("dev", "gossip-dev", &dev->root);
 
-    if (!place || !*place)
-        place = "/tmp";
-    if (strlen(place) > PATH_SIZE / 2) {
-        complain("dev: the name in TMPDIR is too long");
-        return EXIT_USAGE;
-    }
-    if (asprintf(&root, "%s/gossip-dev-XXXXXX", place) < 0) {
-        complain("dev: no memory for the name of a directory; free some and try again");
-        return EXIT_MEMORY;
-    }
-    if (!mkdtemp(root)) {
-        free(root);
-        return complain_of_system("cannot make a directory in", place,
-                                  "name another place in TMPDIR");
-    }
-    dev->root = root;
-    for (unsigned i = 0; i < dev->count; i++) {
+    for (unsigned i = 0; i < dev->count && code == EXIT_OK; i++) {
         snprintf(dev->nodes[i].directory, PATH_SIZE, "%s/n%u", dev->root, i + 1);
         snprintf(dev->nodes[i].log, PATH_SIZE, "%s/n%u.log", dev->root, i + 1);
     }
-    return EXIT_OK;
+    return code;
 }
 
 static enum exit_code start_all(struct dev *dev, bool *ret_ended)
@@ -269,18 +175,8 @@ static enum exit_code start_all(struct dev *dev, bool *ret_ended)
     return code;
 }
 
-static int remove_one(const char *path, const struct stat *status, int kind, struct FTW *place)
-{
-    (void)status;
-    (void)kind;
-    (void)place;
-    return remove(path) == 0 || errno == ENOENT ? 0 : -1;
-}
-
 static enum exit_code end_all(struct dev *dev)
 {
-    enum exit_code code = EXIT_OK;
-
     for (unsigned i = 0; i < dev->count; i++)
         if (dev->nodes[i].pid > 0)
             kill(dev->nodes[i].pid, SIGTERM);
@@ -300,10 +196,7 @@ static enum exit_code end_all(struct dev *dev)
             break;
         poll(NULL, 0, LOOK_MS);
     }
-    if (dev->root && nftw(dev->root, remove_one, 16, FTW_DEPTH | FTW_PHYS) != 0)
-        code = complain_of_system("cannot remove", dev->root, "remove it yourself");
-    free(dev->root);
-    return code;
+    return child_remove_place(dev->root);
 }
 
 /* ---- What to type. ---- */
@@ -350,9 +243,10 @@ static void stay(struct dev *dev, bool json)
                 continue;
             node->pid = 0;
             if (json) {
-                printf("{\"node\":\"n%u\",\"ended\":%d}\n", i + 1, code_of(status));
+                printf("{\"node\":\"n%u\",\"ended\":%d}\n", i + 1, child_code(status));
             } else {
-                printf("\nn%u has ended, with %d. To start it again:\n  ", i + 1, code_of(status));
+                printf("\nn%u has ended, with %d. To start it again:\n  ", i + 1,
+                       child_code(status));
                 show_start(dev, i);
                 printf("\n");
             }
@@ -385,7 +279,7 @@ static enum exit_code run(const struct command *command, int argc, char **argv)
         }
         dev.count = (unsigned)number;
     }
-    watched_signals(&signals);
+    child_signals(&signals);
     sigprocmask(SIG_BLOCK, &signals, NULL);
     code = start_all(&dev, &ended);
     if (code == EXIT_OK && !ended) {

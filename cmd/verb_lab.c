@@ -1,4 +1,4 @@
-/* Experiments: one script, played on the simulator. */
+/* Experiments: one script, played on the simulator or on processes. */
 #include "cmd/command.h"
 
 #include <errno.h>
@@ -158,6 +158,13 @@ static void quote(const char *word, char *ret_text, size_t size)
     snprintf(ret_text + used, size - used, "'");
 }
 
+/* As if nothing had caught the signal, now that all is cleared away. */
+static void end_by(int signal)
+{
+    kill(getpid(), signal);
+    pause(); /* It is on its way. */
+}
+
 /* False, after a complaint, where there can be no stage; run is to be cleared in either case. */
 static bool play_run(const struct lab *lab, const struct script *script, uint64_t seed,
                      struct run *ret_run)
@@ -165,6 +172,7 @@ static bool play_run(const struct lab *lab, const struct script *script, uint64_
     const char *place = lab->place->ops->name;
     struct stage *stage;
     char name[400];
+    int signal;
 
     *ret_run = (struct run){0};
     journal_start(&ret_run->journal, script->node_count);
@@ -172,11 +180,16 @@ static bool play_run(const struct lab *lab, const struct script *script, uint64_
     if (!stage)
         return false;
     play(script, stage, &ret_run->outcome);
+    signal = stage->signal;
     stage->ops->close(stage);
+    if (signal != 0)
+        end_by(signal);
     figures_take(&ret_run->journal, script, ret_run->outcome.end_ms, &ret_run->figures);
     quote(lab->name, name, sizeof(name));
-    snprintf(ret_run->repeat, sizeof(ret_run->repeat), "gossip lab run %s --on %s --seed %" PRIu64,
-             name, place, seed);
+    snprintf(ret_run->repeat, sizeof(ret_run->repeat), "gossip lab run %s --on %s", name, place);
+    if (lab->place == &stage_sim)
+        snprintf(ret_run->repeat + strlen(ret_run->repeat),
+                 sizeof(ret_run->repeat) - strlen(ret_run->repeat), " --seed %" PRIu64, seed);
     ret_run->report = (struct report){.script = script,
                                       .place = place,
                                       .seed = seed,
@@ -694,6 +707,9 @@ static enum exit_code run(const struct command *command, int argc, char **argv)
                             form == 1   ? "the name of a ready script, and a file"
                             : form == 2 ? "no argument"
                                         : "the file of a script, or the name of a ready one");
+    else if (lab.place != &stage_sim && (lab.is_many || lab.is_shrinking))
+        command_line_refuse(&lab.line, "--seeds and --shrink are for --on sim, where a seed does "
+                                       "the same again");
     else if (form != 0 && lab.has_options)
         command_line_refuse(&lab.line, "%s takes none of the options of run", forms[form].word);
     if (lab.line.ended)
@@ -716,8 +732,9 @@ static const struct command_option lab_options[] = {
      .id = 'P',
      .value = "PLACE",
      .offers = OFFER_WORDS,
-     .words = "sim",
-     .text = "where it is played: sim, in virtual time (default)"},
+     .words = "sim local",
+     .text = "where it is played: sim, in virtual time (default), or local, by processes on "
+             "loopback addresses"},
     {.name = "seed",
      .id = 'S',
      .value = "N",
@@ -744,7 +761,7 @@ const struct command command_lab = {
     .offers = OFFER_WORDS_AND_FILES,
     .words = "run new list check",
     .summary = "run experiments: crashes, partitions, bad links, from a script",
-    .usage = "run FILE|NAME [--on sim] [--seed N | --seeds A..B] [--shrink]\n"
+    .usage = "run FILE|NAME [--on sim|local] [--seed N | --seeds A..B] [--shrink]\n"
              "                      [--out DIR] [--json]\n"
              "       gossip lab new NAME [FILE]\n"
              "       gossip lab list [--json]\n"
@@ -756,6 +773,10 @@ const struct command command_lab = {
         "On sim the nodes are the shipped code on a virtual network, virtual disks and virtual\n"
         "clocks: an hour takes a moment, the same seed does the same again, and every step is\n"
         "checked.\n\n"
+        "On local they are processes of this program, on 127.77.1.1, 127.77.1.2 and so on, with\n"
+        "files in a temporary directory and links cut by a shim in each; no root is needed. "
+        "Ctrl-C\n"
+        "ends them and removes all.\n\n"
         "new writes a ready script to a file (NAME.lab; - is standard output), to start from; "
         "list\nshows which there are; each can be run by its name. check only reads a script.\n",
     .nowhere = true,
@@ -766,6 +787,7 @@ const struct command command_lab = {
             "failed. list: name, title",
     .notes = "The language, the expectations and the files of results: docs/lab.md.\n",
     .examples = "  gossip lab run split-crash\n"
+                "  gossip lab run split-crash --on local\n"
                 "  gossip lab new split mine.lab\n"
                 "  gossip lab run mine.lab --seeds 1..100 --shrink\n",
     .run = run,

@@ -219,8 +219,10 @@ static void add_end(const struct report *report, struct text *text)
 
 void report_print(const struct report *report, struct text *ret_text)
 {
-    text_print(ret_text, "%s on %s, seed %" PRIu64 ": %u nodes, ", report->script->name,
-               report->place, report->seed, report->script->node_count);
+    text_print(ret_text, "%s on %s", report->script->name, report->place);
+    if (strcmp(report->place, "sim") == 0) /* Elsewhere it decides nothing. */
+        text_print(ret_text, ", seed %" PRIu64, report->seed);
+    text_print(ret_text, ": %u nodes, ", report->script->node_count);
     add_seconds(ret_text, report->outcome->end_ms);
     text_add(ret_text, "\n\n");
     add_timeline(report, ret_text);

@@ -2,7 +2,7 @@
 
 #include <string.h>
 
-static const struct stage_place *const places[] = {&stage_sim};
+static const struct stage_place *const places[] = {&stage_sim, &stage_local};
 
 const struct stage_place *stage_find(const char *name)
 {
@@ -14,5 +14,5 @@ const struct stage_place *stage_find(const char *name)
 
 const char *stage_names(void)
 {
-    return "sim";
+    return "sim or local";
 }

@@ -17,6 +17,7 @@ struct stage {
     const struct stage_ops *ops;
     struct journal *journal; /* Lent. */
     char explanation[STAGE_EXPLANATION_MAX];
+    int signal; /* That has told the run to end; 0: none has. */
 };
 
 /* Those that return bool fail where the place cannot do it after all, and explanation then says
@@ -69,8 +70,8 @@ struct stage_ops {
     void (*close)(struct stage *stage);
 };
 
-/* A place by its name. open makes a stage there for script; the journal, which is lent for its
- * life, is started. NULL, after a complaint, where there can be none. */
+/* A place by its name. open makes a stage there for script; it and the journal, which is started,
+ * are lent for its life. NULL, after a complaint, where there can be none. */
 struct stage_place {
     const struct stage_ops *ops;
     struct stage *(*open)(const struct script *script, uint64_t seed, struct journal *journal);
@@ -79,10 +80,14 @@ struct stage_place {
 /* A virtual world: everything by one seed, judged by the checker at every step. */
 extern const struct stage_place stage_sim;
 
+/* Processes of this program, in a temporary directory, on 127.77.1.1 and so on. SIGINT, SIGTERM and
+ * SIGHUP end the run, and are held back until the stage is closed. */
+extern const struct stage_place stage_local;
+
 /* NULL: there is no place of this name. */
 const struct stage_place *stage_find(const char *name);
 
-/* "sim", or more of them, with commas between. */
+/* "sim or local". */
 const char *stage_names(void);
 
 #endif
