@@ -361,11 +361,15 @@ static int repair(struct gossip_node *node)
         if (error < 0)
             return error;
     }
-    /* Who should have it may not; then any other peer is as good, by way of digests. */
+    /* Who should have it may not; then any other peer is as good, by way of digests. In the long
+     * run those that an idle node sends are enough. */
     node->repair_ms = UINT64_MAX;
     if (is_waiting) {
-        node->repair_ms = node->now_ms + repair_delay(node);
-        node_wake(node);
+        uint64_t delay_ms = repair_delay(node);
+
+        node->repair_ms = node->now_ms + delay_ms;
+        if (delay_ms < REPAIR_MAX_MS)
+            node_wake(node);
     } else if (node->runs.count > 0) {
         pull_plan_repair(node);
     }

@@ -577,6 +577,48 @@ static void boots_are_heard_of_by_a_new_author(struct story *story)
     story_end(story);
 }
 
+static uint64_t datagrams_in(struct world *world, uint64_t ms)
+{
+    struct virtual_network_stats before, after;
+
+    virtual_network_stats(world_network(world), &before);
+    world_run(world, ms);
+    virtual_network_stats(world_network(world), &after);
+    return after.sent - before.sent;
+}
+
+/* D10: an event is lost with all who had it, and the third node holds back one that had seen it: it
+ * asks for it now and then, and everybody falls quiet all the same. */
+static void waiting_for_what_is_lost(struct story *story)
+{
+    struct world *world = story_begin(story, 3);
+    struct gossip_stats stats = {.held_events = 0};
+
+    story_meet(world);
+    world_isolate(world, 2);
+    story_tells(world, 0, "cause");
+    world_run(world, 1000);
+    world_rejoin(world, 2);
+    world_cut(world, 0, 2);
+    world_cut(world, 2, 0);
+    world_cut(world, 2, 1); /* What it asks for does not get there. */
+    for (unsigned i = 0; i < 10 && stats.held_events == 0; i++) {
+        story_tells(world, 1, "effect");
+        world_run(world, 100);
+        gossip_stats(world_gossip(world, 2), &stats);
+    }
+    assert_in_range(stats.held_events, 1, 10);
+    lose_everything(world, 0);
+    lose_everything(world, 1);
+    world_heal(world);
+    world_run(world, 3 * STORY_MINUTE_MS);
+    gossip_stats(world_gossip(world, 2), &stats);
+    assert_in_range(stats.held_events, 1, 10);
+    /* Each asks one peer every half minute, the third one more, in two minutes. */
+    assert_in_range(datagrams_in(world, 2 * STORY_MINUTE_MS), 12, 48);
+    story_end(story);
+}
+
 static int take_author_with_events(void *context, const struct gossip_record *record)
 {
     if (record->kind == GOSSIP_RECORD_AUTHOR && record->as.author.have > 0)
@@ -1109,6 +1151,7 @@ STORY_OF_DISKS(boot_is_heard_of_late)
 STORY_OF_DISKS(boot_is_heard_of_after_the_epoch)
 STORY_OF_DISKS(boot_is_heard_of_after_a_restart)
 STORY_OF_DISKS(boots_are_heard_of_by_a_new_author)
+STORY_OF_DISKS(waiting_for_what_is_lost)
 STORY_OF_DISKS(floor_under_what_is_kept)
 STORY_OF_DISKS(no_room_for_the_side_file)
 STORY_OF_DISKS(restored_alone)
@@ -1146,6 +1189,7 @@ int main(int argc, char **argv)
         STORY_TEST(boot_is_heard_of_after_the_epoch),
         STORY_TEST(boot_is_heard_of_after_a_restart),
         STORY_TEST(boots_are_heard_of_by_a_new_author),
+        STORY_TEST(waiting_for_what_is_lost),
         STORY_TEST(floor_under_what_is_kept),
         STORY_TEST(no_room_for_the_side_file),
         STORY_TEST(restored_alone),
