@@ -139,6 +139,7 @@ struct run {
     struct figures figures;
     char repeat[512];
     struct report report;
+    struct text logs[SCRIPT_NODES_MAX]; /* Of its nodes; empty where there are none. */
 };
 
 /* The words that a shell takes for this one. */
@@ -181,6 +182,8 @@ static bool play_run(const struct lab *lab, const struct script *script, uint64_
         return false;
     play(script, stage, &ret_run->outcome);
     signal = stage->signal;
+    for (unsigned i = 0; i < script->node_count && stage->ops->read_log; i++)
+        stage->ops->read_log(stage, i, &ret_run->logs[i]);
     stage->ops->close(stage);
     if (signal != 0)
         end_by(signal);
@@ -202,6 +205,8 @@ static bool play_run(const struct lab *lab, const struct script *script, uint64_
 
 static void clear_run(struct run *run)
 {
+    for (size_t i = 0; i < SCRIPT_NODES_MAX; i++)
+        text_clear(&run->logs[i]);
     outcome_clear(&run->outcome);
     journal_clear(&run->journal);
 }
@@ -231,6 +236,20 @@ static enum exit_code write_run(const struct results *results, enum exit_code co
     code = write_file(results, code, "verdict.json", &text);
     report_print(report, &text);
     return write_file(results, code, "summary.txt", &text);
+}
+
+static enum exit_code write_logs(const struct results *results, enum exit_code code,
+                                 const struct script *script, struct run *run)
+{
+    char name[SCRIPT_NAME_MAX + 8];
+
+    for (unsigned i = 0; i < script->node_count; i++) {
+        if (run->logs[i].size == 0 && !run->logs[i].failed)
+            continue;
+        snprintf(name, sizeof(name), "%s.log", script->nodes[i].name);
+        code = write_file(results, code, name, &run->logs[i]);
+    }
+    return code;
 }
 
 /* A script's name without its directory and its ending, of what any file may be called. */
@@ -278,6 +297,7 @@ static enum exit_code write_results(const struct lab *lab, const struct script *
         if (run) {
             run->report.directory = ret_results->directory;
             code = write_run(ret_results, code, &run->report);
+            code = write_logs(ret_results, code, script, run);
         }
         if (seeds)
             code = write_file(ret_results, code, "seeds.jsonl", seeds);

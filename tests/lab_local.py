@@ -132,6 +132,10 @@ class LocalTest(unittest.TestCase):
         self.assertIn("is not at n2 n3; it is at n1", out)
         self.assertIn("  ok      expect events n2 0", out)
         self.assertIn("again:   gossip lab run x.lab --on local\n", out)
+        with open(os.path.join(self.place, "gossip-lab/latest/n3.log"), encoding="utf-8") as file:
+            log = file.read()
+        self.assertEqual(log.count(" event=ready "), 2)
+        self.assertEqual(log.count(" event=faults-allowed "), 2)
 
     def test_refused(self):
         """What needs a virtual disk or clock is refused before anything starts."""

@@ -171,12 +171,34 @@ static void test_dots(void **state)
     names_destroy(names);
 }
 
+/* In full, a name is the same whoever else is known. */
+static void test_all_digits(void **state)
+{
+    struct names *names = make_names(seeds, SEED_COUNT);
+    uint32_t found;
+
+    (void)state;
+    names_show_all(names);
+    assert_string_equal(names_get(names, 0), "n2#1111111111111111aa000000000000000000000000000000");
+    assert_string_equal(names_get(names, 2), "n1#ab13ff0000000000cc000000000000000000000000000000");
+    assert_string_equal(names_get(names, 4), "?c0ffee01000000000000000000000000");
+    for (uint32_t i = 0; i < SEED_COUNT; i++) {
+        const char *name = names_get(names, i);
+
+        assert_int_equal(names_find(names, name, strlen(name), &found, NULL), GOSSIP_OK);
+        assert_int_equal(found, i);
+        for (uint32_t j = 0; j < SEED_COUNT; j++)
+            assert_int_equal(names_rank(names, i) < names_rank(names, j),
+                             strcmp(name, names_get(names, j)) < 0);
+    }
+    names_destroy(names);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_shown),
-        cmocka_unit_test(test_alone),
-        cmocka_unit_test(test_round_trip),
+        cmocka_unit_test(test_shown), cmocka_unit_test(test_all_digits),
+        cmocka_unit_test(test_alone), cmocka_unit_test(test_round_trip),
         cmocka_unit_test(test_dots),
     };
 

@@ -10,6 +10,7 @@
 #include "cmd/lab/journal.h"
 #include "cmd/lab/script.h"
 #include "cmd/lab/script_check.h"
+#include "cmd/text.h"
 
 enum { STAGE_EXPLANATION_MAX = 1024, STAGE_WITNESS_MAX = 9000 };
 
@@ -66,6 +67,9 @@ struct stage_ops {
      * False: it judges nothing. */
     bool (*verdict)(struct stage *stage, char *ret_title, size_t title_size, bool *ret_passed,
                     char *ret_witness, size_t witness_size);
+
+    /* Adds what the processes of a node have written to their logs; NULL: they have none. */
+    void (*read_log)(struct stage *stage, unsigned node, struct text *ret_text);
 
     void (*close)(struct stage *stage);
 };

@@ -1011,6 +1011,21 @@ static bool local_verdict(struct stage *stage, char *ret_title, size_t title_siz
     return false;
 }
 
+static void local_read_log(struct stage *stage, unsigned number, struct text *ret_text)
+{
+    FILE *file = fopen(local_of(stage)->nodes[number].log, "re");
+    char block[4096];
+    size_t size;
+
+    if (!file)
+        return; /* A copy that never came to be. */
+    while ((size = fread(block, 1, sizeof(block), file)) > 0)
+        text_add_bytes(ret_text, block, size);
+    if (ferror(file))
+        text_print(ret_text, "the rest cannot be read: %s\n", strerror(errno));
+    fclose(file);
+}
+
 /* ---- All of it. ---- */
 
 static void local_close(struct stage *stage)
@@ -1068,6 +1083,7 @@ static const struct stage_ops local_ops = {
     .read_clocks = local_read_clocks,
     .count_traffic = local_count_traffic,
     .verdict = local_verdict,
+    .read_log = local_read_log,
     .close = local_close,
 };
 
