@@ -9,6 +9,7 @@ a test waits, it waits for something to happen, and gives up after a minute.
 
 import base64
 import contextlib
+import http.client
 import json
 import os
 import re
@@ -69,6 +70,19 @@ def gossip(*arguments, stdin=b"", env=None, cwd=None):
     done = subprocess.run([GOSSIP, *arguments], input=stdin, capture_output=True, timeout=PATIENCE,
                           env=env or environment(), cwd=cwd)
     return Result(done.returncode, done.stdout, done.stderr.decode("utf-8", "backslashreplace"))
+
+
+class Connection(http.client.HTTPConnection):
+    """Speaks HTTP with the socket in a node's directory."""
+
+    def __init__(self, directory):
+        super().__init__("node", timeout=PATIENCE)
+        self.path = os.path.join(directory, "api.sock")
+
+    def connect(self):
+        self.sock = socket.socket(socket.AF_UNIX)
+        self.sock.settimeout(PATIENCE)
+        self.sock.connect(self.path)
 
 
 class Node:

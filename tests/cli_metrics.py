@@ -7,7 +7,6 @@ usage: cli_metrics.py GOSSIP METRICS [NAME]...    GOSSIP is the command, METRICS
 Exit status 77: all that could be tried went well, and what could not is said with the reason.
 """
 
-import http.client
 import json
 import os
 import re
@@ -18,23 +17,11 @@ import sys
 import unittest
 
 import cli
-from cli import CONFIGURATION, OK, PATIENCE, USAGE, CommandFixture, gossip, wait_until
+from cli import (CONFIGURATION, OK, PATIENCE, USAGE, CommandFixture, Connection, gossip,
+                 wait_until)
 
 DOCUMENT = sys.argv[2]
 SKIPPED = []
-
-
-class Connection(http.client.HTTPConnection):
-    """Speaks HTTP with the socket in a node's directory."""
-
-    def __init__(self, directory):
-        super().__init__("node", timeout=PATIENCE)
-        self.path = os.path.join(directory, "api.sock")
-
-    def connect(self):
-        self.sock = socket.socket(socket.AF_UNIX)
-        self.sock.settimeout(PATIENCE)
-        self.sock.connect(self.path)
 
 
 class Answer:

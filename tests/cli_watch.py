@@ -21,23 +21,10 @@ import unittest
 
 import cli
 from cli import (DAMAGED, GOSSIP, INPUT_OUTPUT, NO, NO_NODE, OK, PATIENCE, TIMED_OUT, USAGE,
-                 environment, gossip, is_sanitized, wait_until)
+                 Connection, environment, gossip, is_sanitized, wait_until)
 
 EVENTS = int(os.environ.get("GOSSIP_TEST_EVENTS", "5000"))
 ESCAPES = b"\x1b[2J\x1b]0;title\x07\r\n\xc2\x9b31m"
-
-
-class Connection(http.client.HTTPConnection):
-    """Speaks HTTP with the socket in a node's directory."""
-
-    def __init__(self, directory):
-        super().__init__("node", timeout=PATIENCE)
-        self.path = os.path.join(directory, "api.sock")
-
-    def connect(self):
-        self.sock = socket.socket(socket.AF_UNIX)
-        self.sock.settimeout(PATIENCE)
-        self.sock.connect(self.path)
 
 
 class Publisher:
