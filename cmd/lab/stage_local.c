@@ -469,12 +469,13 @@ static bool local_verdict(struct stage *stage, char *ret_title, size_t title_siz
 
 static void local_read_log(struct stage *stage, unsigned number, struct text *ret_text)
 {
-    FILE *file = fopen(local_of(stage)->nodes[number].log, "re");
+    const char *path = local_of(stage)->nodes[number].log;
+    FILE *file = path ? fopen(path, "re") : NULL;
     char block[4096];
     size_t size;
 
     if (!file)
-        return; /* A copy that never came to be. */
+        return; /* A copy that never came to be, or an end before the nodes were made. */
     while ((size = fread(block, 1, sizeof(block), file)) > 0)
         text_add_bytes(ret_text, block, size);
     if (ferror(file))
