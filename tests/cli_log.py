@@ -17,6 +17,8 @@ import tempfile
 import time
 import unittest
 
+from cli import wait_until
+
 GOSSIP = ROOT = None
 PATIENCE = 60
 TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
@@ -51,15 +53,6 @@ def read_logfmt(line):
         pairs.append((match[1], json.loads(value) if value[0] == '"' else value))
         line = line[match.end():]
     return pairs
-
-
-def wait_until(condition, what):
-    """Asks again and again, because what another process does cannot be waited for otherwise."""
-    end = time.monotonic() + PATIENCE
-    while not condition():
-        if time.monotonic() > end:
-            raise AssertionError("has not come about: " + what)
-        time.sleep(0.02)
 
 
 class LogTest(unittest.TestCase):
