@@ -229,6 +229,8 @@ void world_look_after(struct world_node *node)
         return;
     node->is_flipped = false;
     node->was_damaged = true;
+    /* A bit of the log can take its last commits with it, and with them whom it has met. */
+    memset(node->joined, 0, sizeof(node->joined));
     error = verify(node);
     if (error == GOSSIP_ERR_DAMAGED || error == GOSSIP_ERR_FOREIGN) {
         rebuild(node);
