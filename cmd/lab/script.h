@@ -91,6 +91,7 @@ enum script_relation {
     RELATION_AFTER,
     RELATION_EQUAL,
     RELATION_CONCURRENT,
+    RELATIONS,
 };
 
 /* n3:17; or n3'2:17, of the second epoch of n3. In a clock, so many events of that author. */
