@@ -18,9 +18,20 @@ enum {
 
 /* What goes on beside the statements that follow. */
 struct repeated {
-    const struct statement *statement;
+    size_t index; /* Of the statement. */
     uint64_t began_ms;
     uint64_t count; /* So often it has happened. */
+};
+
+/* An expectation that has yet to be judged for good. */
+struct asked {
+    bool is_waiting;
+    size_t index;       /* Of the statement. */
+    bool is_settling;   /* What was asked to be published may not be on disk yet, */
+    uint64_t settle_ms; /* until then at most. */
+    uint64_t began_ms;  /* After that. */
+    uint64_t end_ms;
+    uint64_t version; /* Of the journal, when it was judged last. */
 };
 
 struct play {
@@ -30,11 +41,13 @@ struct play {
     struct repeated *repeated;
     size_t repeated_count;
     size_t repeated_capacity;
+    struct asked asked;
     uint64_t sample_ms; /* When the clocks are read next. */
     struct script_link links[SCRIPT_NODES_MAX][SCRIPT_NODES_MAX];
     bool is_cut[SCRIPT_NODES_MAX][SCRIPT_NODES_MAX];
     unsigned part[SCRIPT_NODES_MAX];
     uint64_t published; /* Events that were made up. */
+    bool has_started;   /* Nodes have. */
     bool failed;        /* The run cannot go on; the reason is a check. */
 };
 
@@ -230,7 +243,7 @@ static void publish(struct play *play, const struct statement *statement, unsign
 /* Of a load's nodes the one whose turn it is, of those that run; else it is nobody's. */
 static void publish_in_turn(struct play *play, const struct repeated *repeated)
 {
-    const struct statement *statement = repeated->statement;
+    const struct statement *statement = &play->script->statements[repeated->index];
     unsigned count = play->script->node_count;
     unsigned wanted;
     unsigned able = 0;
@@ -314,9 +327,9 @@ static void perform(struct play *play, const struct statement *statement)
 
 /* ---- Time. ---- */
 
-static uint64_t next_due(const struct repeated *repeated)
+static uint64_t next_due(const struct play *play, const struct repeated *repeated)
 {
-    const struct statement *statement = repeated->statement;
+    const struct statement *statement = &play->script->statements[repeated->index];
     uint64_t due;
 
     if (statement->kind == STATEMENT_LOAD)
@@ -330,12 +343,13 @@ static void do_due(struct play *play)
 {
     for (size_t i = 0; i < play->repeated_count && !play->failed; i++) {
         struct repeated *repeated = &play->repeated[i];
+        const struct statement *statement = &play->script->statements[repeated->index];
 
-        while (next_due(repeated) <= now(play) && !play->failed) {
-            if (repeated->statement->kind == STATEMENT_LOAD)
+        while (next_due(play, repeated) <= now(play) && !play->failed) {
+            if (statement->kind == STATEMENT_LOAD)
                 publish_in_turn(play, repeated);
             else
-                perform(play, repeated->statement);
+                perform(play, statement);
             repeated->count++;
         }
     }
@@ -346,14 +360,13 @@ static void do_due(struct play *play)
     }
 }
 
-/* Lets time pass to until_ms, or until the journal has something new. */
 static void pass(struct play *play, uint64_t until_ms)
 {
     uint64_t due = play->sample_ms < until_ms ? play->sample_ms : until_ms;
 
     for (size_t i = 0; i < play->repeated_count; i++)
-        if (next_due(&play->repeated[i]) < due)
-            due = next_due(&play->repeated[i]);
+        if (next_due(play, &play->repeated[i]) < due)
+            due = next_due(play, &play->repeated[i]);
     require(play, 0, play->stage->ops->advance(play->stage, due));
     if (!play->failed)
         do_due(play);
@@ -379,60 +392,67 @@ static bool judge_now(struct play *play, const struct statement *statement, stru
     return !play->failed && judge(play->stage->journal, play->script, statement, witness);
 }
 
-/* What was asked to be published is published, or never will be. */
-static void settle(struct play *play)
+static void ask(struct play *play, size_t index)
 {
-    uint64_t end = now(play) + ANSWER_MS;
-
-    while (!play->failed && play->stage->ops->waiting(play->stage) > 0 && now(play) < end)
-        pass(play, now(play) + LOOK_MS);
+    play->asked = (struct asked){.is_waiting = true,
+                                 .index = index,
+                                 .is_settling = true,
+                                 .settle_ms = now(play) + ANSWER_MS};
 }
 
-static void expect(struct play *play, const struct statement *statement)
+static void add_judgement(struct play *play, bool passed, const struct text *witness)
 {
-    struct text witness = {0};
-    struct check *check;
+    const struct statement *statement = &play->script->statements[play->asked.index];
+    struct check *check = add_check(play, statement->line);
     char line[320];
-    uint64_t began;
-    uint64_t end;
-    bool passed;
 
-    settle(play);
-    began = now(play);
-    end = began + (statement->is_within ? statement->within_ms : 0);
-    passed = judge_now(play, statement, &witness);
-
-    while (!passed && now(play) < end && !play->failed) {
-        uint64_t version = play->stage->journal->version;
-
-        while (play->stage->journal->version == version && now(play) < end && !play->failed)
-            pass(play, end);
-        text_clear(&witness);
-        passed = judge_now(play, statement, &witness);
-    }
-    if (play->failed) {
-        text_clear(&witness);
-        return;
-    }
-    check = add_check(play, statement->line);
     check->passed = passed;
-    check->took_ms = now(play) - began;
-    check->witness = witness;
+    check->took_ms = now(play) - play->asked.began_ms;
+    check->witness = *witness;
     snprintf(line, sizeof(line), "%s: %s", passed ? "ok" : "FAILED", check->title);
     journal_checked(play->stage->journal, now(play), statement->line, line,
                     !passed || check->took_ms > 0);
 }
 
-/* ---- All of it. ---- */
-
-static void start_all(struct play *play)
+/* Judges where there is something new to judge. */
+static void look(struct play *play)
 {
-    const struct script *script = play->script;
+    struct asked *asked = &play->asked;
+    const struct statement *statement = &play->script->statements[asked->index];
+    struct text witness = {0};
+    bool passed;
 
-    for (unsigned i = 0; i < script->node_count; i++)
-        if (!script->nodes[i].is_down && !script->nodes[i].is_copy)
-            require(play, 0, play->stage->ops->start(play->stage, 0, i));
+    if (asked->is_settling && !play->failed && play->stage->ops->waiting(play->stage) > 0 &&
+        now(play) < asked->settle_ms)
+        return;
+    if (asked->is_settling) {
+        asked->is_settling = false;
+        asked->began_ms = now(play);
+        asked->end_ms = now(play) + (statement->is_within ? statement->within_ms : 0);
+    } else if (!play->failed && play->stage->journal->version == asked->version &&
+               now(play) < asked->end_ms) {
+        return;
+    }
+    passed = judge_now(play, statement, &witness);
+    if (!passed && now(play) < asked->end_ms && !play->failed) {
+        text_clear(&witness);
+        asked->version = play->stage->journal->version;
+        return;
+    }
+    asked->is_waiting = false;
+    if (play->failed)
+        text_clear(&witness);
+    else
+        add_judgement(play, passed, &witness);
 }
+
+/* When it is to be looked at again, if nothing happens before. */
+static uint64_t look_ms(const struct play *play)
+{
+    return play->asked.is_settling ? now(play) + LOOK_MS : play->asked.end_ms;
+}
+
+/* ---- All of it. ---- */
 
 /* What is set before time passes holds before anybody starts. */
 static bool is_early(const struct statement *statement)
@@ -444,12 +464,14 @@ static bool is_early(const struct statement *statement)
             (statement->kind == STATEMENT_DISK && statement->disk == DISK_SLOW));
 }
 
-static void repeat(struct play *play, const struct statement *statement)
+static void repeat(struct play *play, size_t index)
 {
+    const struct statement *statement = &play->script->statements[index];
+
     play->repeated = room_for(play->repeated, &play->repeated_capacity, play->repeated_count + 1,
                               sizeof(*play->repeated));
     play->repeated[play->repeated_count++] =
-        (struct repeated){.statement = statement, .began_ms = now(play)};
+        (struct repeated){.index = index, .began_ms = now(play)};
     if (statement->kind == STATEMENT_LOAD)
         note(play, statement);
     do_due(play);
@@ -477,49 +499,95 @@ static void finish(struct play *play)
         text_add(&check->witness, found);
 }
 
-void play(const struct script *script, struct stage *stage, struct outcome *ret_outcome)
+struct play *play_begin(const struct script *script, struct stage *stage,
+                        struct outcome *ret_outcome)
 {
     struct play *play = room_new(sizeof(*play));
-    bool has_started = false;
 
     *ret_outcome = (struct outcome){0};
     *play = (struct play){.script = script, .stage = stage, .outcome = ret_outcome};
+    return play;
+}
+
+void play_start(struct play *play)
+{
+    const struct script *script = play->script;
+
+    if (play->has_started)
+        return;
+    play->has_started = true;
+    for (unsigned i = 0; i < script->node_count; i++)
+        if (!script->nodes[i].is_down && !script->nodes[i].is_copy)
+            require(play, 0, play->stage->ops->start(play->stage, 0, i));
+}
+
+void play_statement(struct play *play, size_t index)
+{
+    const struct statement *statement = &play->script->statements[index];
+
+    if (play->failed && statement->kind == STATEMENT_EXPECT)
+        add_check(play, statement->line)->was_not_reached = true;
+    else if (play->failed)
+        return;
+    else if (statement->every_ms > 0 || statement->kind == STATEMENT_LOAD)
+        repeat(play, index);
+    else if (statement->kind == STATEMENT_EXPECT)
+        ask(play, index);
+    else
+        perform(play, statement);
+}
+
+bool play_is_waiting(struct play *play)
+{
+    if (play->asked.is_waiting)
+        look(play);
+    return play->asked.is_waiting;
+}
+
+void play_pass(struct play *play, uint64_t until_ms)
+{
+    if (play->asked.is_waiting && look_ms(play) < until_ms)
+        until_ms = look_ms(play);
+    pass(play, until_ms);
+}
+
+void play_end(struct play *play)
+{
+    struct outcome *outcome = play->outcome;
+
+    if (!play->failed) {
+        require(play, 0, play->stage->ops->read_clocks(play->stage));
+        require(play, 0, play->stage->ops->count_traffic(play->stage));
+    }
+    finish(play);
+    outcome->end_ms = now(play);
+    outcome->passed = outcome_failure(outcome) == NULL;
+    free(play->repeated);
+    free(play);
+}
+
+void play(const struct script *script, struct stage *stage, struct outcome *ret_outcome)
+{
+    struct play *play = play_begin(script, stage, ret_outcome);
+
     for (size_t i = 0; i < script->count; i++) {
         const struct statement *statement = &script->statements[i];
 
         if (statement->is_dropped)
             continue;
-        if (!has_started && !is_early(statement)) {
-            has_started = true;
-            start_all(play);
-        }
+        if (!is_early(statement))
+            play_start(play);
         if (statement->is_at)
             wait_until(play,
                        statement->is_relative ? now(play) + statement->at_ms : statement->at_ms);
-        if (play->failed && statement->kind == STATEMENT_EXPECT)
-            add_check(play, statement->line)->was_not_reached = true;
-        else if (play->failed)
-            continue;
-        else if (statement->every_ms > 0 || statement->kind == STATEMENT_LOAD)
-            repeat(play, statement);
-        else if (statement->kind == STATEMENT_EXPECT)
-            expect(play, statement);
-        else
-            perform(play, statement);
+        play_statement(play, i);
+        while (play_is_waiting(play))
+            play_pass(play, UINT64_MAX);
     }
-    if (!has_started)
-        start_all(play);
+    play_start(play);
     for (size_t i = 0; i < play->repeated_count; i++)
-        wait_until(play, play->repeated[i].statement->until_ms);
-    if (!play->failed) {
-        require(play, 0, stage->ops->read_clocks(stage));
-        require(play, 0, stage->ops->count_traffic(stage));
-    }
-    finish(play);
-    ret_outcome->end_ms = now(play);
-    ret_outcome->passed = outcome_failure(ret_outcome) == NULL;
-    free(play->repeated);
-    free(play);
+        wait_until(play, script->statements[play->repeated[i].index].until_ms);
+    play_end(play);
 }
 
 const struct check *outcome_failure(const struct outcome *outcome)

@@ -1,6 +1,6 @@
 /*
  * Plays a script on a stage: what is to happen happens at its time, and what is expected is judged
- * where it stands.
+ * where it stands. All at once, or statement by statement, as somebody thinks of them.
  */
 #ifndef GOSSIP_LAB_PLAY_H
 #define GOSSIP_LAB_PLAY_H
@@ -30,6 +30,28 @@ struct outcome {
 
 /* Plays all of it, and adds what the stage itself has found. */
 void play(const struct script *script, struct stage *stage, struct outcome *ret_outcome);
+
+/* The same in parts. What is lent is lent until play_end(); statements and nodes may be added to
+ * script meanwhile. */
+struct play *play_begin(const struct script *script, struct stage *stage,
+                        struct outcome *ret_outcome);
+
+/* Starts the nodes, but those that the script has down at first; once. */
+void play_start(struct play *play);
+
+/* Carries out the statement of this number, whenever it is to happen. Of an expectation this is the
+ * beginning: time has to pass until it is judged, and nothing else may be carried out before. */
+void play_statement(struct play *play, size_t index);
+
+/* Whether an expectation has yet to be judged. */
+bool play_is_waiting(struct play *play);
+
+/* Lets time pass, until then or until there is something to look at. */
+void play_pass(struct play *play, uint64_t until_ms);
+
+/* Judges what always has to hold, and ends it. */
+void play_end(struct play *play);
+
 void outcome_clear(struct outcome *outcome);
 
 /* The first check that failed; NULL: none did. */
