@@ -23,6 +23,11 @@ static const struct {
     size_t size;
     const char *error;
 } bad[] = {
+    {BYTES("nodes 3\nload 5/s until +0s\n"),
+     "2: found 0s, expected until when, a time such as 500ms, 10s, 2m or 1h, at most 24h, and not "
+     "0"},
+    {BYTES("nodes 3\nat 23h load 5/h until +2h\n"),
+     "2: found a script that may take longer, expected at most 24h"},
     {BYTES(""), "1: found the end of the file, expected nodes as the first statement"},
     {BYTES("\n\n# nothing\n"),
      "3: found the end of the file, expected nodes as the first statement"},
@@ -406,6 +411,95 @@ static void test_times(void **state)
     assert_false(statements[4].is_at);
     assert_int_equal(script.end_ms, 7200000);
     script_clear(&script);
+    /* So long, from wherever in time it begins: after a wait, nobody knows. */
+    read_good("nodes 3\n"
+              "at 1s every 500ms until +2s publish n1\n"
+              "expect converged within 1m\n"
+              "load 5/s until +10s\n",
+              &script);
+    statements = script.statements;
+    assert_true(statements[1].is_lasting && statements[3].is_lasting);
+    assert_int_equal(statements[1].until_ms, 2000);
+    assert_int_equal(statements[3].until_ms, 10000);
+    assert_int_equal(script.end_ms, 71000);
+    script_clear(&script);
+}
+
+static void add_bad(struct script *script, const char *line, const char *expected)
+{
+    char error[SCRIPT_ERROR_MAX] = "";
+    char *text = strdup(script->text);
+    size_t count = script->count;
+    unsigned node_count = script->node_count;
+    uint64_t end_ms = script->end_ms;
+
+    assert_non_null(text);
+    assert_false(script_add(script, line, error));
+    assert_string_equal(error, expected);
+    assert_string_equal(script->text, text);
+    assert_int_equal(script->size, strlen(text));
+    assert_int_equal(script->count, count);
+    assert_int_equal(script->node_count, node_count);
+    assert_int_equal(script->end_ms, end_ms);
+    free(text);
+}
+
+static void add_good(struct script *script, const char *line)
+{
+    char error[SCRIPT_ERROR_MAX] = "";
+
+    if (!script_add(script, line, error))
+        fail_msg("%s", error);
+}
+
+/* Line by line, a script is the same as all at once; a line that does not fit leaves it as it was.
+ */
+static void test_line_by_line(void **state)
+{
+    char error[SCRIPT_ERROR_MAX] = "";
+    struct script script;
+    struct script again;
+    char words[64];
+
+    (void)state;
+    read_good("# by hand\nnodes 2\n", &script);
+    add_good(&script, "at +1s stop n2  # 1.000 s");
+    add_bad(&script, "at +1s kill n2",
+            "x.lab:4: found n2, which does not run since line 3, expected one that runs or is "
+            "paused");
+    script.by_hand = true;
+    add_bad(&script, "at +1s kill n2",
+            "found n2, which does not run since line 3, expected one that runs or is paused");
+    add_bad(&script, "at +1s kill n9", "found n9, expected a node: n1 n2");
+    add_bad(&script, "at +1s period 2s", "found period at a time, expected it without one");
+    add_bad(&script, "at +1s clone n2 as n3 n4", "found n4, expected the end of the line");
+    add_bad(&script, "at +1s expect converged within 24h",
+            "found a script that may take longer, expected at most 24h");
+    add_bad(&script, "at +1s", "found no statement, expected one");
+    add_bad(&script, "", "found no statement, expected one");
+    add_bad(&script, "kill n1\nkill n1", "found the byte 0x0a, expected text");
+    add_bad(&script, "publish n1 \"", "found the end of the line in a text, expected \" behind it");
+    assert_false(script_check_place(&script, "there", 0, error));
+    assert_string_equal(error, "found nodes, which needs processes, expected what --on there can "
+                               "do");
+    add_good(&script, "at +1s clone n2 as n3");
+    add_good(&script, "at +1s start n3");
+    add_good(&script, "at +1s expect converged within 1m");
+    assert_int_equal(script.end_ms, 64000);
+    script_take_back(&script);
+    add_good(&script, "at +1s publish n1 \"a\"");
+    assert_string_equal(script.text, "# by hand\nnodes 2\nat +1s stop n2  # 1.000 s\n"
+                                     "at +1s clone n2 as n3\nat +1s start n3\n"
+                                     "at +1s publish n1 \"a\"\n");
+    assert_int_equal(script.statements[4].line, 6);
+    script_words(&script, &script.statements[4], words, sizeof(words));
+    assert_string_equal(words, "publish n1 \"a\"");
+    read_good(script.text, &again);
+    assert_int_equal(again.count, script.count);
+    assert_int_equal(again.node_count, script.node_count);
+    assert_int_equal(again.end_ms, script.end_ms);
+    script_clear(&again);
+    script_clear(&script);
 }
 
 static void test_what(void **state)
@@ -531,10 +625,11 @@ static void test_places(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_bad),     cmocka_unit_test(test_too_long),
-        cmocka_unit_test(test_cut_off), cmocka_unit_test(test_nodes),
-        cmocka_unit_test(test_times),   cmocka_unit_test(test_what),
-        cmocka_unit_test(test_words),   cmocka_unit_test(test_places),
+        cmocka_unit_test(test_bad),          cmocka_unit_test(test_too_long),
+        cmocka_unit_test(test_cut_off),      cmocka_unit_test(test_nodes),
+        cmocka_unit_test(test_times),        cmocka_unit_test(test_what),
+        cmocka_unit_test(test_words),        cmocka_unit_test(test_places),
+        cmocka_unit_test(test_line_by_line),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -20,6 +20,7 @@ enum {
 struct repeated {
     size_t index; /* Of the statement. */
     uint64_t began_ms;
+    uint64_t until_ms;
     uint64_t count; /* So often it has happened. */
 };
 
@@ -336,7 +337,7 @@ static uint64_t next_due(const struct play *play, const struct repeated *repeate
         due = repeated->began_ms + repeated->count * statement->time_ms / statement->number;
     else
         due = repeated->began_ms + repeated->count * statement->every_ms;
-    return due <= statement->until_ms ? due : UINT64_MAX;
+    return due <= repeated->until_ms ? due : UINT64_MAX;
 }
 
 static void do_due(struct play *play)
@@ -470,8 +471,10 @@ static void repeat(struct play *play, size_t index)
 
     play->repeated = room_for(play->repeated, &play->repeated_capacity, play->repeated_count + 1,
                               sizeof(*play->repeated));
-    play->repeated[play->repeated_count++] =
-        (struct repeated){.index = index, .began_ms = now(play)};
+    play->repeated[play->repeated_count++] = (struct repeated){
+        .index = index,
+        .began_ms = now(play),
+        .until_ms = statement->until_ms + (statement->is_lasting ? now(play) : 0)};
     if (statement->kind == STATEMENT_LOAD)
         note(play, statement);
     do_due(play);
@@ -586,7 +589,7 @@ void play(const struct script *script, struct stage *stage, struct outcome *ret_
     }
     play_start(play);
     for (size_t i = 0; i < play->repeated_count; i++)
-        wait_until(play, script->statements[play->repeated[i].index].until_ms);
+        wait_until(play, play->repeated[i].until_ms);
     play_end(play);
 }
 

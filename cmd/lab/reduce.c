@@ -208,7 +208,7 @@ void reduce_print(const struct script *script, struct text *ret_text)
         if (statement->every_ms > 0) {
             text_add(ret_text, "every ");
             add_time(ret_text, statement->every_ms);
-            text_add(ret_text, " until ");
+            text_add(ret_text, statement->is_lasting ? " until +" : " until ");
             add_time(ret_text, statement->until_ms);
             text_add(ret_text, " ");
         }

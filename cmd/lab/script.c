@@ -1,5 +1,6 @@
 #include "cmd/lab/script.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -63,14 +64,8 @@ const char *relation_word(enum script_relation relation)
 static void read_when(struct reader *reader, struct statement *statement)
 {
     if (reader_take_word(reader, "at")) {
-        struct token *token = &reader->tokens[reader->next];
-
         statement->is_at = true;
-        if (token->kind == TOKEN_WORD && token->length > 1 && token->start[0] == '+') {
-            statement->is_relative = true;
-            token->start++;
-            token->length--;
-        }
+        statement->is_relative = reader_take_plus(reader);
         statement->at_ms = reader_need_time(reader, "when", 0, SCRIPT_TIME_MAX);
     }
     if (!reader->failed && reader_take_word(reader, "every")) {
@@ -78,7 +73,7 @@ static void read_when(struct reader *reader, struct statement *statement)
         if (!reader->failed)
             reader_need_word(reader, "until");
         if (!reader->failed)
-            statement->until_ms = reader_need_time(reader, "until when", 1, SCRIPT_TIME_MAX);
+            reader_need_until(reader, statement);
     }
 }
 
@@ -191,6 +186,89 @@ bool script_read(struct script *script, const char *name, const char *text, size
     failed = reader->failed;
     free(reader);
     return !failed && script_check(script, ret_error);
+}
+
+static unsigned count_lines(const struct script *script)
+{
+    unsigned count = 0;
+
+    for (size_t i = 0; i < script->size; i++)
+        count += script->text[i] == '\n';
+    return count;
+}
+
+/* Takes away all that was added since it had so much. */
+static void shorten(struct script *script, size_t size, size_t count, unsigned node_count)
+{
+    while (script->count > count)
+        clear_statement(&script->statements[--script->count]);
+    for (unsigned i = node_count; i < script->node_count; i++)
+        script->nodes[i] = (struct script_node){0};
+    script->node_count = node_count;
+    script->size = size;
+    script->text[size] = '\0';
+}
+
+bool script_add(struct script *script, const char *line, char ret_error[SCRIPT_ERROR_MAX])
+{
+    struct reader *reader = room_new(sizeof(*reader));
+    struct statement time = {0};
+    size_t length = strlen(line);
+    size_t size = script->size;
+    size_t count = script->count;
+    unsigned node_count = script->node_count;
+    uint32_t period_ms = script->period_ms;
+    uint64_t end_ms = script->end_ms;
+    bool failed;
+
+    script->text = realloc(script->text, size + length + 2);
+    if (!script->text)
+        abort(); /* No memory. */
+    memcpy(script->text + size, line, length);
+    memcpy(script->text + size + length, "\n", 2);
+    script->size = size + length + 1;
+    *reader = (struct reader){.script = script,
+                              .at = script->text + size,
+                              .end = script->text + script->size,
+                              .line = count_lines(script),
+                              .error = ret_error};
+    if (strchr(line, '\n'))
+        reader_fail(reader, "found the byte 0x0a, expected text");
+    else if (script->size > SCRIPT_SIZE_MAX)
+        reader_fail(reader, "found a line too many for %d bytes, expected no more",
+                    SCRIPT_SIZE_MAX);
+    if (!reader->failed)
+        reader_next_line(reader);
+    if (!reader->failed)
+        read_line(reader, &time);
+    if (!reader->failed && script->count == count)
+        reader_fail(reader, "found no statement, expected one");
+    reader_clear(reader);
+    failed = reader->failed;
+    free(reader);
+    if (!failed && script_check(script, ret_error))
+        return true;
+    shorten(script, size, count, node_count);
+    script->period_ms = period_ms;
+    script->end_ms = end_ms;
+    return false;
+}
+
+void script_take_back(struct script *script)
+{
+    size_t size = script->size - 1; /* Without the line's end. */
+
+    assert(script->count > 0 && script->statements[script->count - 1].kind == STATEMENT_EXPECT);
+    while (size > 0 && script->text[size - 1] != '\n')
+        size--;
+    shorten(script, size, script->count - 1, script->node_count);
+}
+
+int script_fault(const struct script *script, unsigned line, char ret_error[SCRIPT_ERROR_MAX])
+{
+    if (script->by_hand)
+        return 0;
+    return snprintf(ret_error, SCRIPT_ERROR_MAX, "%s:%u: ", script->name, line);
 }
 
 void script_clear(struct script *script)

@@ -112,7 +112,8 @@ struct statement {
     bool is_relative;
     uint64_t at_ms;
     uint64_t every_ms; /* 0: once. */
-    uint64_t until_ms; /* Of every, and of a load. */
+    uint64_t until_ms; /* Of every, and of a load; */
+    bool is_lasting;   /* so long after it has begun. */
 
     uint64_t nodes;  /* Bits: whom it is about. */
     bool is_all;     /* It says *: of nodes, those that fit. */
@@ -159,6 +160,7 @@ struct script {
     size_t count;
     size_t capacity;
     uint64_t end_ms; /* When it is over at the latest. */
+    bool by_hand;    /* Somebody types it as it is played: errors name no file and no line. */
 };
 
 /* "nodes", "kill" ...; "converged" ...; never NULL. */
@@ -171,6 +173,16 @@ const char *relation_word(enum script_relation relation);
 bool script_read(struct script *script, const char *name, const char *text, size_t size,
                  char ret_error[SCRIPT_ERROR_MAX]);
 void script_clear(struct script *script);
+
+/* Adds a line with a statement to what was read, and checks all of it. False, and ret_error says
+ * why, where it does not fit; script is then as it was. */
+bool script_add(struct script *script, const char *line, char ret_error[SCRIPT_ERROR_MAX]);
+
+/* Takes the last line back, which was added and is an expectation. */
+void script_take_back(struct script *script);
+
+/* How an error begins that is in this line; how long that is. */
+int script_fault(const struct script *script, unsigned line, char ret_error[SCRIPT_ERROR_MAX]);
 
 /* The text of a line, without white space around it and without a comment; ret_text ends with a
  * NUL, and is cut short where it does not fit. */

@@ -32,9 +32,9 @@ static bool fail(const struct check *check, unsigned line, const char *format, .
 static bool fail(const struct check *check, unsigned line, const char *format, ...)
 {
     va_list arguments;
-    int length = snprintf(check->error, SCRIPT_ERROR_MAX, "%s:%u: ", check->script->name, line);
+    int length = script_fault(check->script, line, check->error);
 
-    if (length > 0 && length < SCRIPT_ERROR_MAX) {
+    if (length >= 0 && length < SCRIPT_ERROR_MAX) {
         va_start(arguments, format);
         vsnprintf(check->error + length, SCRIPT_ERROR_MAX - (size_t)length, format, arguments);
         va_end(arguments);
@@ -51,6 +51,12 @@ static void time_text(uint64_t ms, char ret_text[24])
 }
 
 /* ---- Time. ---- */
+
+/* When what repeats is over; 0: it does not repeat. */
+static uint64_t until_at_latest(const struct check *check, const struct statement *statement)
+{
+    return statement->is_lasting ? check->latest_ms + statement->until_ms : statement->until_ms;
+}
 
 static bool check_time(struct check *check, const struct statement *statement)
 {
@@ -69,7 +75,8 @@ static bool check_time(struct check *check, const struct statement *statement)
                         at, latest);
         check->earliest_ms = check->latest_ms = statement->at_ms;
     }
-    if (statement->until_ms > 0 && statement->until_ms < check->latest_ms) {
+    if (statement->until_ms > 0 && !statement->is_lasting &&
+        statement->until_ms < check->latest_ms) {
         time_text(statement->until_ms, at);
         time_text(check->latest_ms, latest);
         return fail(check, statement->line,
@@ -77,11 +84,11 @@ static bool check_time(struct check *check, const struct statement *statement)
                     "begins",
                     at, latest);
     }
-    if (statement->until_ms > check->script->end_ms)
-        check->script->end_ms = statement->until_ms;
+    if (until_at_latest(check, statement) > check->script->end_ms)
+        check->script->end_ms = until_at_latest(check, statement);
     if (statement->kind == STATEMENT_EXPECT && statement->is_within)
         check->latest_ms += statement->within_ms;
-    if (check->latest_ms > SCRIPT_TIME_MAX)
+    if (check->latest_ms > SCRIPT_TIME_MAX || check->script->end_ms > SCRIPT_TIME_MAX)
         return fail(check, statement->line,
                     "found a script that may take longer, expected at most "
                     "24h");
@@ -93,12 +100,11 @@ static bool check_time(struct check *check, const struct statement *statement)
 /* How often it happens. */
 static uint64_t times(const struct check *check, const struct statement *statement)
 {
+    uint64_t ms = statement->until_ms - (statement->is_lasting ? 0 : check->earliest_ms);
+
     if (statement->kind == STATEMENT_LOAD)
-        return (statement->until_ms - check->earliest_ms) * statement->number / statement->time_ms +
-               1;
-    if (statement->every_ms == 0)
-        return 1;
-    return (statement->until_ms - check->earliest_ms) / statement->every_ms + 1;
+        return ms * statement->number / statement->time_ms + 1;
+    return statement->every_ms == 0 ? 1 : ms / statement->every_ms + 1;
 }
 
 static bool check_amount(struct check *check, const struct statement *statement)
@@ -351,14 +357,16 @@ bool script_check_place(const struct script *script, const char *place, unsigned
     for (size_t i = 0; i < script->count; i++) {
         const struct statement *statement = &script->statements[i];
         enum ability ability = statement_ability(statement);
+        int length;
 
         if (statement->is_dropped || (abilities >> ability & 1) != 0)
             continue;
-        snprintf(ret_error, SCRIPT_ERROR_MAX,
-                 "%s:%u: found %s, which needs %s, expected what --on %s can do: play it with --on "
-                 "sim",
-                 script->name, statement->line, statement_name(statement->kind),
-                 ability_name(ability), place);
+        length = script_fault(script, statement->line, ret_error);
+        if (length >= 0 && length < SCRIPT_ERROR_MAX)
+            snprintf(ret_error + length, SCRIPT_ERROR_MAX - (size_t)length,
+                     "found %s, which needs %s, expected what --on %s can do%s",
+                     statement_name(statement->kind), ability_name(ability), place,
+                     script->by_hand ? "" : ": play it with --on sim");
         return false;
     }
     return true;

@@ -85,6 +85,12 @@ uint64_t reader_need_number(struct reader *reader, const char *what, uint64_t mi
                             uint64_t maximum);
 size_t reader_need_size(struct reader *reader, uint64_t minimum, uint64_t maximum);
 
+/* Takes the + away that the next word begins with; whether there is one. */
+bool reader_take_plus(struct reader *reader);
+
+/* What stands behind until: a time, or + and how long. */
+void reader_need_until(struct reader *reader, struct statement *statement);
+
 /* 5% or 0.25%, in millionths. */
 uint32_t reader_need_percent(struct reader *reader);
 

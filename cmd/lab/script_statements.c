@@ -141,7 +141,7 @@ static void read_load(struct reader *reader, struct statement *statement)
     if (!reader->failed)
         reader_need_word(reader, "until");
     if (!reader->failed)
-        statement->until_ms = reader_need_time(reader, "until when", 1, SCRIPT_TIME_MAX);
+        reader_need_until(reader, statement);
 }
 
 static void read_partition(struct reader *reader, struct statement *statement)

@@ -19,8 +19,7 @@ void reader_fail(struct reader *reader, const char *format, ...)
     if (reader->failed)
         return; /* The first counts. */
     reader->failed = true;
-    length =
-        snprintf(reader->error, SCRIPT_ERROR_MAX, "%s:%u: ", reader->script->name, reader->line);
+    length = script_fault(reader->script, reader->line, reader->error);
     if (length < 0 || length >= SCRIPT_ERROR_MAX)
         return;
     va_start(arguments, format);

@@ -59,6 +59,23 @@ uint64_t reader_need_time(struct reader *reader, const char *what, uint64_t mini
     return ms;
 }
 
+bool reader_take_plus(struct reader *reader)
+{
+    struct token *token = &reader->tokens[reader->next];
+
+    if (token->kind != TOKEN_WORD || token->length < 2 || token->start[0] != '+')
+        return false;
+    token->start++;
+    token->length--;
+    return true;
+}
+
+void reader_need_until(struct reader *reader, struct statement *statement)
+{
+    statement->is_lasting = reader_take_plus(reader);
+    statement->until_ms = reader_need_time(reader, "until when", 1, SCRIPT_TIME_MAX);
+}
+
 uint64_t reader_need_number(struct reader *reader, const char *what, uint64_t minimum,
                             uint64_t maximum)
 {
