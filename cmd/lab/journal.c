@@ -148,6 +148,14 @@ static uint32_t find_seq(const struct journal *journal, uint32_t author, uint64_
     return JOURNAL_NONE;
 }
 
+uint32_t journal_first_of(const struct journal *journal, uint32_t index)
+{
+    const struct journal_event *event = &journal->events[index];
+
+    return journal->authors[event->author].is_forked ? find_seq(journal, event->author, event->seq)
+                                                     : index;
+}
+
 static uint32_t add_event(struct journal *journal, uint64_t time_ms,
                           const struct journal_shown *shown)
 {
@@ -227,6 +235,8 @@ void journal_shown(struct journal *journal, uint64_t time_ms, unsigned number,
     entry->event = index;
     entry->is_again = event_set_has(&node->ever, index);
     entry->is_early = !has_causes(journal, &node->seen, event);
+    if (entry->is_early)
+        counts_copy(&entry->clock, &node->seen);
     event_set_add(&node->shown, index);
     event_set_add(&node->ever, index);
     if (counts_get(&node->seen, event->author) < event->seq)

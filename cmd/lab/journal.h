@@ -42,7 +42,7 @@ struct journal_entry {
     int code;
     uint64_t datagrams;
     uint64_t bytes;
-    struct counts clock; /* By author. */
+    struct counts clock; /* By author. Where an event is_early, what the node had shown. */
     char *text;          /* NULL: none. */
 };
 
@@ -129,6 +129,9 @@ uint32_t journal_author(struct journal *journal, const uint8_t id[GOSSIP_ID_SIZE
 /* The event with these bytes; the event of this dot; JOURNAL_NONE where there is none. */
 uint32_t journal_find_hash(const struct journal *journal, const uint8_t hash[GOSSIP_HASH_SIZE]);
 uint32_t journal_find(const struct journal *journal, struct script_dot dot);
+
+/* The first event that came up with the dot of event: itself, unless the dot was used twice. */
+uint32_t journal_first_of(const struct journal *journal, uint32_t event);
 
 /* Each is told as it happens; time_ms does not go back. */
 void journal_done(struct journal *journal, uint64_t time_ms, unsigned line, const char *text);

@@ -6,7 +6,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cmd/exit.h"
 #include "cmd/lab/room.h"
+#include "gossip/gossip.h"
 
 enum {
     LINE_MAX_BYTES = 1024,
@@ -55,6 +57,16 @@ struct line {
     char text[LINE_MAX_BYTES];
 };
 
+/* "1.200 s" */
+static struct line time_text(uint64_t time_ms)
+{
+    struct line line;
+
+    snprintf(line.text, sizeof(line.text), "%" PRIu64 ".%03" PRIu64 " s", time_ms / 1000,
+             time_ms % 1000);
+    return line;
+}
+
 /* "n3:17 \"hello\", published by n3 at 1.200 s" */
 static struct line event_text(const struct bench *bench, uint32_t index)
 {
@@ -67,9 +79,10 @@ static struct line event_text(const struct bench *bench, uint32_t index)
     text_add_escaped(&escaped, event->text, event->size < 40 ? event->size : 40,
                      TEXT_ESCAPE_TERMINAL);
     snprintf(line.text, sizeof(line.text),
-             "%s \"%s%s\", published by %s at %" PRIu64 ".%03" PRIu64 " s", dot,
-             escaped.data ? escaped.data : "", event->size > 40 ? "..." : "",
-             name_of(bench, event->node), event->time_ms / 1000, event->time_ms % 1000);
+             event->is_published ? "%s \"%s%s\", published by %s at %s"
+                                 : "%s \"%s%s\", which %s has not shown, first seen at %s",
+             dot, escaped.data ? escaped.data : "", event->size > 40 ? "..." : "",
+             name_of(bench, event->node), time_text(event->time_ms).text);
     text_clear(&escaped);
     return line;
 }
@@ -110,6 +123,40 @@ static void require_up(struct bench *bench)
 
 /* ---- Nodes. ---- */
 
+/* Those that are asked and were shown event. */
+static uint64_t holders(const struct bench *bench, uint32_t event)
+{
+    uint64_t nodes = 0;
+
+    for (unsigned i = 0; i < bench->journal->node_count; i++)
+        if (is_asked(bench, i) && event_set_has(&bench->journal->nodes[i].shown, event))
+            nodes |= UINT64_C(1) << i;
+    return nodes;
+}
+
+/* Clocks that are the same count the same events: a dot may have been used twice, and what one node
+ * counts is not what the other does. */
+static void judge_contents(struct bench *bench, const struct counts *clock)
+{
+    const struct journal *journal = bench->journal;
+
+    for (uint32_t i = 0; i < journal->event_count; i++) {
+        uint32_t first = journal_first_of(journal, i);
+        uint64_t others = holders(bench, i);
+        uint64_t nodes = holders(bench, first);
+        char names[256];
+        char other_names[256];
+
+        if (first == i || (others & ~nodes) == 0 || (nodes & ~others) == 0 ||
+            counts_get(clock, journal->events[i].author) < journal->events[i].seq)
+            continue;
+        script_names(bench->script, nodes, names, sizeof(names));
+        script_names(bench->script, others, other_names, sizeof(other_names));
+        tell(bench, "%s, is at %s", event_text(bench, first).text, names);
+        tell(bench, "%s, is at %s", event_text(bench, i).text, other_names);
+    }
+}
+
 static void judge_converged(struct bench *bench)
 {
     const struct journal *journal = bench->journal;
@@ -129,6 +176,8 @@ static void judge_converged(struct bench *bench)
         if (is_asked(bench, i))
             tell(bench, "%s has %s", name_of(bench, i),
                  clock_text(bench, &journal->nodes[i].clock).text);
+    if (!differs && first != UINT32_MAX)
+        judge_contents(bench, &journal->nodes[first].clock);
 }
 
 static void judge_no_loss(struct bench *bench)
@@ -142,7 +191,7 @@ static void judge_no_loss(struct bench *bench)
         uint64_t lacks = 0;
         uint64_t holds = 0;
 
-        if (!journal->events[i].is_payload || !journal->events[i].is_published)
+        if (!journal->events[i].is_payload)
             continue;
         for (unsigned j = 0; j < journal->node_count; j++) {
             if (!is_asked(bench, j))
@@ -235,6 +284,17 @@ static void judge_exit(struct bench *bench)
 
 /* ---- What was seen on the way. ---- */
 
+/* The clock of entry's node before entry. */
+static const struct counts *clock_before(const struct journal *journal, size_t index)
+{
+    unsigned node = journal->entries[index].node;
+
+    while (index-- > 0)
+        if (journal->entries[index].kind == JOURNAL_CLOCK && journal->entries[index].node == node)
+            return &journal->entries[index].clock;
+    abort(); /* It has gone back from something. */
+}
+
 static void judge_entries(struct bench *bench, enum expectation expectation)
 {
     const struct journal *journal = bench->journal;
@@ -244,18 +304,33 @@ static void judge_entries(struct bench *bench, enum expectation expectation)
         bool is_event = entry->kind == JOURNAL_PUBLISHED || entry->kind == JOURNAL_DELIVERED;
 
         if (expectation == EXPECT_NO_DUPLICATES && is_event && entry->is_again)
-            tell(bench, "%s, was shown by %s again at %" PRIu64 " ms",
-                 event_text(bench, entry->event).text, name_of(bench, entry->node), entry->time_ms);
+            tell(bench, "%s, was shown by %s again at %s", event_text(bench, entry->event).text,
+                 name_of(bench, entry->node), time_text(entry->time_ms).text);
         if (expectation == EXPECT_CAUSAL && is_event && entry->is_early)
             tell(bench,
-                 "%s, was shown by %s at %" PRIu64 " ms before all that its writer had "
-                 "seen: %s",
-                 event_text(bench, entry->event).text, name_of(bench, entry->node), entry->time_ms,
-                 clock_text(bench, &journal->events[entry->event].past).text);
+                 "%s, was shown by %s at %s before all that its writer had seen: %s; %s had "
+                 "shown %s",
+                 event_text(bench, entry->event).text, name_of(bench, entry->node),
+                 time_text(entry->time_ms).text,
+                 clock_text(bench, &journal->events[entry->event].past).text,
+                 name_of(bench, entry->node), clock_text(bench, &entry->clock).text);
         if (expectation == EXPECT_MONOTONIC && entry->kind == JOURNAL_CLOCK && entry->is_early)
-            tell(bench, "the clock of %s has gone back: at %" PRIu64 " ms it is %s",
-                 name_of(bench, entry->node), entry->time_ms,
-                 clock_text(bench, &entry->clock).text);
+            tell(bench, "the clock of %s has gone back: at %s it is %s, and was %s before",
+                 name_of(bench, entry->node), time_text(entry->time_ms).text,
+                 clock_text(bench, &entry->clock).text,
+                 clock_text(bench, clock_before(journal, i)).text);
+    }
+}
+
+/* No dot is used twice. */
+static void judge_dots(struct bench *bench)
+{
+    for (uint32_t i = 0; i < bench->journal->event_count; i++) {
+        uint32_t first = journal_first_of(bench->journal, i);
+
+        if (first != i)
+            tell(bench, "%s, has the number of another event: %s", event_text(bench, i).text,
+                 event_text(bench, first).text);
     }
 }
 
@@ -286,7 +361,8 @@ static void judge_clocks(struct bench *bench)
 
             if (journal->authors[j].is_forked || said == past)
                 continue;
-            is_exact = is_exact && said > past && !has_shown_any(journal, j, past, said);
+            is_exact = is_exact && j != event->author && said > past &&
+                       !has_shown_any(journal, j, past, said);
         }
         if (!is_exact)
             tell(bench, "%s, says %s; its writer had shown %s", event_text(bench, i).text,
@@ -432,8 +508,11 @@ bool judge(const struct journal *journal, const struct script *script,
         judge_clocks(&bench);
         break;
     case EXPECT_NO_DUPLICATES:
+        judge_entries(&bench, EXPECT_NO_DUPLICATES);
+        judge_dots(&bench);
+        break;
     case EXPECT_MONOTONIC:
-        judge_entries(&bench, statement->expectation);
+        judge_entries(&bench, EXPECT_MONOTONIC);
         break;
     case EXPECT_CLOCK:
         judge_clock(&bench);
@@ -459,20 +538,52 @@ bool judge(const struct journal *journal, const struct script *script,
     return finish(&bench);
 }
 
-/* Whether the script lets a node end by itself. */
-static bool may_end(const struct script *script, unsigned node)
+/* Whether script expects that a process of node ends. */
+static bool is_expected(const struct script *script, unsigned node)
 {
     for (size_t i = 0; i < script->count; i++) {
         const struct statement *statement = &script->statements[i];
-        bool is_reason =
-            (statement->kind == STATEMENT_EXPECT && statement->expectation == EXPECT_EXIT) ||
-            (statement->kind == STATEMENT_DISK && statement->disk != DISK_SLOW &&
-             statement->disk != DISK_OK);
 
-        if (!statement->is_dropped && is_reason && (statement->nodes >> node & 1) != 0)
+        if (!statement->is_dropped && statement->kind == STATEMENT_EXPECT &&
+            statement->expectation == EXPECT_EXIT && (statement->nodes >> node & 1) != 0)
             return true;
     }
     return false;
+}
+
+static const struct statement *statement_of(const struct script *script, unsigned line)
+{
+    for (size_t i = 0; i < script->count; i++)
+        if (script->statements[i].line == line)
+            return &script->statements[i];
+    return NULL;
+}
+
+/* Whether the end in entry index is one that its disk explains: it fails, just then; or it is full,
+ * and the node says so. A node that ends when its disk is well again has to answer for it. */
+static bool is_disk_to_blame(const struct journal *journal, const struct script *script,
+                             size_t index)
+{
+    const struct journal_entry *end = &journal->entries[index];
+    bool fails = false;
+    bool is_full = false;
+
+    for (size_t i = 0; i < index; i++) {
+        const struct statement *statement = journal->entries[i].kind == JOURNAL_DONE
+                                                ? statement_of(script, journal->entries[i].line)
+                                                : NULL;
+
+        if (!statement || statement->kind != STATEMENT_DISK ||
+            (statement->nodes >> end->node & 1) == 0)
+            continue;
+        if (statement->disk == DISK_OK)
+            fails = is_full = false;
+        else if (statement->disk == DISK_FULL)
+            is_full = true;
+        else if (statement->disk != DISK_SLOW)
+            fails = true;
+    }
+    return fails || (is_full && end->code == (int)exit_for(GOSSIP_ERR_FULL));
 }
 
 bool judge_ends(const struct journal *journal, const struct script *script,
@@ -483,10 +594,11 @@ bool judge_ends(const struct journal *journal, const struct script *script,
     for (size_t i = 0; i < journal->entry_count; i++) {
         const struct journal_entry *entry = &journal->entries[i];
 
-        if (entry->kind == JOURNAL_ENDED && entry->line == 0 && !may_end(script, entry->node))
-            tell(&bench, "%s has ended by itself at %" PRIu64 ".%03" PRIu64 " s with %d: %s",
-                 name_of(&bench, entry->node), entry->time_ms / 1000, entry->time_ms % 1000,
-                 entry->code, entry->text ? entry->text : "no reason is known");
+        if (entry->kind == JOURNAL_ENDED && entry->line == 0 && !is_expected(script, entry->node) &&
+            !is_disk_to_blame(journal, script, i))
+            tell(&bench, "%s has ended by itself at %s with %d: %s", name_of(&bench, entry->node),
+                 time_text(entry->time_ms).text, entry->code,
+                 entry->text ? entry->text : "no reason is known");
     }
     return finish(&bench);
 }

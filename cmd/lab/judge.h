@@ -13,8 +13,8 @@
 bool judge(const struct journal *journal, const struct script *script,
            const struct statement *statement, struct text *ret_witness);
 
-/* Whether no node has ended by itself, but those whose end the script expects, or whose disk it
- * makes fail. */
+/* Whether no node has ended by itself, but those whose end the script expects, or whose disk it had
+ * made fail. */
 bool judge_ends(const struct journal *journal, const struct script *script,
                 struct text *ret_witness);
 
