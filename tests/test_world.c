@@ -144,12 +144,69 @@ static void test_checkpoints(void **state)
     assert_true(size_while_running(4) > size_while_running(0) + 25 * 1000);
 }
 
+static void count_event(void *context, unsigned node, const struct gossip_event *event)
+{
+    unsigned *counts = context;
+
+    (void)event;
+    counts[node]++;
+}
+
+/* What else happens past a violation is seen, where that is asked for; nothing more is held against
+ * it. A store that is set back then is shown from where it ends, as before. */
+static void test_goes_on(void **state)
+{
+    (void)state;
+    for (unsigned goes_on = 0; goes_on < 2; goes_on++) {
+        struct world_options options = {
+            .seed = 5, .nodes = 2, .store = WORLD_SQLITE, .goes_on = goes_on == 1};
+        struct world *world = world_create(&options);
+        unsigned counts[2] = {0};
+        uint64_t before_ms;
+
+        world_set_application(world, count_event, counts);
+        world_run(world, 5000);
+        assert_int_equal(world_tell(world, 0, "kept"), 1);
+        world_stop(world, 0);
+        world_backup(world, 0);
+        world_start(world, 0);
+        assert_int_equal(world_tell(world, 0, "lost"), 2);
+        world_run(world, 1000);
+        assert_int_equal(counts[0], 2);
+        require_sound(world);
+        checker_report(world_checker(world), INVARIANT_BOUNDS, "the first");
+        checker_report(world_checker(world), INVARIANT_BOUNDS, "the second");
+        assert_int_equal(world_stands_still(world), goes_on == 0);
+        world_kill(world, 0, VIRTUAL_DAMAGE_NONE);
+        assert_true(world_copy_back(world, 0));
+        world_start(world, 0);
+        before_ms = world_now(world);
+        world_run(world, 60000);
+        world_examine(world);
+        assert_false(world_is_sound(world));
+        assert_string_equal(world_violation(world)->witness, "the first");
+        if (goes_on == 1) {
+            assert_int_equal(world_now(world), before_ms + 60000);
+            assert_int_equal(counts[0], 3); /* "lost" comes back from the other. */
+            assert_int_equal(world_tell(world, 0, "after"), 2);
+            world_run(world, 1000);
+            assert_int_equal(counts[0], 5); /* With the event that opens its new epoch. */
+            assert_int_equal(counts[1], 4);
+        }
+        world_destroy(world);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_minute_over_memory), cmocka_unit_test(test_minute_over_sqlite),
-        cmocka_unit_test(test_minute_with_sodium), cmocka_unit_test(test_joins_once),
-        cmocka_unit_test(test_checkpoints),        cmocka_unit_test(test_apart),
+        cmocka_unit_test(test_minute_over_memory),
+        cmocka_unit_test(test_minute_over_sqlite),
+        cmocka_unit_test(test_minute_with_sodium),
+        cmocka_unit_test(test_joins_once),
+        cmocka_unit_test(test_checkpoints),
+        cmocka_unit_test(test_apart),
+        cmocka_unit_test(test_goes_on),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -28,6 +28,7 @@ struct sim {
     bool is_up[SCRIPT_NODES_MAX];       /* As the journal has it. */
     uint64_t datagrams;
     uint64_t bytes;
+    bool has_told; /* Of an invariant that was violated. */
 };
 
 static struct sim *sim_of(const struct stage *stage)
@@ -142,12 +143,24 @@ static void see_ends(struct sim *sim, unsigned line)
     }
 }
 
-static bool is_sound(struct sim *sim)
+/* Whether there is anything to come. Past a violation the run goes on, so that its expectations
+ * are judged too. */
+static bool goes_on(struct sim *sim)
 {
-    if (world_is_sound(sim->world))
+    const struct violation *violation = world_violation(sim->world);
+    char line[128];
+
+    if (violation->invariant != INVARIANT_NONE && !sim->has_told) {
+        snprintf(line, sizeof(line),
+                 "FAILED: invariant %s, %s; nothing is held against it any more",
+                 invariant_letter(violation->invariant), invariant_name(violation->invariant));
+        journal_checked(sim->base.journal, world_now(sim->world), 0, line, true);
+        sim->has_told = true;
+    }
+    if (!world_stands_still(sim->world))
         return true;
     snprintf(sim->base.explanation, sizeof(sim->base.explanation),
-             "an invariant was violated, and time stands still");
+             "a node runs without end, and time stands still");
     return false;
 }
 
@@ -161,10 +174,10 @@ static bool sim_advance(struct stage *stage, uint64_t until_ms)
 
         world_run(sim->world, left < STEP_MS ? left : STEP_MS);
         see_ends(sim, 0);
-        if (!is_sound(sim))
+        if (!goes_on(sim))
             return false;
     }
-    return is_sound(sim);
+    return goes_on(sim);
 }
 
 /* ---- What is done. ---- */
@@ -177,7 +190,7 @@ static bool sim_start(struct stage *stage, unsigned line, unsigned node)
     sim->is_up[node] = true;
     world_start(sim->world, sim->numbers[node]);
     see_ends(sim, line);
-    return is_sound(sim);
+    return goes_on(sim);
 }
 
 static bool sim_stop(struct stage *stage, unsigned line, unsigned node)
@@ -187,7 +200,7 @@ static bool sim_stop(struct stage *stage, unsigned line, unsigned node)
     world_stop(sim->world, sim->numbers[node]);
     sim->is_up[node] = false;
     journal_ended(stage->journal, world_now(sim->world), line, node, EXIT_OK, NULL);
-    return is_sound(sim);
+    return goes_on(sim);
 }
 
 static bool sim_kill(struct stage *stage, unsigned line, unsigned node)
@@ -197,7 +210,7 @@ static bool sim_kill(struct stage *stage, unsigned line, unsigned node)
     world_kill(sim->world, sim->numbers[node], VIRTUAL_DAMAGE_NONE);
     sim->is_up[node] = false;
     journal_ended(stage->journal, world_now(sim->world), line, node, KILLED, NULL);
-    return is_sound(sim);
+    return goes_on(sim);
 }
 
 static bool sim_pause(struct stage *stage, unsigned node)
@@ -205,7 +218,7 @@ static bool sim_pause(struct stage *stage, unsigned node)
     struct sim *sim = sim_of(stage);
 
     world_pause(sim->world, sim->numbers[node]);
-    return is_sound(sim);
+    return goes_on(sim);
 }
 
 static bool sim_resume(struct stage *stage, unsigned node)
@@ -213,7 +226,7 @@ static bool sim_resume(struct stage *stage, unsigned node)
     struct sim *sim = sim_of(stage);
 
     world_resume(sim->world, sim->numbers[node]);
-    return is_sound(sim);
+    return goes_on(sim);
 }
 
 static bool sim_publish(struct stage *stage, unsigned node, const void *data, size_t size)
@@ -262,7 +275,7 @@ static bool sim_backup(struct stage *stage, unsigned node)
     struct sim *sim = sim_of(stage);
 
     world_backup(sim->world, sim->numbers[node]);
-    return is_sound(sim);
+    return goes_on(sim);
 }
 
 static bool sim_restore(struct stage *stage, unsigned node, bool is_machine)
@@ -273,7 +286,7 @@ static bool sim_restore(struct stage *stage, unsigned node, bool is_machine)
 
     if (!is_done)
         snprintf(stage->explanation, sizeof(stage->explanation), "there is no backup of it");
-    return is_done && is_sound(sim);
+    return is_done && goes_on(sim);
 }
 
 static bool sim_clone(struct stage *stage, unsigned node, unsigned copy)
@@ -287,7 +300,7 @@ static bool sim_clone(struct stage *stage, unsigned node, unsigned copy)
     }
     sim->numbers[copy] = number;
     sim->nodes[number] = copy;
-    return is_sound(sim);
+    return goes_on(sim);
 }
 
 static bool sim_skew(struct stage *stage, unsigned node, int64_t ms)
@@ -295,7 +308,7 @@ static bool sim_skew(struct stage *stage, unsigned node, int64_t ms)
     struct sim *sim = sim_of(stage);
 
     world_set_skew(sim->world, sim->numbers[node], ms);
-    return is_sound(sim);
+    return goes_on(sim);
 }
 
 static bool sim_disk(struct stage *stage, unsigned node, enum script_disk disk, uint64_t number)
@@ -325,7 +338,7 @@ static bool sim_disk(struct stage *stage, unsigned node, enum script_disk disk, 
         world_fail_disk(sim->world, place, operations[disk], 1, UINT32_MAX);
         break;
     }
-    return is_sound(sim);
+    return goes_on(sim);
 }
 
 static bool sim_read_clocks(struct stage *stage)
@@ -418,6 +431,7 @@ static struct stage *open_sim(const struct script *script, uint64_t seed, struct
         .crypto = seed % REAL_EVERY == 0 ? WORLD_SODIUM : WORLD_STANDIN,
         .period_ms = script->period_ms,
         .stopped = true,
+        .goes_on = true,
     };
 
     sim->base = (struct stage){.ops = &sim_ops, .journal = journal};

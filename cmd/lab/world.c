@@ -110,7 +110,11 @@ void world_take_address(struct world *world, struct world_node *node)
 
 struct checker *world_checker_of(const struct world_node *node)
 {
-    return node->is_observer ? NULL : node->world->checker;
+    const struct world *world = node->world;
+
+    if (node->is_observer || (world->options.goes_on && !world_is_sound(world)))
+        return NULL;
+    return world->checker;
 }
 
 struct world_node *world_add_node(struct world *world, struct gossip_identity *identity)
@@ -287,6 +291,11 @@ bool world_is_sound(const struct world *world)
     return world_violation(world)->invariant == INVARIANT_NONE;
 }
 
+bool world_stands_still(const struct world *world)
+{
+    return world->is_spinning || (!world->options.goes_on && !world_is_sound(world));
+}
+
 uint64_t world_trace(const struct world *world)
 {
     return world->trace.hash;
@@ -364,13 +373,17 @@ static void check_spin(struct world_node *node)
     if (node->ran_ms != world->now_ms)
         node->runs = 0;
     node->ran_ms = world->now_ms;
-    if (++node->runs > RUNS_AT_ONCE && world->checker != NULL)
+    if (++node->runs > RUNS_AT_ONCE && world->checker != NULL) {
         checker_report(world->checker, INVARIANT_BOUNDS, "n%u has run %u times in a millisecond",
                        node->number + 1, node->runs);
-    if (world->stats.steps > STEPS_MAX && world->checker != NULL)
+        world->is_spinning = true;
+    }
+    if (world->stats.steps > STEPS_MAX && world->checker != NULL) {
         checker_report(world->checker, INVARIANT_BOUNDS,
                        "nodes have run %" PRIu64 " times: something feeds on itself",
                        world->stats.steps);
+        world->is_spinning = true;
+    }
 }
 
 /* Stored bytes are compared with what their authors wrote; whether those verify is asked of one
@@ -429,7 +442,7 @@ static void run_due(struct world *world)
         if (host < world->count)
             world_wake(world, &world->nodes[host]);
     }
-    while (world_is_sound(world) && world->heap_count > 0 &&
+    while (!world_stands_still(world) && world->heap_count > 0 &&
            world->nodes[world->heap[0]].wake_ms <= world->now_ms)
         run_node(&world->nodes[world->heap[0]]);
 }
@@ -456,7 +469,7 @@ bool world_run_until(struct world *world, world_check *check, uint64_t ms)
     uint64_t end = world->now_ms + ms;
 
     run_due(world);
-    while (world_is_sound(world)) {
+    while (!world_stands_still(world)) {
         uint64_t due;
 
         if (check != NULL && check(world))
@@ -484,7 +497,7 @@ bool world_publish(struct world *world, unsigned number, const void *payload, si
     struct publication_asked *asked;
     uint64_t ticket;
 
-    if (node->state == WORLD_DOWN || !world_is_sound(world) ||
+    if (node->state == WORLD_DOWN || world_stands_still(world) ||
         gossip_publish(node->gossip, payload, size, &ticket) < 0)
         return false;
     asked = room_new(sizeof(*asked) + size);
@@ -519,7 +532,7 @@ uint64_t world_tell(struct world *world, unsigned number, const char *text)
     if (node->state != WORLD_UP || !world_publish(world, number, text, strlen(text)))
         return 0;
     /* A node that has just started asks others first what they know of it, and that takes time. */
-    while (node->asked_first != NULL && world_is_sound(world) && node->state == WORLD_UP) {
+    while (node->asked_first != NULL && !world_stands_still(world) && node->state == WORLD_UP) {
         struct gossip_start start;
 
         gossip_start_state(node->gossip, &start);

@@ -41,6 +41,7 @@ struct world_options {
     bool unchecked;            /* Without a checker. */
     bool stopped;              /* Nodes are not started yet. */
     uint64_t examine_every;    /* Steps between two examinations of everything; 0: 1000. */
+    bool goes_on;              /* Past a violation too, and the checker looks at no more. */
 };
 
 enum world_state {
@@ -98,10 +99,13 @@ struct gossip_address world_address(const struct world *world, unsigned node);
 const struct gossip_identity *world_identity(struct world *world, unsigned node);
 const struct gossip_cluster *world_cluster(const struct world *world);
 
-/* The first violation found; its invariant is NONE while there is none. From then on time stands
- * still: what is run returns at once. */
+/* The first violation found; its invariant is NONE while there is none. */
 const struct violation *world_violation(const struct world *world);
 bool world_is_sound(const struct world *world);
+
+/* From a violation on time stands still, and what is run returns at once; where the world goes on
+ * past it, from when a node has run without end. */
+bool world_stands_still(const struct world *world);
 
 /* One number for everything that has happened so far. */
 uint64_t world_trace(const struct world *world);

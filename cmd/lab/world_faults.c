@@ -186,7 +186,7 @@ unsigned world_clone(struct world *world, unsigned number)
     clone->is_copy = true;
     clone->has_double = true;
     node->has_double = true;
-    if (world->checker != NULL)
+    if (world_checker_of(clone) != NULL)
         checker_cloned(world->checker, clone->number, number);
     world->stats.clones++;
     world_narrate(world, "n%u is a clone of n%u", clone->number + 1, number + 1);

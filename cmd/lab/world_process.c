@@ -201,6 +201,27 @@ static int judge_disk(struct world_node *node)
     return error;
 }
 
+static int note_delivery(void *context, const struct gossip_record *record)
+{
+    uint64_t *last = context;
+
+    *last = record->as.event.delivery;
+    return GOSSIP_OK;
+}
+
+/* What its application has dealt with and its store has lost comes again. */
+static int set_back_cursor(struct world_node *node)
+{
+    uint64_t last = 0;
+    int error = GOSSIP_OK;
+
+    if (!node->is_observer)
+        error = node->store->ops->follow(node->store, 0, note_delivery, &last);
+    if (error >= 0 && node->cursor > last)
+        node->cursor = last;
+    return error;
+}
+
 void world_start(struct world *world, unsigned number)
 {
     struct world_node *node = &world->nodes[number];
@@ -222,7 +243,7 @@ void world_start(struct world *world, unsigned number)
     char explanation[NARRATION_MAX] = "";
     int error;
 
-    if (node->state != WORLD_DOWN || node->is_retired || !world_is_sound(world))
+    if (node->state != WORLD_DOWN || node->is_retired || world_stands_still(world))
         return;
     world->stats.starts++;
     node->end_error = GOSSIP_OK;
@@ -253,6 +274,13 @@ void world_start(struct world *world, unsigned number)
             node->cursor > checker_held(world->checker, number))
             node->cursor = checker_held(world->checker, number);
         checker_cursor(world->checker, number, node->cursor);
+    } else if (node->disk_is != CHECKER_AS_IT_WAS) {
+        error = set_back_cursor(node);
+        if (error < 0) {
+            world_died(node, "cannot read its store", error,
+                       node->store->ops->explain(node->store));
+            return;
+        }
     }
     options.after = node->cursor;
     memset(node->has_met, 0, sizeof(node->has_met));
@@ -266,7 +294,7 @@ void world_start(struct world *world, unsigned number)
         if (i != number && number > 0 && !has_stored(node, i))
             joins[options.join_count++] = world->nodes[i].address;
     }
-    if (!world_is_sound(world))
+    if (world_stands_still(world))
         return;
     error = gossip_create(&options, &node->gossip);
     if (error < 0) {

@@ -105,6 +105,7 @@ struct world {
     uint16_t next_port;
     struct world_stats stats;
     struct violation none;
+    bool is_spinning; /* A node has run without end. */
     world_narrator *narrator;
     void *narrator_context;
     virtual_network_tap *tap;

@@ -144,7 +144,8 @@ static int watched_save(struct gossip_store *store, const struct gossip_record *
     int result = node->save_error != GOSSIP_OK
                      ? node->save_error
                      : node->store->ops->save(node->store, records, count);
-    bool is_durable = result == GOSSIP_OK && would_outlive_a_crash(node, records, count);
+    bool is_durable = world_checker_of(node) != NULL && result == GOSSIP_OK &&
+                      would_outlive_a_crash(node, records, count);
 
     trace_number(&world->trace, node->number);
     trace_number(&world->trace, (uint64_t)-result);
