@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <ftw.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,13 +22,31 @@ void child_signals(sigset_t *ret_signals)
     sigaddset(ret_signals, SIGCHLD);
 }
 
-pid_t child_start(const char *const *arguments, const char *log, int death)
+/* NULL: this program. */
+static void be_program(const char *program, const char *const *arguments)
 {
     /* As execv() wants them, which changes nothing. */
     union {
         const char *const *ours;
         char *const *its;
     } passed = {arguments};
+    char path[256];
+
+    if (!program) {
+        execv("/proc/self/exe", passed.its);
+        return;
+    }
+    execvp(program, passed.its);
+    if (errno == ENOENT) {
+        snprintf(path, sizeof(path), "/usr/sbin/%s", program);
+        execv(path, passed.its);
+    }
+    fprintf(stderr, "%s: %s\n", program, strerror(errno));
+}
+
+static pid_t start(const char *program, const char *const *arguments, int space, const char *log,
+                   int death)
+{
     pid_t parent = getpid();
     pid_t pid = fork();
     sigset_t signals;
@@ -41,10 +60,27 @@ pid_t child_start(const char *const *arguments, const char *log, int death)
     prctl(PR_SET_PDEATHSIG, death);
     file = open(log, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
     if (getppid() != parent || file < 0 || dup2(file, STDOUT_FILENO) < 0 ||
-        dup2(file, STDERR_FILENO) < 0)
+        dup2(file, STDERR_FILENO) < 0 || (space >= 0 && setns(space, CLONE_NEWNET) < 0))
         _exit(EXIT_INPUT_OUTPUT);
-    execv("/proc/self/exe", passed.its);
+    be_program(program, arguments);
+    fflush(stderr);
     _exit(EXIT_INPUT_OUTPUT);
+}
+
+pid_t child_start(const char *const *arguments, const char *log, int death)
+{
+    return start(NULL, arguments, -1, log, death);
+}
+
+pid_t child_start_in(int space, const char *const *arguments, const char *log, int death)
+{
+    return start(NULL, arguments, space, log, death);
+}
+
+pid_t child_start_program(const char *program, const char *const *arguments, int space,
+                          const char *log)
+{
+    return start(program, arguments, space, log, SIGKILL);
 }
 
 int child_code(int status)

@@ -21,6 +21,13 @@ void child_signals(sigset_t *ret_signals);
  * failure, with errno. */
 pid_t child_start(const char *const *arguments, const char *log, int death);
 
+/* The same, in the network namespace that space is a descriptor of; -1: that of this process. */
+pid_t child_start_in(int space, const char *const *arguments, const char *log, int death);
+
+/* Another program, found along PATH or else where systems keep those for their administrators. */
+pid_t child_start_program(const char *program, const char *const *arguments, int space,
+                          const char *log);
+
 /* Waits until it has ended. Its exit code, as a shell tells it. */
 int child_wait(pid_t pid);
 

@@ -219,9 +219,9 @@ static const struct command_option lab_options[] = {
      .id = 'P',
      .value = "PLACE",
      .offers = OFFER_WORDS,
-     .words = "sim local",
-     .text = "where it is played: sim, in virtual time (default), or local, by processes on "
-             "loopback addresses"},
+     .words = "sim local netns",
+     .text = "where it is played: sim, in virtual time (default), local, by processes on loopback "
+             "addresses, or netns, by processes in network namespaces"},
     {.name = "seed",
      .id = 'S',
      .value = "N",
@@ -248,7 +248,7 @@ const struct command command_lab = {
     .offers = OFFER_WORDS_AND_FILES,
     .words = "run new list check",
     .summary = "run experiments: crashes, partitions, bad links, from a script",
-    .usage = "run FILE|NAME [--on sim|local] [--seed N | --seeds A..B] [--shrink]\n"
+    .usage = "run FILE|NAME [--on sim|local|netns] [--seed N | --seeds A..B] [--shrink]\n"
              "                      [--out DIR] [--json]\n"
              "       gossip lab new NAME [FILE]\n"
              "       gossip lab list [--json]\n"
@@ -263,7 +263,9 @@ const struct command command_lab = {
         "On local they are processes of this program, on 127.77.1.1, 127.77.1.2 and so on, with\n"
         "files in a temporary directory and links cut by a shim in each; no root is needed. "
         "Ctrl-C\n"
-        "ends them and removes all.\n\n"
+        "ends them and removes all. On netns each is in a network namespace of its own, and "
+        "links are\ncut by the kernel; it takes ip and nft, and root where the system does not "
+        "let others.\n\n"
         "new writes a ready script to a file (NAME.lab; - is standard output), to start from; "
         "list\nshows which there are; each can be run by its name. check only reads a script.\n",
     .nowhere = true,

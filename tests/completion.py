@@ -81,7 +81,7 @@ def main():
                exactly=True)
         offers("gossip proof ", ["list", "show", "check"], exactly=True)
         offers("gossip lab ", ["run", "new", "list", "check", "n1"])
-        offers("gossip lab run --on ", ["sim", "local"], exactly=True)
+        offers("gossip lab run --on ", ["sim", "local", "netns"], exactly=True)
         offers("gossip help rel", ["relation"], exactly=True)
         # Directories: of nodes alone, where there is one.
         offers("gossip log --dir n", ["n1"], ["nothing"])

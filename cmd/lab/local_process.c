@@ -94,37 +94,45 @@ bool local_look(struct local *local, uint64_t ms)
 /* ---- Links. ---- */
 
 /* What happens to what node receives; and, where nothing passes, to what it sends: a node that does
- * not know of the cut yet, as it starts or is paused, is no hole in it. */
+ * not know of the cut yet, as it starts or is paused, is no hole in it. Cuts and loss are left to
+ * a network that can do them. */
 void local_add_faults(const struct local *local, unsigned node, struct text *ret_text)
 {
+    bool is_fenced = local->network->fence != NULL;
+
     for (unsigned i = 0; i < local->count; i++) {
         const struct script_link *link = &local->links[i][node];
         const char *address = local->nodes[i].address;
+        uint32_t loss_ppm = is_fenced ? 0 : link->loss_ppm;
 
         if (i == node)
             continue;
-        if (local->is_cut[node][i])
+        if (local->is_cut[node][i] && !is_fenced)
             text_print(ret_text, "out %s cut\n", address);
-        if (local->is_cut[i][node])
+        if (local->is_cut[i][node] && !is_fenced)
             text_print(ret_text, "in %s cut\n", address);
-        else if (link->latency_ms > 0 || link->jitter_ms > 0 || link->loss_ppm > 0 ||
+        else if (link->latency_ms > 0 || link->jitter_ms > 0 || loss_ppm > 0 ||
                  link->duplicate_ppm > 0)
             text_print(ret_text,
                        "in %s latency %" PRIu32 "ms jitter %" PRIu32 "ms loss %" PRIu32
                        ".%04" PRIu32 "%% duplicate %" PRIu32 ".%04" PRIu32 "%%\n",
-                       address, link->latency_ms, link->jitter_ms, link->loss_ppm / 10000,
-                       link->loss_ppm % 10000, link->duplicate_ppm / 10000,
-                       link->duplicate_ppm % 10000);
+                       address, link->latency_ms, link->jitter_ms, loss_ppm / 10000,
+                       loss_ppm % 10000, link->duplicate_ppm / 10000, link->duplicate_ppm % 10000);
     }
     if (ret_text->failed)
         abort(); /* No memory. */
 }
 
-/* Tells nodes what their links do, where that has changed. */
+/* Tells networks and nodes what their links do, where that has changed. */
 bool local_tell_links(struct local *local)
 {
     bool is_good = true;
 
+    for (unsigned i = 0; i < local->count && is_good && local->network->fence; i++) {
+        if (local->nodes[i].is_fence_stale)
+            is_good = local->network->fence(local, i);
+        local->nodes[i].is_fence_stale = false;
+    }
     for (unsigned i = 0; i < local->count && is_good; i++) {
         struct local_node *node = &local->nodes[i];
         struct text faults = {0};

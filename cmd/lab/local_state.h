@@ -15,6 +15,21 @@
 #include <sys/types.h>
 #include <time.h>
 
+struct local;
+
+/* What the nodes speak over. */
+struct local_network {
+    /* Makes it, and gives each node its address. It has complained where it fails. */
+    enum exit_code (*open)(struct local *local);
+
+    /* What of the links to node the network itself does, whether the node runs or not: cuts and
+     * loss. NULL: nothing; the shim in each node does it all. */
+    bool (*fence)(struct local *local, unsigned node);
+};
+
+extern const struct local_network local_loopback;   /* On 127.77.1.1 and so on. */
+extern const struct local_network local_namespaces; /* Each in a namespace of its own. */
+
 struct publication {
     struct publication *next;
     size_t size;
@@ -31,7 +46,9 @@ struct local_node {
     pid_t pid;                           /* 0: it does not run. */
     bool is_paused;
     bool is_double;        /* It has ended because another has its key. */
-    bool is_stale;         /* It has yet to hear what its links do. */
+    bool is_stale;         /* It has yet to hear what its links do, */
+    bool is_fence_stale;   /* and so has its network. */
+    int space;             /* The network namespace that it is in; -1: that of this process. */
     struct directory home; /* Descriptor -1: it has no files. */
 
     int watch; /* The stream of what it delivers; -1: none. */
@@ -57,9 +74,9 @@ struct local_node {
 struct local {
     struct stage base;
     const struct script *script;
+    const struct local_network *network;
     char *place;
     unsigned count;
-    uint16_t port;
     int signals;
     sigset_t signals_before;
     struct timespec began;

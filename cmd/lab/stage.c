@@ -2,7 +2,7 @@
 
 #include <string.h>
 
-static const struct stage_place *const places[] = {&stage_sim, &stage_local};
+static const struct stage_place *const places[] = {&stage_sim, &stage_local, &stage_netns};
 
 const struct stage_place *stage_find(const char *name)
 {
@@ -14,5 +14,5 @@ const struct stage_place *stage_find(const char *name)
 
 const char *stage_names(void)
 {
-    return "sim or local";
+    return "sim, local or netns";
 }

@@ -88,10 +88,14 @@ extern const struct stage_place stage_sim;
  * SIGHUP end the run, and are held back until the stage is closed. */
 extern const struct stage_place stage_local;
 
+/* The same, each node in a network namespace of its own, on 10.77.1.1 and so on; cuts and loss are
+ * the kernel's. This process is in one of them from then on. */
+extern const struct stage_place stage_netns;
+
 /* NULL: there is no place of this name. */
 const struct stage_place *stage_find(const char *name);
 
-/* "sim or local". */
+/* "sim, local or netns". */
 const char *stage_names(void);
 
 #endif

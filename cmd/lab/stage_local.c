@@ -5,7 +5,6 @@
  */
 #include "cmd/lab/local_state.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -15,7 +14,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/signalfd.h>
-#include <sys/socket.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -30,7 +28,6 @@ enum {
     LOOK_MS = 5,       /* Between looks at what tells of nothing by itself. */
     CATCH_UP_MS = 250, /* What a clock has, and a node does not show: some of it is never shown. */
     JOINS = 2,
-    PORT_TRIES = 20,
 };
 
 static struct local *local_of(const struct stage *stage)
@@ -92,6 +89,7 @@ static bool local_set_link(struct stage *stage, unsigned from, unsigned to,
     if (link)
         local->links[from][to] = *link;
     local->nodes[from].is_stale = local->nodes[to].is_stale = true;
+    local->nodes[to].is_fence_stale = true;
     return true;
 }
 
@@ -143,7 +141,7 @@ static bool spawn(struct local *local, unsigned number)
     }
     if (!write_faults(local, number))
         return false;
-    node->pid = child_start(arguments, node->log, SIGKILL);
+    node->pid = child_start_in(node->space, arguments, node->log, SIGKILL);
     if (node->pid >= 0)
         return true;
     node->pid = 0;
@@ -455,21 +453,30 @@ static bool local_count_traffic(struct stage *stage)
     return is_good;
 }
 
-static bool local_verdict(struct stage *stage, char *ret_title, size_t title_size, bool *ret_passed,
-                          char *ret_witness, size_t witness_size)
+static char *path_of(const struct local *local, unsigned node, const char *ending)
 {
-    (void)stage;
-    (void)ret_title;
-    (void)title_size;
-    (void)ret_passed;
-    (void)ret_witness;
-    (void)witness_size;
-    return false;
+    char *path;
+
+    if (asprintf(&path, "%s/%s%s", local->place, local_name(local, node), ending) < 0)
+        abort(); /* No memory. */
+    return path;
 }
 
-static void local_read_log(struct stage *stage, unsigned number, struct text *ret_text)
+/* None of them is seen to end: what happens now is no part of the experiment. */
+static void end_all(struct local *local)
 {
-    const char *path = local_of(stage)->nodes[number].log;
+    for (unsigned i = 0; i < local->count; i++)
+        if (local->nodes[i].pid != 0)
+            kill(local->nodes[i].pid, SIGKILL);
+    for (unsigned i = 0; i < local->count; i++) {
+        if (local->nodes[i].pid != 0)
+            child_wait(local->nodes[i].pid);
+        local->nodes[i].pid = 0;
+    }
+}
+
+static void read_file(const char *path, struct text *ret_text)
+{
     FILE *file = path ? fopen(path, "re") : NULL;
     char block[4096];
     size_t size;
@@ -483,6 +490,52 @@ static void local_read_log(struct stage *stage, unsigned number, struct text *re
     fclose(file);
 }
 
+/* Adds what the verb says of what a node holds, if it is not sound. */
+static bool verify(struct local *local, unsigned number, struct text *witness)
+{
+    const struct local_node *node = &local->nodes[number];
+    char *path = path_of(local, number, ".verify");
+    const char *arguments[] = {"gossip", "verify", "--dir", node->path, NULL};
+    pid_t pid = child_start(arguments, path, SIGKILL);
+    int code = pid < 0 ? EXIT_INPUT_OUTPUT : child_wait(pid);
+
+    if (code != EXIT_OK) {
+        text_print(witness, "%s: gossip verify has ended with %d; it says:\n",
+                   local_name(local, number), code);
+        read_file(path, witness);
+    }
+    free(path);
+    return code == EXIT_OK;
+}
+
+/* Ends all nodes as a loss of power would, and has what they leave behind verified by the verb that
+ * a user has for that. */
+static bool local_verdict(struct stage *stage, char *ret_title, size_t title_size, bool *ret_passed,
+                          char *ret_witness, size_t witness_size)
+{
+    struct local *local = local_of(stage);
+    struct text witness = {0};
+
+    if (local->base.signal != 0)
+        return false;
+    snprintf(ret_title, title_size, "gossip verify finds all files sound");
+    *ret_passed = true;
+    end_all(local);
+    for (unsigned i = 0; i < local->count; i++)
+        if (local->nodes[i].home.descriptor >= 0 && !verify(local, i, &witness))
+            *ret_passed = false;
+    if (witness.failed)
+        abort(); /* No memory. */
+    snprintf(ret_witness, witness_size, "%s", witness.data ? witness.data : "");
+    text_clear(&witness);
+    return true;
+}
+
+static void local_read_log(struct stage *stage, unsigned number, struct text *ret_text)
+{
+    read_file(local_of(stage)->nodes[number].log, ret_text);
+}
+
 /* ---- All of it. ---- */
 
 static void local_close(struct stage *stage)
@@ -491,19 +544,17 @@ static void local_close(struct stage *stage)
 
     if (!local)
         return;
-    for (unsigned i = 0; i < local->count; i++)
-        if (local->nodes[i].pid != 0)
-            kill(local->nodes[i].pid, SIGKILL);
+    end_all(local);
     for (unsigned i = 0; i < local->count; i++) {
         struct local_node *node = &local->nodes[i];
 
-        if (node->pid != 0)
-            child_wait(node->pid);
         local_drop_publications(node);
         if (node->watch >= 0)
             close(node->watch);
         if (node->home.descriptor >= 0)
             directory_close(&node->home);
+        if (node->space >= 0)
+            close(node->space);
         text_clear(&node->input);
         text_clear(&node->cursor);
         text_clear(&node->kept_cursor);
@@ -519,75 +570,6 @@ static void local_close(struct stage *stage)
     free(local);
 }
 
-static const struct stage_ops local_ops = {
-    .name = "local",
-    .abilities = 1U << ABILITY_PROCESSES | 1U << ABILITY_LINKS | 1U << ABILITY_FILES,
-    .now_ms = local_now,
-    .advance = local_advance,
-    .start = local_start,
-    .stop = local_stop,
-    .kill = local_kill,
-    .pause = local_pause,
-    .resume = local_resume,
-    .publish = local_publish,
-    .waiting = local_waiting,
-    .set_link = local_set_link,
-    .backup = local_backup,
-    .restore = local_restore,
-    .clone = local_clone,
-    .skew = local_skew,
-    .disk = local_disk,
-    .read_clocks = local_read_clocks,
-    .count_traffic = local_count_traffic,
-    .verdict = local_verdict,
-    .read_log = local_read_log,
-    .close = local_close,
-};
-
-static char *path_of(const struct local *local, unsigned node, const char *ending)
-{
-    char *path;
-
-    if (asprintf(&path, "%s/%s%s", local->place, local_name(local, node), ending) < 0)
-        abort(); /* No memory. */
-    return path;
-}
-
-/* One port that is free at each of the addresses. */
-static bool is_free(uint16_t *port, unsigned index)
-{
-    struct sockaddr_in address = {
-        .sin_family = AF_INET, .sin_port = htons(*port), .sin_addr = {htonl(0x7f4d0101U + index)}};
-    socklen_t size = sizeof(address);
-    int descriptor = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-    bool is_bound = descriptor >= 0 &&
-                    bind(descriptor, (const struct sockaddr *)&address, size) == 0 &&
-                    getsockname(descriptor, (struct sockaddr *)&address, &size) == 0;
-
-    if (is_bound)
-        *port = ntohs(address.sin_port);
-    if (descriptor >= 0)
-        close(descriptor);
-    return is_bound;
-}
-
-static enum exit_code find_port(struct local *local)
-{
-    for (unsigned i = 0; i < PORT_TRIES; i++) {
-        uint16_t port = 0;
-        unsigned index = 0;
-
-        while (index < local->count && is_free(&port, index))
-            index++;
-        if (index == local->count) {
-            local->port = port;
-            return EXIT_OK;
-        }
-    }
-    return complain_of_system("cannot find a free port on", "127.77.1.1 and those that follow",
-                              "end what listens there");
-}
-
 static enum exit_code make_nodes(struct local *local)
 {
     enum exit_code code = EXIT_OK;
@@ -601,7 +583,6 @@ static enum exit_code make_nodes(struct local *local)
         node->log = path_of(local, i, ".log");
         node->faults = path_of(local, i, ".faults");
         node->kept = path_of(local, i, ".backup");
-        snprintf(node->address, sizeof(node->address), "127.77.1.%u:%u", i + 1, local->port);
         snprintf(node->certified, sizeof(node->certified), "%s", local_name(local, i));
         if (local->script->nodes[i].is_copy)
             continue;
@@ -620,18 +601,19 @@ static enum exit_code make_nodes(struct local *local)
     return code;
 }
 
-static struct stage *open_local(const struct script *script, uint64_t seed, struct journal *journal)
+static struct stage *open_stage(const struct stage_ops *ops, const struct local_network *network,
+                                const struct script *script, struct journal *journal)
 {
     struct local *local = room_new(sizeof(*local));
     enum exit_code code;
     sigset_t signals;
 
-    (void)seed; /* Nothing here is left to it. */
-    local->base = (struct stage){.ops = &local_ops, .journal = journal};
+    local->base = (struct stage){.ops = ops, .journal = journal};
+    local->network = network;
     local->script = script;
     local->count = script->node_count;
     for (unsigned i = 0; i < local->count; i++)
-        local->nodes[i].watch = local->nodes[i].home.descriptor = -1;
+        local->nodes[i].watch = local->nodes[i].home.descriptor = local->nodes[i].space = -1;
     child_signals(&signals);
     sigprocmask(SIG_BLOCK, &signals, &local->signals_before);
     local->signals = signalfd(-1, &signals, SFD_NONBLOCK | SFD_CLOEXEC);
@@ -639,8 +621,8 @@ static struct stage *open_local(const struct script *script, uint64_t seed, stru
                ? complain_of_system("cannot wait for", "signals", "close something and try again")
                : child_make_place("lab", "gossip-lab", &local->place);
     if (code == EXIT_OK)
-        code = find_port(local);
-    if (code == EXIT_OK)
+        code = local->network->open(local);
+    if (code == EXIT_OK && local->base.signal == 0)
         code = make_nodes(local);
     clock_gettime(CLOCK_MONOTONIC, &local->began);
     if (code == EXIT_OK)
@@ -649,4 +631,31 @@ static struct stage *open_local(const struct script *script, uint64_t seed, stru
     return NULL;
 }
 
+/* Two places that differ in what the nodes speak over. Nothing in them is left to a seed. */
+
+#define PROCESSES                                                                                  \
+    .abilities = 1U << ABILITY_PROCESSES | 1U << ABILITY_LINKS | 1U << ABILITY_FILES,              \
+    .now_ms = local_now, .advance = local_advance, .start = local_start, .stop = local_stop,       \
+    .kill = local_kill, .pause = local_pause, .resume = local_resume, .publish = local_publish,    \
+    .waiting = local_waiting, .set_link = local_set_link, .backup = local_backup,                  \
+    .restore = local_restore, .clone = local_clone, .skew = local_skew, .disk = local_disk,        \
+    .read_clocks = local_read_clocks, .count_traffic = local_count_traffic,                        \
+    .verdict = local_verdict, .read_log = local_read_log, .close = local_close
+
+static const struct stage_ops local_ops = {.name = "local", PROCESSES};
+static const struct stage_ops netns_ops = {.name = "netns", PROCESSES};
+
+static struct stage *open_local(const struct script *script, uint64_t seed, struct journal *journal)
+{
+    (void)seed;
+    return open_stage(&local_ops, &local_loopback, script, journal);
+}
+
+static struct stage *open_netns(const struct script *script, uint64_t seed, struct journal *journal)
+{
+    (void)seed;
+    return open_stage(&netns_ops, &local_namespaces, script, journal);
+}
+
 const struct stage_place stage_local = {.ops = &local_ops, .open = open_local};
+const struct stage_place stage_netns = {.ops = &netns_ops, .open = open_netns};
