@@ -6,6 +6,7 @@ usage: lab.py GOSSIP EXAMPLES [NAME]...    EXAMPLES is the directory of scripts;
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -103,6 +104,17 @@ class LabTest(unittest.TestCase):
             for seed in ("1",) if name == "scale" else ("1", "2", "10"):
                 with self.subTest(name=name, seed=seed):
                     self.lab("run", name, "--seed", seed)
+
+    def test_scenarios(self):
+        """Of each of the twenty-eight the page names a script that there is, or what it waits for."""
+        with open(os.path.join(EXAMPLES, "../../docs/lab.md"), encoding="utf-8") as file:
+            part = file.read().split("\n## Scenarios\n")[1].split("\n## ")[0]
+        names = self.names()
+        for row in re.findall(r"(?m)^\| S\d.*$", part):
+            scripts = re.findall(r"`([a-z-]+)`", row)
+            self.assertTrue(scripts and set(scripts) <= set(names), row)
+        for number in range(1, 29):
+            self.assertRegex(part, rf"\bS{number}\b")
 
     def test_list(self):
         """By name, with a sentence on each that fits a line."""
