@@ -88,6 +88,30 @@ static void show(struct tale *tale, uint64_t time_ms, unsigned by, unsigned node
     show_content(tale, time_ms, by, node, seq, clock, "text");
 }
 
+/* Node by shows n1'2:1, which issues n1:1 again. */
+static void reissue(struct tale *tale, uint64_t time_ms, unsigned by)
+{
+    const uint8_t hash[GOSSIP_HASH_SIZE] = {77};
+    const uint8_t again[GOSSIP_HASH_SIZE] = {1, 0, 't'};
+    uint8_t id[GOSSIP_ID_SIZE];
+    struct counts clock = {0};
+
+    make_id(0, 2, id);
+    counts_set(&clock, author(tale, 0, 2), 1);
+    journal_shown(&tale->journal, time_ms, by,
+                  &(struct journal_shown){.id = id,
+                                          .author_node = 0,
+                                          .is_own = by == 0,
+                                          .seq = 1,
+                                          .hash = hash,
+                                          .supersedes = again,
+                                          .is_payload = true,
+                                          .data = "text",
+                                          .size = 4,
+                                          .clock = &clock});
+    counts_clear(&clock);
+}
+
 static void read_clock(struct tale *tale, unsigned node, const uint64_t clock[NODES])
 {
     struct counts counts = {0};
@@ -143,10 +167,6 @@ static void test_converged(void **state)
 static void test_no_loss(void **state)
 {
     struct tale tale;
-    uint8_t id[GOSSIP_ID_SIZE];
-    const uint8_t lost[GOSSIP_HASH_SIZE] = {1, 0, 't'};
-    const uint8_t other[GOSSIP_HASH_SIZE] = {77};
-    struct counts clock = {0};
 
     (void)state;
     begin(&tale, "expect no-loss");
@@ -158,22 +178,9 @@ static void test_no_loss(void **state)
     expect_witness(&tale, "");
     journal_started(&tale.journal, 1300, 2);
     /* Issued again under another name, it is not lost. */
-    make_id(0, 2, id);
-    counts_set(&clock, author(&tale, 0, 2), 1);
     for (unsigned i = 0; i < NODES; i++)
-        journal_shown(&tale.journal, 1400, i,
-                      &(struct journal_shown){.id = id,
-                                              .author_node = 0,
-                                              .is_own = i == 0,
-                                              .seq = 1,
-                                              .hash = other,
-                                              .supersedes = lost,
-                                              .is_payload = true,
-                                              .data = "text",
-                                              .size = 4,
-                                              .clock = &clock});
+        reissue(&tale, 1400, i);
     expect_witness(&tale, "");
-    counts_clear(&clock);
     end(&tale);
 }
 
@@ -522,6 +529,30 @@ static void test_figures(void **state)
     end(&tale);
 }
 
+/* Who has an event under another name lacks nothing. */
+static void test_figures_of_reissues(void **state)
+{
+    struct figures figures;
+    struct tale tale;
+
+    (void)state;
+    begin(&tale, "partition n1 n2 | n3\nheal");
+    journal_done(&tale.journal, 100, 2, "partition n1 n2 | n3");
+    show(&tale, 1000, 0, 0, 1, CLOCK(1, 0, 0));
+    show(&tale, 1010, 1, 0, 1, CLOCK(1, 0, 0));
+    journal_done(&tale.journal, 5000, 3, "heal");
+    for (unsigned i = 0; i < NODES; i++)
+        reissue(&tale, 5100 + i, i);
+    figures_take(&tale.journal, &tale.script, 9000, &figures);
+    assert_int_equal(figures.heal_count, 1);
+    assert_true(figures.heals[0].agreed);
+    assert_int_equal(figures.heals[0].took_ms, 102);
+    assert_true(figures.has_gap);
+    assert_int_equal(figures.gap_node, 2);
+    assert_int_equal(figures.gap_ms, 4102);
+    end(&tale);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -538,6 +569,7 @@ int main(void)
         cmocka_unit_test(test_ends),
         cmocka_unit_test(test_long_witness),
         cmocka_unit_test(test_figures),
+        cmocka_unit_test(test_figures_of_reissues),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

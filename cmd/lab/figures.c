@@ -152,9 +152,23 @@ static void settle_heal(struct view *view, uint64_t time_ms)
     view->is_healing = false;
 }
 
+/* What it is that this event issues again, and what that does; itself where it is nothing's. */
+static uint32_t original_of(const struct journal *journal, uint32_t index)
+{
+    for (size_t i = 0; i < journal->event_count && journal->events[index].is_reissue; i++) {
+        uint32_t found = journal_find_hash(journal, journal->events[index].supersedes);
+
+        if (found == JOURNAL_NONE)
+            break;
+        index = found;
+    }
+    return index;
+}
+
 static void see_shown(struct view *view, const struct journal_entry *entry)
 {
     const struct journal_event *event = &view->journal->events[entry->event];
+    uint32_t original = original_of(view->journal, entry->event);
     unsigned node = entry->node;
 
     if (!event->is_payload)
@@ -171,12 +185,12 @@ static void see_shown(struct view *view, const struct journal_entry *entry)
                     ms);
     }
     end_gap(view, node, entry->time_ms);
-    if (!event_set_has(&view->shown[node], entry->event)) {
-        event_set_add(&view->shown[node], entry->event);
+    if (!event_set_has(&view->shown[node], original)) {
+        event_set_add(&view->shown[node], original);
         view->shown_count[node]++;
     }
-    if (!event_set_has(&view->all, entry->event)) {
-        event_set_add(&view->all, entry->event);
+    if (!event_set_has(&view->all, original)) {
+        event_set_add(&view->all, original);
         view->all_count++;
         for (unsigned i = 0; i < view->script->node_count; i++)
             look(view, i, entry->time_ms);
