@@ -38,6 +38,15 @@ class LocalTest(LabTest):
             "expect no-duplicates\nexpect clock * {n1:3 n2:1 n2'2:2}\n"), "--on", "local")
         self.assertIn("\nok: all ", out)
 
+    def test_clone(self):
+        """A copy has been shown what its original had, and goes on from there."""
+        script = self.write(
+            "nodes 2\nperiod 100ms\npublish n1 2\nexpect converged within 60s\nkill n1\n"
+            "clone n1 as n3\nstart n3\nexpect events n3 2 within 30s\npublish n3 1\n"
+            "expect events n2 n3 3 within 60s\nexpect causal\nexpect no-duplicates\n")
+        for place in "sim", "local":
+            self.lab("run", script, "--on", place)
+
     def test_failing(self):
         """A cut is one: nothing passes, also not to a node that starts inside it."""
         out, _ = self.lab("run", self.write(

@@ -284,6 +284,15 @@ void journal_backed_up(struct journal *journal, unsigned number)
     node->has_backup = true;
 }
 
+void journal_cloned(struct journal *journal, unsigned number, unsigned copy)
+{
+    const struct journal_node *node = &journal->nodes[number];
+
+    event_set_copy(&journal->nodes[copy].shown, &node->shown);
+    event_set_copy(&journal->nodes[copy].ever, &node->ever);
+    counts_copy(&journal->nodes[copy].seen, &node->seen);
+}
+
 void journal_restored(struct journal *journal, uint64_t time_ms, unsigned line, unsigned number)
 {
     struct journal_node *node = &journal->nodes[number];

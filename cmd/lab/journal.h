@@ -144,6 +144,9 @@ void journal_ended(struct journal *journal, uint64_t time_ms, unsigned line, uns
                    int code, const char *text);
 void journal_paused(struct journal *journal, unsigned node, bool is_paused);
 void journal_backed_up(struct journal *journal, unsigned node);
+/* copy is a machine with the files of node, and what shows its events goes on where that of node
+ * was. */
+void journal_cloned(struct journal *journal, unsigned node, unsigned copy);
 void journal_restored(struct journal *journal, uint64_t time_ms, unsigned line, unsigned node);
 void journal_clock(struct journal *journal, uint64_t time_ms, unsigned node,
                    const struct counts *clock);

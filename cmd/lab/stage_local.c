@@ -367,6 +367,7 @@ static bool local_clone(struct stage *stage, unsigned number, unsigned copy)
 
     copy_text(&local->nodes[copy].cursor, &node->cursor);
     memcpy(local->nodes[copy].certified, node->certified, sizeof(node->certified));
+    journal_cloned(stage->journal, number, copy);
     return local_put_files(local, node->path, local->nodes[copy].path) && open_home(local, copy);
 }
 
