@@ -134,6 +134,14 @@ class JsonTest(CommandFixture):
         listed = gossip("lab", "list", "--json")
         lines = [json.loads(line) for line in listed.out.splitlines()]
         self.hold("lab", lines, ["name title"] * len(lines))
+        check = "passed line check time_ms took_ms reached witness"
+        node = "node state code address dir pid events part cut_to clock"
+        for words, fields in (
+                ("up 2", [node] * 2), ("publish n1", ["time_ms line text"]), ("wait", [check]),
+                ("status", [node] * 2), ("down", [verdict + " results again"])):
+            result = gossip("lab", *words.split(), "--json", "--out", self.path("results"))
+            self.check(result, OK)
+            self.hold("lab", [json.loads(line) for line in result.out.splitlines()], fields)
 
     def test_proof(self):
         """Of the golden bytes."""

@@ -80,7 +80,8 @@ def main():
         offers("gossip node --choice ", ["random", "round-robin", "least-recent", "most-reliable"],
                exactly=True)
         offers("gossip proof ", ["list", "show", "check"], exactly=True)
-        offers("gossip lab ", ["run", "new", "list", "check", "n1"])
+        offers("gossip lab ", ["run", "new", "list", "check", "up", "partition", "down", "n1"])
+        offers("gossip lab pa", ["partition", "pause"], exactly=True)
         offers("gossip lab run --on ", ["sim", "local", "netns"], exactly=True)
         offers("gossip help rel", ["relation"], exactly=True)
         # Directories: of nodes alone, where there is one.

@@ -483,6 +483,9 @@ static void test_line_by_line(void **state)
     assert_string_equal(error, "found nodes, which needs processes, expected what --on there can "
                                "do");
     add_good(&script, "at +1s clone n2 as n3");
+    script_take_back(&script);
+    assert_int_equal(script.node_count, 2);
+    add_good(&script, "at +1s clone n2 as n3");
     add_good(&script, "at +1s start n3");
     add_good(&script, "at +1s expect converged within 1m");
     assert_int_equal(script.end_ms, 64000);

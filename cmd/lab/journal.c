@@ -13,6 +13,15 @@ void journal_start(struct journal *journal, unsigned node_count)
     journal->nodes = room_new(node_count * sizeof(*journal->nodes));
 }
 
+void journal_add_node(struct journal *journal)
+{
+    size_t capacity = journal->node_count;
+
+    journal->nodes =
+        room_for(journal->nodes, &capacity, journal->node_count + 1, sizeof(*journal->nodes));
+    journal->nodes[journal->node_count++] = (struct journal_node){0};
+}
+
 void journal_clear(struct journal *journal)
 {
     for (size_t i = 0; i < journal->entry_count; i++) {
@@ -342,6 +351,15 @@ void journal_checked(struct journal *journal, uint64_t time_ms, unsigned line, c
 
     entry->text = copy_text(text, strlen(text));
     entry->is_telling = is_telling;
+}
+
+uint64_t journal_count_shown(const struct journal *journal, unsigned node)
+{
+    uint64_t count = 0;
+
+    for (uint32_t i = 0; i < journal->event_count; i++)
+        count += journal->events[i].is_payload && event_set_has(&journal->nodes[node].shown, i);
+    return count;
 }
 
 bool journal_has(const struct journal *journal, unsigned node, uint32_t index)

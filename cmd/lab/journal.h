@@ -123,6 +123,9 @@ struct journal {
 void journal_start(struct journal *journal, unsigned node_count);
 void journal_clear(struct journal *journal);
 
+/* One node more. */
+void journal_add_node(struct journal *journal);
+
 /* The number of an author, which is node's. */
 uint32_t journal_author(struct journal *journal, const uint8_t id[GOSSIP_ID_SIZE], unsigned node);
 
@@ -155,6 +158,9 @@ void journal_notice(struct journal *journal, uint64_t time_ms, unsigned node, co
 /* is_telling: when it was so tells something. */
 void journal_checked(struct journal *journal, uint64_t time_ms, unsigned line, const char *text,
                      bool is_telling);
+
+/* How many events of the application node has shown. */
+uint64_t journal_count_shown(const struct journal *journal, unsigned node);
 
 /* Whether node has event; also where it has another that issues it again, or that it issues again.
  */

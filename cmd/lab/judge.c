@@ -212,12 +212,7 @@ static void judge_no_loss(struct bench *bench)
 
 static uint64_t count_shown(const struct bench *bench, unsigned node)
 {
-    uint64_t count = 0;
-
-    for (uint32_t i = 0; i < bench->journal->event_count; i++)
-        count += bench->journal->events[i].is_payload &&
-                 event_set_has(&bench->journal->nodes[node].shown, i);
-    return count;
+    return journal_count_shown(bench->journal, node);
 }
 
 static bool compare(const struct statement *statement, uint64_t number)

@@ -186,21 +186,31 @@ static void add_witness(const struct text *witness, struct text *text)
     text_add(text, "]");
 }
 
+static void add_check(const struct check *check, struct text *text)
+{
+    text_print(text, "{\"passed\":%s", check->passed ? "true" : "false");
+    if (check->line > 0)
+        add_number(text, "line", check->line);
+    add_name(text, "check", check->title);
+    add_number(text, "time_ms", check->time_ms);
+    add_number(text, "took_ms", check->took_ms);
+    add_bool(text, "reached", !check->was_not_reached);
+    add_witness(&check->witness, text);
+    text_add(text, "}");
+}
+
+void lines_check(const struct check *check, struct text *ret_text)
+{
+    add_check(check, ret_text);
+    text_add(ret_text, "\n");
+}
+
 static void add_checks(const struct outcome *outcome, struct text *text)
 {
     text_add(text, ",\"checks\":[");
     for (size_t i = 0; i < outcome->count; i++) {
-        const struct check *check = &outcome->checks[i];
-
-        text_print(text, "%s{\"passed\":%s", i > 0 ? "," : "", check->passed ? "true" : "false");
-        if (check->line > 0)
-            add_number(text, "line", check->line);
-        add_name(text, "check", check->title);
-        add_number(text, "time_ms", check->time_ms);
-        add_number(text, "took_ms", check->took_ms);
-        add_bool(text, "reached", !check->was_not_reached);
-        add_witness(&check->witness, text);
-        text_add(text, "}");
+        text_add(text, i > 0 ? "," : "");
+        add_check(&outcome->checks[i], text);
     }
     text_add(text, "]");
 }

@@ -16,6 +16,9 @@ void lines_samples(const struct report *report, struct text *ret_text);
 /* One line: the checks, the numbers, and how to do it again. */
 void lines_verdict(const struct report *report, struct text *ret_text);
 
+/* One line: a check alone. */
+void lines_check(const struct check *check, struct text *ret_text);
+
 /* One line: what it was done with. */
 void lines_versions(const struct report *report, struct text *ret_text);
 

@@ -51,4 +51,16 @@ static enum exit_code open_loopback(struct local *local)
                               "end what listens there");
 }
 
-const struct local_network local_loopback = {.open = open_loopback};
+static bool add_loopback(struct local *local, unsigned node)
+{
+    unsigned port = 0;
+
+    /* The port of all. */
+    if (sscanf(local->nodes[0].address, "127.77.1.1:%u", &port) != 1)
+        return false;
+    snprintf(local->nodes[node].address, sizeof(local->nodes[node].address), "127.77.1.%u:%u",
+             node + 1, port);
+    return is_free((uint16_t)port, node);
+}
+
+const struct local_network local_loopback = {.open = open_loopback, .add = add_loopback};

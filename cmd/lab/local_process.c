@@ -65,7 +65,7 @@ void local_read_signals(struct local *local)
 /* Waits so long at most for something to happen, and takes all that has. */
 bool local_look(struct local *local, uint64_t ms)
 {
-    struct pollfd waits[1 + 2 * SCRIPT_NODES_MAX];
+    struct pollfd waits[2 + 2 * SCRIPT_NODES_MAX];
     bool is_good = true;
 
     for (unsigned i = 0; i < local->count && is_good; i++)
@@ -79,9 +79,11 @@ bool local_look(struct local *local, uint64_t ms)
         waits[2 + 2 * i] =
             (struct pollfd){.fd = node->asked > 0 ? node->post.socket : -1, .events = POLLIN};
     }
-    if (is_good && poll(waits, 1 + 2 * local->count, ms < 1000 ? (int)ms : 1000) < 0 &&
+    waits[1 + 2 * local->count] = (struct pollfd){.fd = local->wake, .events = POLLIN};
+    if (is_good && poll(waits, 2 + 2 * local->count, ms < 1000 ? (int)ms : 1000) < 0 &&
         errno != EINTR)
         return local_fail(local, "cannot wait for nodes: %s", strerror(errno));
+    local->is_awake = local->is_awake || waits[1 + 2 * local->count].revents != 0;
     local_read_signals(local);
     for (unsigned i = 0; i < local->count && is_good; i++) {
         is_good = waits[1 + 2 * i].revents == 0 || local_read_watch(local, i);

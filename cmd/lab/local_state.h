@@ -25,6 +25,10 @@ struct local_network {
     /* What of the links to node the network itself does, whether the node runs or not: cuts and
      * loss. NULL: nothing; the shim in each node does it all. */
     bool (*fence)(struct local *local, unsigned node);
+
+    /* Gives a node its address that has just come to be. False where it is not free; NULL: none can
+     * come to be. */
+    bool (*add)(struct local *local, unsigned node);
 };
 
 extern const struct local_network local_loopback;   /* On 127.77.1.1 and so on. */
@@ -76,8 +80,11 @@ struct local {
     const struct script *script;
     const struct local_network *network;
     char *place;
+    int place_lock; /* Tells that it is in use. */
     unsigned count;
     int signals;
+    int wake; /* While time passes, the stage's; else -1. */
+    bool is_awake;
     sigset_t signals_before;
     struct timespec began;
     struct local_node nodes[SCRIPT_NODES_MAX];
@@ -141,7 +148,12 @@ void local_add_faults(const struct local *local, unsigned node, struct text *ret
 /* Tells nodes what their links do, where that has changed. */
 bool local_tell_links(struct local *local);
 
-/* ---- Files (local_files.c). ---- */
+/* ---- Files (local_place.c, local_files.c). ---- */
+
+/* Makes a directory of its own for a run, after it has taken away those that runs have left that
+ * were killed. Complains. */
+enum exit_code local_make_place(char **ret_path, int *ret_lock);
+void local_remove_place(char *path, int lock);
 
 /* Has the files of one directory in another too, in place of what is there. */
 bool local_put_files(struct local *local, const char *from, const char *to);

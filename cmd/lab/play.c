@@ -554,6 +554,31 @@ void play_pass(struct play *play, uint64_t until_ms)
     pass(play, until_ms);
 }
 
+void play_give_up(struct play *play)
+{
+    play->asked.is_waiting = false;
+}
+
+const char *play_failure(const struct play *play)
+{
+    return play->failed ? play->stage->explanation : NULL;
+}
+
+unsigned play_part(const struct play *play, unsigned node)
+{
+    return play->part[node];
+}
+
+bool play_is_cut(const struct play *play, unsigned from, unsigned to)
+{
+    return play->is_cut[from][to];
+}
+
+const struct script_link *play_link(const struct play *play, unsigned from, unsigned to)
+{
+    return &play->links[from][to];
+}
+
 void play_end(struct play *play)
 {
     struct outcome *outcome = play->outcome;

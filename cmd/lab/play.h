@@ -49,6 +49,18 @@ bool play_is_waiting(struct play *play);
 /* Lets time pass, until then or until there is something to look at. */
 void play_pass(struct play *play, uint64_t until_ms);
 
+/* Gives up the expectation that is waited for: it is as if it had not been. */
+void play_give_up(struct play *play);
+
+/* Why it cannot go on; NULL: it can. */
+const char *play_failure(const struct play *play);
+
+/* How nodes are linked: the part that one is in, 0 without a partition; whether a direction is cut;
+ * what else it does. */
+unsigned play_part(const struct play *play, unsigned node);
+bool play_is_cut(const struct play *play, unsigned from, unsigned to);
+const struct script_link *play_link(const struct play *play, unsigned from, unsigned to);
+
 /* Judges what always has to hold, and ends it. */
 void play_end(struct play *play);
 

@@ -116,34 +116,34 @@ static void add_witness(const struct text *witness, const char *indent, struct t
     }
 }
 
-static void add_check(const struct check *check, struct text *text)
+void report_print_check(const struct check *check, struct text *ret_text)
 {
     size_t start;
 
-    text_add(text, check->was_not_reached ? "  -       "
-                   : check->passed        ? "  ok      "
-                                          : "  FAILED  ");
-    start = text->size;
-    text_add_escaped(text, check->title, strlen(check->title), TEXT_ESCAPE_TERMINAL);
+    text_add(ret_text, check->was_not_reached ? "  -       "
+                       : check->passed        ? "  ok      "
+                                              : "  FAILED  ");
+    start = ret_text->size;
+    text_add_escaped(ret_text, check->title, strlen(check->title), TEXT_ESCAPE_TERMINAL);
     if (check->was_not_reached)
-        text_add(text, ": not reached");
+        text_add(ret_text, ": not reached");
     if (check->passed && check->took_ms > 0) {
-        text_add(text, ": after ");
-        add_seconds(text, check->took_ms);
+        text_add(ret_text, ": after ");
+        add_seconds(ret_text, check->took_ms);
     }
     if (check->line > 0) {
-        text_pad(text, start + CHECK_COLUMN);
-        text_print(text, "line %u", check->line);
+        text_pad(ret_text, start + CHECK_COLUMN);
+        text_print(ret_text, "line %u", check->line);
     }
-    text_add(text, "\n");
-    add_witness(&check->witness, "            ", text);
+    text_add(ret_text, "\n");
+    add_witness(&check->witness, "            ", ret_text);
 }
 
 static void add_checks(const struct report *report, struct text *text)
 {
     text_add(text, "\nWhat was expected\n");
     for (size_t i = 0; i < report->outcome->count; i++)
-        add_check(&report->outcome->checks[i], text);
+        report_print_check(&report->outcome->checks[i], text);
 }
 
 /* ---- Numbers. ---- */
@@ -235,5 +235,5 @@ void report_print_failures(const struct report *report, struct text *ret_text)
 {
     for (size_t i = 0; i < report->outcome->count; i++)
         if (!report->outcome->checks[i].passed && !report->outcome->checks[i].was_not_reached)
-            add_check(&report->outcome->checks[i], ret_text);
+            report_print_check(&report->outcome->checks[i], ret_text);
 }

@@ -24,6 +24,9 @@ struct report {
 /* The whole summary. */
 void report_print(const struct report *report, struct text *ret_text);
 
+/* One check, with its witness. */
+void report_print_check(const struct check *check, struct text *ret_text);
+
 /* The checks that failed, with their witnesses. */
 void report_print_failures(const struct report *report, struct text *ret_text);
 

@@ -80,8 +80,8 @@ static void remove_all(const char *directory)
         complain_of_system("cannot take away the unfinished", directory, "remove it");
 }
 
-/* In one step, so that latest always points to something. */
-static enum exit_code point_to(const struct results *results)
+/* In one step, so that it always points to something. */
+enum exit_code results_point(const struct results *results)
 {
     const char *target = strrchr(results->directory, '/') + 1;
     enum exit_code code = EXIT_OK;
@@ -101,7 +101,7 @@ static enum exit_code point_to(const struct results *results)
 enum exit_code results_finish(struct results *results, enum exit_code code)
 {
     if (code == EXIT_OK)
-        code = point_to(results);
+        code = results_point(results);
     if (code != EXIT_OK && results->directory)
         remove_all(results->directory);
     return code;

@@ -20,6 +20,9 @@ enum exit_code results_make(const char *base, const char *name, struct results *
 enum exit_code results_write(const struct results *results, const char *name,
                              const struct text *text);
 
+/* latest points to it from now on. Complains. */
+enum exit_code results_point(const struct results *results);
+
 /* Where code is EXIT_OK, latest points to it from now on; else it is removed. Returns code, or what
  * went wrong here. */
 enum exit_code results_finish(struct results *results, enum exit_code code);

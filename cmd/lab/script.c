@@ -152,7 +152,9 @@ bool script_read(struct script *script, const char *name, const char *text, size
     struct statement time = {0};
     bool failed;
 
-    *script = (struct script){.period_ms = PERIOD_DEFAULT_MS, .size = size};
+    *script =
+        (struct script){.period_ms = PERIOD_DEFAULT_MS, .size = size, .by_hand = name == NULL};
+    name = name ? name : "by hand";
     text_add_escaped(&escaped, name, strlen(name), TEXT_ESCAPE_TERMINAL);
     script->name = room_new(escaped.size + 1);
     if (escaped.data)
@@ -256,12 +258,14 @@ bool script_add(struct script *script, const char *line, char ret_error[SCRIPT_E
 
 void script_take_back(struct script *script)
 {
+    const struct statement *last = &script->statements[script->count - 1];
     size_t size = script->size - 1; /* Without the line's end. */
 
-    assert(script->count > 0 && script->statements[script->count - 1].kind == STATEMENT_EXPECT);
+    assert(script->count > 0);
     while (size > 0 && script->text[size - 1] != '\n')
         size--;
-    shorten(script, size, script->count - 1, script->node_count);
+    shorten(script, size, script->count - 1,
+            last->kind == STATEMENT_CLONE ? last->copy : script->node_count);
 }
 
 int script_fault(const struct script *script, unsigned line, char ret_error[SCRIPT_ERROR_MAX])

@@ -168,8 +168,8 @@ const char *statement_name(enum statement_kind kind);
 const char *expectation_name(enum expectation expectation);
 const char *relation_word(enum script_relation relation);
 
-/* Reads text[size], called name, and checks it (script_check.h). False, and ret_error says why,
- * where it does not fit; script is to be cleared in either case. */
+/* Reads text[size], called name (NULL: by hand), and checks it (script_check.h). False, and
+ * ret_error says why, where it does not fit; script is to be cleared in either case. */
 bool script_read(struct script *script, const char *name, const char *text, size_t size,
                  char ret_error[SCRIPT_ERROR_MAX]);
 void script_clear(struct script *script);
@@ -178,7 +178,7 @@ void script_clear(struct script *script);
  * why, where it does not fit; script is then as it was. */
 bool script_add(struct script *script, const char *line, char ret_error[SCRIPT_ERROR_MAX]);
 
-/* Takes the last line back, which was added and is an expectation. */
+/* Takes the last line back, which was added. */
 void script_take_back(struct script *script);
 
 /* How an error begins that is in this line; how long that is. */

@@ -11,6 +11,7 @@
 #include "cmd/lab/script.h"
 #include "cmd/lab/script_check.h"
 #include "cmd/text.h"
+#include "gossip/transport.h"
 
 enum { STAGE_EXPLANATION_MAX = 1024, STAGE_WITNESS_MAX = 9000 };
 
@@ -19,6 +20,14 @@ struct stage {
     struct journal *journal; /* Lent. */
     char explanation[STAGE_EXPLANATION_MAX];
     int signal; /* That has told the run to end; 0: none has. */
+    int wake;   /* In real time: what ends advance() when it can be read from; -1: nothing does. */
+};
+
+/* How a process can be reached. */
+struct stage_node {
+    char address[GOSSIP_ADDRESS_TEXT_MAX]; /* Where it listens. */
+    const char *directory;                 /* Lent by the stage. */
+    long process;                          /* 0: it does not run. */
 };
 
 /* Those that return bool fail where the place cannot do it after all, and explanation then says
@@ -71,6 +80,13 @@ struct stage_ops {
     /* Adds what the processes of a node have written to their logs; NULL: they have none. */
     void (*read_log)(struct stage *stage, unsigned node, struct text *ret_text);
 
+    /* Where a person finds a node, while the run goes on; NULL: nowhere. */
+    void (*locate)(const struct stage *stage, unsigned node, struct stage_node *ret_node);
+
+    /* Makes room for a node that was added to the script, the last one, to be cloned; NULL: all
+     * have to be there when the stage is opened. */
+    bool (*add)(struct stage *stage);
+
     void (*close)(struct stage *stage);
 };
 
@@ -91,6 +107,9 @@ extern const struct stage_place stage_local;
 /* The same, each node in a network namespace of its own, on 10.77.1.1 and so on; cuts and loss are
  * the kernel's. This process is in one of them from then on. */
 extern const struct stage_place stage_netns;
+
+/* Takes away what runs that were killed have left in the temporary directory, and tells of it. */
+void stage_clear_killed(void);
 
 /* NULL: there is no place of this name. */
 const struct stage_place *stage_find(const char *name);

@@ -99,8 +99,12 @@ static bool local_advance(struct stage *stage, uint64_t until_ms)
     uint64_t version = stage->journal->version;
     bool is_good = local_tell_links(local);
 
-    while (is_good && stage->journal->version == version && local_now(stage) < until_ms)
+    local->is_awake = false;
+    local->wake = stage->wake;
+    while (is_good && stage->journal->version == version && !local->is_awake &&
+           local_now(stage) < until_ms)
         is_good = local_look(local, until_ms - local_now(stage));
+    local->wake = -1;
     return is_good && local_is_sound(local);
 }
 
@@ -537,6 +541,39 @@ static void local_read_log(struct stage *stage, unsigned number, struct text *re
     read_file(local_of(stage)->nodes[number].log, ret_text);
 }
 
+/* ---- Where they are. ---- */
+
+static void name_node(struct local *local, unsigned number)
+{
+    struct local_node *node = &local->nodes[number];
+
+    node->path = path_of(local, number, "");
+    node->log = path_of(local, number, ".log");
+    node->faults = path_of(local, number, ".faults");
+    node->kept = path_of(local, number, ".backup");
+    snprintf(node->certified, sizeof(node->certified), "%s", local_name(local, number));
+}
+
+static void local_locate(const struct stage *stage, unsigned number, struct stage_node *ret_node)
+{
+    const struct local_node *node = &local_of(stage)->nodes[number];
+
+    *ret_node = (struct stage_node){.directory = node->path, .process = node->pid};
+    snprintf(ret_node->address, sizeof(ret_node->address), "%s", node->address);
+}
+
+static bool local_add(struct stage *stage)
+{
+    struct local *local = local_of(stage);
+    struct local_node *node = &local->nodes[local->count];
+
+    if (!local->network->add(local, local->count))
+        return local_fail(local, "%s is not free", node->address);
+    node->watch = node->home.descriptor = node->space = -1;
+    name_node(local, local->count++);
+    return true;
+}
+
 /* ---- All of it. ---- */
 
 static void local_close(struct stage *stage)
@@ -564,7 +601,7 @@ static void local_close(struct stage *stage)
         free(node->faults);
         free(node->kept);
     }
-    child_remove_place(local->place);
+    local_remove_place(local->place, local->place_lock);
     if (local->signals >= 0)
         close(local->signals);
     sigprocmask(SIG_SETMASK, &local->signals_before, NULL);
@@ -580,11 +617,7 @@ static enum exit_code make_nodes(struct local *local)
     for (unsigned i = 0; i < local->count && code == EXIT_OK; i++) {
         struct local_node *node = &local->nodes[i];
 
-        node->path = path_of(local, i, "");
-        node->log = path_of(local, i, ".log");
-        node->faults = path_of(local, i, ".faults");
-        node->kept = path_of(local, i, ".backup");
-        snprintf(node->certified, sizeof(node->certified), "%s", local_name(local, i));
+        name_node(local, i);
         if (local->script->nodes[i].is_copy)
             continue;
         code = child_init("lab", node->path, local_name(local, i), cluster, node->log);
@@ -609,7 +642,8 @@ static struct stage *open_stage(const struct stage_ops *ops, const struct local_
     enum exit_code code;
     sigset_t signals;
 
-    local->base = (struct stage){.ops = ops, .journal = journal};
+    local->base = (struct stage){.ops = ops, .journal = journal, .wake = -1};
+    local->wake = local->place_lock = -1;
     local->network = network;
     local->script = script;
     local->count = script->node_count;
@@ -620,7 +654,7 @@ static struct stage *open_stage(const struct stage_ops *ops, const struct local_
     local->signals = signalfd(-1, &signals, SFD_NONBLOCK | SFD_CLOEXEC);
     code = local->signals < 0
                ? complain_of_system("cannot wait for", "signals", "close something and try again")
-               : child_make_place("lab", "gossip-lab", &local->place);
+               : local_make_place(&local->place, &local->place_lock);
     if (code == EXIT_OK)
         code = local->network->open(local);
     if (code == EXIT_OK && local->base.signal == 0)
@@ -641,9 +675,10 @@ static struct stage *open_stage(const struct stage_ops *ops, const struct local_
     .waiting = local_waiting, .set_link = local_set_link, .backup = local_backup,                  \
     .restore = local_restore, .clone = local_clone, .skew = local_skew, .disk = local_disk,        \
     .read_clocks = local_read_clocks, .count_traffic = local_count_traffic,                        \
-    .verdict = local_verdict, .read_log = local_read_log, .close = local_close
+    .verdict = local_verdict, .read_log = local_read_log, .locate = local_locate,                  \
+    .close = local_close
 
-static const struct stage_ops local_ops = {.name = "local", PROCESSES};
+static const struct stage_ops local_ops = {.name = "local", PROCESSES, .add = local_add};
 static const struct stage_ops netns_ops = {.name = "netns", PROCESSES};
 
 static struct stage *open_local(const struct script *script, uint64_t seed, struct journal *journal)
