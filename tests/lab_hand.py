@@ -269,6 +269,37 @@ class HandTest(labs.LabTest):
                     self.assert_nothing_is_left()
                     self.assertEqual(os.listdir(self.out), [])
 
+    def test_nobody_hears(self):
+        """One who is killed while he has nodes up has none up."""
+        up = self.start("up", "6")
+        wait_until(lambda: self.nodes() >= 2, "two nodes")
+        up.kill()
+        up.communicate(timeout=PATIENCE)
+        if up.returncode == OK:  # It was faster.
+            self.lab("down")
+        wait_until(lambda: not os.path.exists(os.path.join(self.out, "up.lock")), "the end")
+        self.assert_nothing_is_left()
+
+    def test_crowd(self):
+        """More than can be heard at once are told so, and the others have their turn."""
+        self.lab("up", "1", "--period", "100ms")
+        self.lab("stop", "n1")
+        wait = self.start("expect events n1 1 within 1h")
+        wait_until(lambda: "waits for" in self.lab("status"), "a wait")
+        crowd = [self.start("start", "n1")] + [self.start("publish", "n1") for _ in range(39)]
+        wait_until(lambda: sum(one.poll() is not None for one in crowd) >= 9, "those turned away")
+        wait.send_signal(signal.SIGINT)
+        wait.communicate(timeout=PATIENCE)
+        done = []
+        for one in crowd:
+            _, err = one.communicate(timeout=PATIENCE)
+            done.append(one.returncode)
+            if one.returncode == NO:
+                self.assertIn("too many ask at once", err)
+        self.assertEqual(done.count(NO), 9)
+        self.assertLessEqual(set(done), {OK, NO, USAGE})
+        self.lab("down")
+
     def test_told_to_end(self):
         """SIGTERM ends it, and what was done stays written down."""
         self.lab("up", "2")

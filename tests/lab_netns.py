@@ -121,6 +121,22 @@ class NetnsTest(LabTest):
             shutil.rmtree(os.path.join(self.temporary, name))
 
 
+    def test_by_hand(self):
+        """The place is one as others, but that no machine can be added."""
+        self.lab("up", "2", "--on", "netns", "--period", "100ms")
+        self.lab("cut", "n1", "->", "n2")
+        self.lab("publish", "n1")
+        self.lab("kill", "n2")
+        _, err = self.lab("clone", "n2", "as", "n3", code=NO)
+        self.assertIn("a machine cannot be added on netns", err)
+        self.lab("start", "n2")
+        self.lab("heal")
+        self.lab("wait")
+        out, _ = self.lab("down")
+        self.assertIn("\nok: all ", out)
+        self.assertNotIn("clone", out)
+
+
 def are_there_namespaces():
     """Whether this system makes them at all, and lets its packets be dropped."""
     trial = subprocess.run(

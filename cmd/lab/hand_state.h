@@ -85,7 +85,67 @@ struct hand_view {
 void hand_print_status(const struct hand_view *view, struct text *ret_text);
 void hand_print_status_json(const struct hand_view *view, struct text *ret_text);
 
-/* ---- Who owns the nodes (hand_driver.c). ---- */
+/* ---- Who owns the nodes. ---- */
+
+/* Somebody who asks. */
+struct guest {
+    int socket;
+    struct text input;
+    char *line; /* What he asks for, once it has come; in input. */
+    bool is_json;
+};
+
+struct hand {
+    const struct run_wish *wish;
+    struct script *script;
+    struct hand_home *home;
+    struct run run;
+    struct stage *stage;
+    struct play *play;
+    struct results results;
+    char *path; /* Of the script, */
+    int file;   /* which is written there. */
+    int log;
+    off_t told; /* So much of the log. */
+    int listener;
+    int epoll;
+    struct guest guests[HAND_GUESTS_MAX]; /* In the order in which they came. */
+    unsigned guest_count;
+    int waiting;      /* The socket of the guest whose expectation is waited for; -1: none is. */
+    size_t first;     /* Statement that was typed: so many were there before. */
+    uint64_t last_ms; /* When the last one had been carried out. */
+    bool was_up[SCRIPT_NODES_MAX];
+    bool is_over;
+};
+
+/* Those who ask (hand_guests.c): takes those that have come, and hears what they say. */
+void hand_hear_guests(struct hand *hand);
+void hand_drop_guest(struct hand *hand, unsigned number);
+
+/* Answers, and says goodbye. */
+void hand_answer(struct hand *hand, unsigned number, struct hand_answer *what);
+void hand_refuse(struct hand_answer *what, enum exit_code code, const char *text);
+
+/* What they ask for (hand_asked.c): does it, as far as it can be done now. Whoever asks for the end
+ * is the last. */
+void hand_do_asked(struct hand *hand);
+
+/* What was waited for is judged, perhaps. */
+void hand_look(struct hand *hand);
+
+/* A node that has ended though nobody said so, here, was killed by other hands. So it is in the
+ * script. */
+void hand_note_ends(struct hand *hand);
+
+/* Writes the script to its file, from this byte on, where the file ends. */
+enum exit_code hand_write_script(struct hand *hand, size_t from);
+
+void hand_tell_status(struct hand *hand, bool is_json, struct text *ret_text);
+
+/* All of it (hand_driver.c). */
+
+/* Milliseconds since the nodes were there. */
+uint64_t hand_now(const struct hand *hand);
 
 /* Has them up, answers over socket when they are, then does what it is told until its end; returns
  * what the process is to exit with. script and home are its own then. */

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/pidfd.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
@@ -15,6 +16,8 @@
 #include <unistd.h>
 
 #include "cmd/child.h"
+
+enum { END_MS = 10000 };
 
 static enum exit_code make_script(const struct run_wish *wish, const char *nodes,
                                   const char *period, struct script *ret_script)
@@ -95,10 +98,11 @@ static enum exit_code await_up(pid_t pid, int socket, const sigset_t *signals,
     is_told = is_told && signal.ssi_signo == 0;
     if (waits[1].fd >= 0)
         close(waits[1].fd);
-    if (is_told)
+    if (is_told && hand_send(socket, "", 1))
         return hand_show(&answer);
     text_clear(&answer.out);
     text_clear(&answer.error);
+    shutdown(socket, SHUT_RDWR); /* So it does not wait for us. */
     kill(pid, SIGTERM);
     child_wait(pid);
     sigprocmask(SIG_SETMASK, before, NULL);
@@ -160,30 +164,59 @@ enum exit_code hand_up(const struct run_wish *wish, const char *nodes, const cha
     return code;
 }
 
+/* Who listens at the other end. */
+static int open_process(int socket)
+{
+    struct ucred peer = {0};
+    socklen_t size = sizeof(peer);
+
+    if (getsockopt(socket, SOL_SOCKET, SO_PEERCRED, &peer, &size) < 0 || peer.pid <= 0)
+        return -1;
+    return pidfd_open(peer.pid, 0);
+}
+
+/* It has said that all is ended: so is it itself, when this returns. */
+static void await_end(int process)
+{
+    struct pollfd ended = {.fd = process, .events = POLLIN};
+
+    while (process >= 0 && poll(&ended, 1, END_MS) < 0 && errno == EINTR)
+        continue;
+}
+
 enum exit_code hand_ask(const struct run_wish *wish, const char *line)
 {
     struct hand_answer answer = {0};
     struct text request = {0};
+    bool is_end = strcmp(line, "down") == 0;
     enum exit_code code;
+    int process;
     int socket;
 
     if (strlen(line) > SCRIPT_LINE_MAX || strchr(line, '\n')) {
         complain("lab: a statement is one line of at most %d bytes", SCRIPT_LINE_MAX);
         return EXIT_USAGE;
     }
-    code = hand_home_connect(wish->out, strcmp(line, "down") == 0, &socket);
+    code = hand_home_connect(wish->out, is_end, &socket);
     if (code != EXIT_OK || socket < 0)
         return code;
+    process = open_process(socket);
     text_print(&request, "%d %s\n", wish->is_json ? 1 : 0, line);
     if (request.failed)
         abort(); /* No memory. */
-    if (hand_send(socket, request.data, request.size) && hand_receive_answer(socket, &answer)) {
+    /* There may be an answer, though not all was heard. */
+    hand_send(socket, request.data, request.size);
+    if (hand_receive_answer(socket, &answer)) {
+        if (is_end)
+            await_end(process);
         code = hand_show(&answer);
     } else {
         complain("lab: the experiment in %s has ended without an answer", wish->out);
         code = EXIT_NO_NODE;
     }
     text_clear(&request);
+    if (process >= 0)
+        close(process);
     close(socket);
     return code;
 }
