@@ -228,6 +228,8 @@ static int compare_entry(struct gossip_node *node, uint32_t peer, const uint8_t 
     /* Its own branch may go on, at a peer that does not know of the cut. */
     if (author != NULL && author->stored.cut != 0 && entry->have >= author->stored.cut)
         reissue_shown(node, peer, number, entry->have);
+    if (author != NULL && author->stored.cut != 0 && entry->cut == author->stored.cut)
+        reissue_knows(node, peer, number);
     if (MUSEUM(MERGE_DIGEST) && author != NULL && entry->have > have)
         return gossip_vclock_raise(&node->have, number, entry->have);
     /* Of two cuts the lesser counts: whoever has the greater, or none, asks. */
@@ -469,6 +471,7 @@ enum gossip_verdict exchange_receive(struct gossip_node *node, uint32_t number,
         note_step(node, peer, memcmp(own.root, digest->root, sizeof(own.root)) == 0);
         if (peer->in_step) {
             peer->has_shown = true;
+            reissue_knows_all(node, number);
             node->stats.in_step++;
             slow_down(node);
             return GOSSIP_DATAGRAM_ACCEPTED;

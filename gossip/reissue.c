@@ -366,6 +366,8 @@ static int begin_fetch(struct gossip_node *node, uint32_t number, uint32_t peer)
     *fetch = (struct branch_fetch){.author = number,
                                    .peer = peer,
                                    .cut = author->stored.cut,
+                                   .known = fetch->known,
+                                   .is_settled = fetch->known == author->stored.cut,
                                    .chain = chain,
                                    .window = FETCH_WINDOW};
     return ask(node, fetch);
@@ -394,10 +396,37 @@ static int begin_fetches(struct gossip_node *node)
     return GOSSIP_OK;
 }
 
+/* Of a peer that has come to know of the cut since it was asked it is begun once more. */
+static void settle(struct reissue *reissue, struct branch_fetch *fetch)
+{
+    if (!fetch->is_done || fetch->is_settled || fetch->known != fetch->cut)
+        return;
+    fetch->cut = 0;
+    reissue->seeks = true;
+}
+
 static void end_fetch(struct reissue *reissue, struct branch_fetch *fetch)
 {
     fetch->is_done = true;
     reissue->fetching--;
+}
+
+void reissue_knows(struct gossip_node *node, uint32_t peer, uint32_t author)
+{
+    struct branch_fetch *fetch = find_fetch(&node->reissue, author, peer);
+
+    if (fetch == NULL)
+        return; /* It says so again in the next exchange. */
+    fetch->known = node->authors.items[author]->stored.cut;
+    settle(&node->reissue, fetch);
+}
+
+void reissue_knows_all(struct gossip_node *node, uint32_t peer)
+{
+    for (size_t i = 0; i < node->reissue.fetch_count; i++) {
+        if (node->reissue.fetches[i].peer == peer)
+            reissue_knows(node, peer, node->reissue.fetches[i].author);
+    }
 }
 
 void reissue_shown(struct gossip_node *node, uint32_t peer, uint32_t author, uint64_t have)
@@ -423,8 +452,10 @@ bool reissue_receive(struct gossip_node *node, uint32_t peer, uint32_t author, u
     fetch->have = have;
     fetch->attempts = 0;
     fetch->due_ms = node->now_ms;
-    if (have <= fetch->chain.seq)
+    if (have <= fetch->chain.seq) {
         end_fetch(&node->reissue, fetch);
+        settle(&node->reissue, fetch);
+    }
     return true;
 }
 
@@ -504,8 +535,10 @@ int reissue_take_run(struct gossip_node *node, uint32_t number, const struct run
     fetch->chain = chain;
     fetch->attempts = 0;
     fetch->due_ms = node->now_ms;
-    if (chain.seq >= fetch->have)
+    if (chain.seq >= fetch->have) {
         end_fetch(&node->reissue, fetch);
+        settle(&node->reissue, fetch);
+    }
     *ret_verdict = GOSSIP_DATAGRAM_ACCEPTED;
     return GOSSIP_OK;
 }

@@ -31,8 +31,11 @@ struct original {
 struct branch_fetch {
     uint32_t author;
     uint32_t peer;
-    uint64_t cut; /* As it was when it began. */
+    uint64_t cut;   /* As it was when it began, */
+    uint64_t known; /* and that which the peer is known to know, if any. */
     bool is_done;
+    bool
+        is_settled; /* It began when the peer knew of the cut: its branch does not grow any more. */
     bool knows_have;
     uint64_t have;
     struct chain chain; /* Up to here it was followed. */
@@ -74,6 +77,11 @@ void reissue_stir(struct gossip_node *node);
 void reissue_met(struct gossip_node *node);
 void reissue_shown(struct gossip_node *node, uint32_t peer, uint32_t author, uint64_t have);
 
+/* A peer knows of the cut of this author; of all that are known here. What it said before of its
+ * branch it may have said before there was all of it. */
+void reissue_knows(struct gossip_node *node, uint32_t peer, uint32_t author);
+void reissue_knows_all(struct gossip_node *node, uint32_t peer);
+
 /* An event of this author was delivered: where it is an own one that was written again, that need
  * not be done once more. NOMEM. */
 int reissue_note(struct gossip_node *node, uint32_t author, const struct frame *frame);
@@ -85,10 +93,10 @@ bool reissue_wants(const struct gossip_node *node, uint32_t author, uint32_t pee
 int reissue_take_run(struct gossip_node *node, uint32_t author, const struct run *run,
                      enum gossip_verdict *ret_verdict);
 
-/* Whether an answer about an own author is one to our question; if so, takes it in. */
 /* A piece of an unfinished run that reissue_wants() has come. */
 void reissue_arrived(struct gossip_node *node, uint32_t author, uint32_t peer, size_t size);
 
+/* Whether an answer about an own author is one to our question; if so, takes it in. */
 bool reissue_receive(struct gossip_node *node, uint32_t peer, uint32_t author, uint64_t have);
 
 int reissue_time(struct gossip_node *node);
