@@ -47,6 +47,17 @@ class LocalTest(LabTest):
         for place in "sim", "local":
             self.lab("run", script, "--on", place)
 
+    def test_copy_that_stops(self):
+        """A copy ends as soon as it knows what it is, while its clock is asked for all the time."""
+        script = self.write(
+            "nodes 2\nperiod 100ms\nat 1s stop n1\nclone n1 as copy\nload 200/s on n2 until 3s\n"
+            "start n1\nstart copy\nexpect clock n1 {n2:1000000} within 1s\n"
+            "expect exit copy 78 within 20s\n")
+        for _ in range(5):
+            out, _ = self.lab("run", script, "--on", "local", code=NO)
+            self.assertIn("n1 has {", out)
+            self.assertIn("  ok      expect exit copy 78", out)
+
     def test_failing(self):
         """A cut is one: nothing passes, also not to a node that starts inside it."""
         out, _ = self.lab("run", self.write(

@@ -13,19 +13,25 @@
 
 #include "cmd/child.h"
 
+enum {
+    ENDING_MS = 2000, /* From when a node answers nobody until its process has ended. */
+    LOOK_MS = 5,
+};
+
 /* ---- Processes. ---- */
 
 /* A process has ended; what it had shown before is seen first. */
 bool local_see_end(struct local *local, unsigned number, unsigned line, int code, const char *text)
 {
     struct local_node *node = &local->nodes[number];
-    bool is_good = local_read_watch(local, number);
+    bool is_good;
 
+    node->pid = 0;
+    is_good = local_read_watch(local, number);
     if (node->watch >= 0)
         close(node->watch);
     node->watch = -1;
     local_drop_publications(node);
-    node->pid = 0;
     node->is_paused = false;
     node->is_double = code == EXIT_CONFIGURATION;
     node->datagrams += node->process_datagrams;
@@ -93,6 +99,22 @@ bool local_look(struct local *local, uint64_t ms)
     return local_see_ends(local) && is_good && local_is_sound(local);
 }
 
+bool local_has_ended(struct local *local, unsigned number)
+{
+    struct local_node *node = &local->nodes[number];
+    uint64_t end_ms = local_now(&local->base) + ENDING_MS;
+
+    while (local_see_ends(local) && node->pid != 0) {
+        if (local_now(&local->base) >= end_ms || !local_read_watch(local, number))
+            return false;
+        poll(&(struct pollfd){.fd = local->signals, .events = POLLIN}, 1, LOOK_MS);
+        local_read_signals(local);
+        if (!local_is_sound(local))
+            return false;
+    }
+    return node->pid == 0;
+}
+
 /* ---- Links. ---- */
 
 /* What happens to what node receives; and, where nothing passes, to what it sends: a node that does
@@ -148,8 +170,7 @@ bool local_tell_links(struct local *local)
         text_clear(&answer);
         node->is_stale = false;
         /* It may just have ended, which is another thing. */
-        if (!is_good && local_see_ends(local) && node->pid == 0)
-            is_good = true;
+        is_good = is_good || local_has_ended(local, i);
     }
     return is_good;
 }

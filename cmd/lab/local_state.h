@@ -137,6 +137,10 @@ bool local_see_end(struct local *local, unsigned number, unsigned line, int code
 /* Those that have ended, though nobody said so. */
 bool local_see_ends(struct local *local);
 
+/* Whether a node that has not answered has ended, or does within a moment: it closes its door
+ * before it goes. */
+bool local_has_ended(struct local *local, unsigned number);
+
 void local_read_signals(struct local *local);
 
 /* Waits so long at most for something to happen, and takes all that has. */

@@ -117,9 +117,13 @@ static bool see_lines(struct local *local, unsigned number)
         if (!end)
             return true;
         if (strncmp(node->input.data, "HTTP/1.1 200 ", 13) != 0 &&
-            strncmp(node->input.data, "HTTP/1.0 200 ", 13) != 0)
-            return local_fail(local, "%s does not show its events: %.200s",
+            strncmp(node->input.data, "HTTP/1.0 200 ", 13) != 0) {
+            close(node->watch);
+            node->watch = -1;
+            return local_has_ended(local, number) ||
+                   local_fail(local, "%s does not show its events: %.200s",
                               local_name(local, number), node->input.data);
+        }
         node->has_head = true;
         used = (size_t)(end + 4 - node->input.data);
     }
@@ -269,7 +273,8 @@ bool local_post(struct local *local, unsigned number)
     is_sent = client_send(&node->post, "POST", are_lines ? "/v1/events?lines=1" : "/v1/events",
                           false, body.data, body.size);
     text_clear(&body);
-    return is_sent || local_fail(local, "%s does not take an event", local_name(local, number));
+    return is_sent || local_has_ended(local, number) ||
+           local_fail(local, "%s does not take an event", local_name(local, number));
 }
 
 void local_read_post(struct local *local, unsigned number)

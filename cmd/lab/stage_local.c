@@ -190,7 +190,8 @@ static bool local_start(struct stage *stage, unsigned line, unsigned number)
         if (code == EXIT_OK)
             break;
         if (code != EXIT_NO_NODE || local_now(stage) >= end_ms)
-            return local_fail(local, "%s does not answer after its start",
+            return local_has_ended(local, number) ||
+                   local_fail(local, "%s does not answer after its start",
                               local_name(local, number));
         if (!local_look(local, LOOK_MS))
             return false;
@@ -200,7 +201,7 @@ static bool local_start(struct stage *stage, unsigned line, unsigned number)
     is_good = local_open_watch(local, number, &client);
     if (client.process >= 0)
         close(client.process);
-    return is_good && local_is_sound(local);
+    return (is_good || local_has_ended(local, number)) && local_is_sound(local);
 }
 
 /* Waits until it has ended. */
@@ -251,7 +252,7 @@ static bool local_stop(struct stage *stage, unsigned line, unsigned number)
     if (node->is_paused)
         kill(node->pid, SIGCONT);
     else if (!ask_traffic(local, number))
-        return false;
+        return local_has_ended(local, number);
     kill(node->pid, SIGTERM);
     return await_end(local, number, line);
 }
@@ -410,7 +411,7 @@ static bool read_clock(struct local *local, unsigned number)
     struct text answer = {0};
     bool is_good = local_ask(local, number, "GET", "/v1/clock?full=1", NULL, &answer);
 
-    if (!is_good && local_see_ends(local) && local->nodes[number].pid == 0) {
+    if (!is_good && local_has_ended(local, number)) {
         text_clear(&answer);
         return true; /* It has just ended. */
     }
@@ -449,7 +450,7 @@ static bool local_count_traffic(struct stage *stage)
         struct local_node *node = &local->nodes[i];
 
         if (node->pid != 0 && !node->is_paused && !ask_traffic(local, i))
-            is_good = local_see_ends(local) && node->pid == 0;
+            is_good = local_has_ended(local, i);
         datagrams += node->datagrams + node->process_datagrams;
         bytes += node->bytes + node->process_bytes;
     }
