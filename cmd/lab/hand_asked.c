@@ -17,9 +17,9 @@
 /* ---- The script. ---- */
 
 /* What was not to be is not there. */
-static void take_from_file(const struct hand *hand, size_t from)
+static void take_from_file(const struct hand *hand)
 {
-    if (ftruncate(hand->file, (off_t)from) < 0)
+    if (ftruncate(hand->file, hand->written) < 0)
         complain_of_system("cannot take the last line from", hand->path, "take it away yourself");
 }
 
@@ -28,11 +28,12 @@ enum exit_code hand_write_script(struct hand *hand, size_t from)
     const char *text = hand->script->text + from;
     size_t size = hand->script->size - from;
 
+    hand->written = lseek(hand->file, 0, SEEK_END);
     /* One write: what is there is whole lines, whenever this process is killed. */
     if (write(hand->file, text, size) == (ssize_t)size)
         return EXIT_OK;
     complain_of_system("cannot write", hand->path, "check the disk and try again");
-    take_from_file(hand, from);
+    take_from_file(hand);
     return EXIT_INPUT_OUTPUT;
 }
 
@@ -93,6 +94,8 @@ void hand_note_ends(struct hand *hand)
                      error);
         else if (hand_write_script(hand, size) == EXIT_OK)
             carry_out(hand);
+        else
+            script_take_back(hand->script);
     }
 }
 
@@ -184,7 +187,7 @@ static bool do_statement(struct hand *hand, const struct guest *guest, struct ha
         return true;
     }
     if (!make_room(hand, error)) {
-        take_from_file(hand, size);
+        take_from_file(hand);
         script_take_back(hand->script);
         hand_refuse(what, EXIT_NO, error);
         return true;

@@ -111,27 +111,45 @@ static bool start(struct hand *hand)
     return is_up;
 }
 
+/* A command that can be typed, and what it is for. */
+static void add_command(struct text *text, const char *words, const char *option, const char *what)
+{
+    size_t start = text->size;
+
+    text_print(text, "  gossip lab %s%s", words, option);
+    if (*what) {
+        text_pad(text, start + 38);
+        text_add(text, what);
+    }
+    text_add(text, "\n");
+}
+
 static void add_next(const struct hand *hand, struct text *text)
 {
-    const struct script_node *nodes = hand->script->nodes;
+    const char *first = hand->script->nodes[0].name;
+    const char *last = hand->script->nodes[hand->script->node_count - 1].name;
     struct stage_node place = {.directory = ""};
+    char words[128];
     char option[512] = "";
 
     if (strcmp(hand->wish->out, HAND_OUT) != 0) {
         snprintf(option, sizeof(option), " --out ");
         run_quote(hand->wish->out, option + strlen(option), sizeof(option) - strlen(option));
     }
-    text_print(text, "\nWhat can be done now, for example:\n");
-    text_print(text, "  gossip lab publish %s '\"hello\"'%s\n", nodes[0].name, option);
-    if (hand->script->node_count > 1) {
-        text_print(text, "  gossip lab 'partition %s | *'%s\n", nodes[0].name, option);
-        text_print(text, "  gossip lab heal%s\n", option);
-    }
-    text_print(text, "  gossip lab kill %s%s\n", nodes[hand->script->node_count - 1].name, option);
-    text_print(text, "  gossip lab start %s%s\n", nodes[hand->script->node_count - 1].name, option);
-    text_print(text, "  gossip lab wait%-16s%s  until all have the same clock\n", "", option);
-    text_print(text, "  gossip lab status%-14s%s  how it stands\n", "", option);
-    text_print(text, "  gossip lab down%-16s%s  the end, and what came of it\n", "", option);
+    text_add(text, "\nWhat can be done now, for example:\n");
+    snprintf(words, sizeof(words), "publish %s '\"hello\"'", first);
+    add_command(text, words, option, "");
+    snprintf(words, sizeof(words), "'partition %s | *'", first);
+    if (hand->script->node_count > 1)
+        add_command(text, words, option, "");
+    snprintf(words, sizeof(words), "kill %s", last);
+    add_command(text, words, option, "");
+    snprintf(words, sizeof(words), "start %s", last);
+    add_command(text, words, option, "");
+    add_command(text, "heal", option, "");
+    add_command(text, "wait", option, "until all have the same clock");
+    add_command(text, "status", option, "how it stands");
+    add_command(text, "down", option, "the end, and what came of it");
     if (hand->stage->ops->locate) {
         hand->stage->ops->locate(hand->stage, 0, &place);
         text_print(text, "  gossip log --dir %s\n", place.directory);

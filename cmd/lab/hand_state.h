@@ -103,8 +103,9 @@ struct hand {
     struct stage *stage;
     struct play *play;
     struct results results;
-    char *path; /* Of the script, */
-    int file;   /* which is written there. */
+    char *path;    /* Of the script, */
+    int file;      /* which is written there. */
+    off_t written; /* How long that was before its last line. */
     int log;
     off_t told; /* So much of the log. */
     int listener;

@@ -111,12 +111,11 @@ static enum exit_code await_up(pid_t pid, int socket, const sigset_t *signals,
     return EXIT_NO;
 }
 
+/* With signals held back, that were not before. */
 static enum exit_code start(const struct run_wish *wish, struct script *script,
-                            struct hand_home *home)
+                            struct hand_home *home, const sigset_t *signals, const sigset_t *before)
 {
     enum exit_code code = EXIT_NO;
-    sigset_t signals;
-    sigset_t before;
     int sockets[2];
     pid_t pid;
 
@@ -124,15 +123,15 @@ static enum exit_code start(const struct run_wish *wish, struct script *script,
         hand_home_leave(home);
         return complain_of_system("cannot make", "a socket", "close something and try again");
     }
-    child_signals(&signals);
-    sigprocmask(SIG_BLOCK, &signals, &before);
     pid = fork();
     if (pid == 0) {
         setsid();
-        if (close_others(sockets[1], home->lock, home->directory.descriptor))
+        if (close_others(sockets[1], home->lock, home->directory.descriptor)) {
             code = hand_drive(wish, script, home, sockets[1]);
-        else
+        } else {
             code = complain_of_system("cannot open", "/dev/null", "see what is wrong with /dev");
+            hand_home_leave(home);
+        }
         script_clear(script);
         exit(code);
     }
@@ -143,10 +142,9 @@ static enum exit_code start(const struct run_wish *wish, struct script *script,
     } else {
         close(home->lock);
         directory_close(&home->directory);
-        code = await_up(pid, sockets[0], &signals, &before);
+        code = await_up(pid, sockets[0], signals, before);
     }
     close(sockets[0]);
-    sigprocmask(SIG_SETMASK, &before, NULL);
     return code;
 }
 
@@ -155,11 +153,16 @@ enum exit_code hand_up(const struct run_wish *wish, const char *nodes, const cha
     struct script script = {0};
     struct hand_home home;
     enum exit_code code = make_script(wish, nodes, period, &script);
+    sigset_t signals;
+    sigset_t before;
 
+    child_signals(&signals);
+    sigprocmask(SIG_BLOCK, &signals, &before);
     if (code == EXIT_OK)
         code = hand_home_take(wish->out, &home);
     if (code == EXIT_OK)
-        code = start(wish, &script, &home);
+        code = start(wish, &script, &home, &signals, &before);
+    sigprocmask(SIG_SETMASK, &before, NULL);
     script_clear(&script);
     return code;
 }
