@@ -125,7 +125,7 @@ class HandTest(labs.LabTest):
                                  "--on local can do"),
                 ("load 5/s until 0", "found 0, expected until when, a time such as 500ms, 10s, 2m "
                                      "or 1h, at most 24h, and not 0"),
-                ("publish cart hello", "found hello, expected a text such as \"hello\", how many "
+                ("publish cart hello", "found hello, expected a text such as '\"hello\"', how many "
                                        "events, or a node"),
                 ("partition cart | cart", "found cart in two parts, expected each node in one")):
             self.assertEqual(self.lab(words, code=USAGE), "gossip: lab: %s\n" % error)

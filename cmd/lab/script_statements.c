@@ -102,7 +102,9 @@ static void read_publish(struct reader *reader, struct statement *statement)
     }
     if (!token_is_word(token, "of")) {
         if (token->kind != TOKEN_WORD || !isdigit((unsigned char)token->start[0])) {
-            reader_refuse(reader, token, "a text such as \"hello\", how many events, or a node");
+            reader_refuse(reader, token, "a text such as %s, how many events, or a node",
+                          /* A shell has taken the quotes of its own away. */
+                          reader->script->by_hand ? "'\"hello\"'" : "\"hello\"");
             return;
         }
         statement->number = reader_need_number(reader, "how many events", 1, SCRIPT_EVENTS_MAX);
