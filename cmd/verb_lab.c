@@ -268,7 +268,7 @@ static const struct {
                   "the file of a script, or the name of a ready one"},
     [FORM_NEW] = {"new", 1, 2, 0, "the name of a ready script, and a file"},
     [FORM_LIST] = {"list", 0, 0, 0, "no argument"},
-    [FORM_CHECK] = {"check", 1, 1, 0, "the file of a script, or the name of a ready one"},
+    [FORM_CHECK] = {"check", 1, 1, OPTION('P'), "the file of a script, or the name of a ready one"},
     [FORM_UP] = {"up", 1, INT_MAX, OPTION('P') | OPTION('O') | OPTION('E'),
                  "how many nodes, or their names"},
     [FORM_WAIT] = {"wait", 0, 1, OPTION('O'), "a time such as 10s"},
@@ -393,7 +393,7 @@ const struct command command_lab = {
              "                      [--out DIR] [--json]\n"
              "       gossip lab new NAME [FILE]\n"
              "       gossip lab list [--json]\n"
-             "       gossip lab check FILE|NAME\n"
+             "       gossip lab check FILE|NAME [--on sim|local|netns]\n"
              "       gossip lab up N|NAME... [--on local] [--period TIME] [--out DIR] [--json]\n"
              "       gossip lab STATEMENT | wait [TIME] | status | down [--out DIR] [--json]",
     .text =
@@ -410,7 +410,8 @@ const struct command command_lab = {
         "links are\ncut by the kernel; it takes ip and nft, and root where the system does not "
         "let others.\n\n"
         "new writes a ready script to a file (NAME.lab; - is standard output), to start from; "
-        "list\nshows which there are; each can be run by its name. check only reads a script.\n\n"
+        "list\nshows which there are; each can be run by its name. check only reads a script, for "
+        "a place.\n\n"
         "up has N nodes up, for an experiment by hand, and returns. Each statement of the "
         "language\n"
         "that follows it is carried out at once: partition, kill, publish, expect and so on. wait "
