@@ -179,7 +179,8 @@ void text_add_escaped(struct text *text, const void *data, size_t size, enum tex
         uint32_t point = 0;
 
         length = utf8_decode(bytes + i, size - i, &point);
-        if (length == 0 || steers_terminal(point) || point == '\\' ||
+        if (length == 0 || steers_terminal(point) ||
+            (point == '\\' && escape != TEXT_ESCAPE_SCRIPT) ||
             (escape == TEXT_ESCAPE_ASCII && point > 0x7e)) {
             length = length ? length : 1;
             for (size_t j = 0; j < length; j++)

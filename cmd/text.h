@@ -28,6 +28,7 @@ void text_pad(struct text *text, size_t column);
 
 enum text_escape {
     TEXT_ESCAPE_TERMINAL, /* Printable UTF-8 stays; what could steer a terminal does not. */
+    TEXT_ESCAPE_SCRIPT,   /* The same of a line of a script, whose backslashes escape already. */
     TEXT_ESCAPE_ASCII,    /* Only printable ASCII stays. */
 };
 

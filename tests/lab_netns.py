@@ -19,25 +19,23 @@ SKIPPED = 77
 NOBODY = 65534
 
 
-def spaces():
-    """The network namespaces that processes are in."""
+def spaces(place):
+    """The network namespaces of processes whose temporary files are there, but this one's."""
     found = set()
     for pid in filter(str.isdigit, os.listdir("/proc")):
         try:
-            found.add(os.readlink("/proc/%s/ns/net" % pid))
+            with open("/proc/%s/environ" % pid, "rb") as file:
+                if os.fsencode("TMPDIR=" + place) in file.read().split(b"\0"):
+                    found.add(os.readlink("/proc/%s/ns/net" % pid))
         except OSError:
             pass  # It has just ended, or is none of ours.
-    return found
+    return found - {os.readlink("/proc/self/ns/net")}
 
 
 class NetnsTest(LabTest):
-    def setUp(self):
-        super().setUp()
-        self.spaces = spaces()
-
     def tearDown(self):
         super().tearDown()
-        self.assertEqual(spaces() - self.spaces, set())
+        self.assertEqual(spaces(self.temporary), set())
 
     def test_split_crash(self):
         """The experiment that others lose events in."""
@@ -107,7 +105,7 @@ class NetnsTest(LabTest):
     def test_interrupted(self):
         """Ctrl-C in any phase leaves no process, no namespace and no file behind."""
         self.assert_ends("netns", [lambda pid: os.listdir(self.temporary),
-                                   lambda pid: len(spaces() - self.spaces) == 3,
+                                   lambda pid: len(spaces(self.temporary)) == 3,
                                    lambda pid: self.nodes() == 1, lambda pid: self.nodes() == 3])
 
     def test_killed(self):

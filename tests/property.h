@@ -26,6 +26,12 @@ static inline uint64_t random_below(uint64_t *state, uint64_t bound)
     return random_next(state) % bound;
 }
 
+/* Of so many rounds, as many as there is time for: under valgrind and sanitizers a tenth. */
+static inline unsigned random_rounds(unsigned all)
+{
+    return getenv("GOSSIP_TEST_SEEDS") == NULL || all < 10 ? all : all / 10;
+}
+
 static inline uint64_t random_start(void)
 {
     const char *text = getenv("GOSSIP_TEST_SEED");

@@ -42,6 +42,11 @@ int story_teardown(void **state)
     return 0;
 }
 
+bool story_is_short(void)
+{
+    return getenv("GOSSIP_TEST_SEEDS") != NULL; /* Under valgrind, and sanitizers. */
+}
+
 static void tell_over(story_teller *teller, enum world_store store, uint64_t seeds)
 {
     const char *only = getenv("GOSSIP_TEST_SEED");

@@ -69,6 +69,9 @@ int story_teardown(void **state);
 
 #define STORY_TEST(name) cmocka_unit_test_teardown(test_##name, story_teardown)
 
+/* Whether only a part of what is told is asked for: what is made in great numbers may be less. */
+bool story_is_short(void);
+
 /* A world of so many nodes. story_begin(): they have found each other, over links that take 5 to 40
  * ms; story_begin_with(): with these options, but for seed, store and nodes, and nothing has
  * happened. */

@@ -168,7 +168,7 @@ static void test_trie_as_a_model(void **state)
     uint64_t seed = random_start();
 
     (void)state;
-    for (int round = 0; round < 15; round++) {
+    for (unsigned round = 0; round < random_rounds(15); round++) {
         static struct model model;
         struct authors authors = {0};
 

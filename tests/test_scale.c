@@ -14,16 +14,16 @@
 /* Sixty authors differ at once; a list shows about thirty. Slices rotate until all is known. */
 static void more_authors_than_a_list_shows(struct story *story)
 {
-    enum { NODES = 60 };
+    const unsigned nodes = story_is_short() ? 40 : 60;
     struct world_options none = {0};
-    struct world *world = story_begin_with(story, NODES, &none);
+    struct world *world = story_begin_with(story, nodes, &none);
 
     assert_true(world_run_until(world, story_in_step, 600 * STORY_SECOND_MS));
-    world_kill(world, NODES - 1, VIRTUAL_DAMAGE_NONE);
-    for (unsigned i = 0; i + 1 < NODES; i++)
+    world_kill(world, nodes - 1, VIRTUAL_DAMAGE_NONE);
+    for (unsigned i = 0; i + 1 < nodes; i++)
         story_tells(world, i, "x");
     assert_true(world_run_until(world, world_agrees, 300 * STORY_SECOND_MS));
-    world_start(world, NODES - 1);
+    world_start(world, nodes - 1);
     assert_true(world_run_until(world, story_in_step, 600 * STORY_SECOND_MS));
     story_end(story);
 }
@@ -31,14 +31,14 @@ static void more_authors_than_a_list_shows(struct story *story)
 /* A joiner fetches everything there is, in windows, in causal order. */
 static void late_joiner(struct story *story)
 {
-    enum { EVENTS = 6000 };
+    const unsigned events = story_is_short() ? 2000 : 6000;
     static const struct virtual_link link = {.latency_ms = 1, .jitter_ms = 19, .loss_ppm = 50000};
     struct world *world = story_begin(story, 3);
     struct gossip_stats stats;
 
     virtual_network_set_default(world_network(world), &link);
     world_kill(world, 2, VIRTUAL_DAMAGE_NONE);
-    for (unsigned i = 0; i < EVENTS; i++) {
+    for (unsigned i = 0; i < events; i++) {
         story_tells(world, i % 2, "some text that is as long as a line of text usually is");
         if (i % 10 == 0)
             world_run(world, 20);
@@ -118,15 +118,15 @@ static void hub_from_the_start(struct story *story)
  * who came, it was a cube: 31 datagrams for each pair here, and more for more nodes. */
 static void all_meet_at_once(struct story *story)
 {
-    enum { NODES = 80 };
+    const unsigned nodes = story_is_short() ? 40 : 80;
     struct world_options none = {0};
-    struct world *world = story_begin_with(story, NODES, &none);
+    struct world *world = story_begin_with(story, nodes, &none);
     struct virtual_network_stats stats;
 
     world_run(world, STORY_MINUTE_MS);
     assert_true(world_in_step(world));
     virtual_network_stats(world_network(world), &stats);
-    assert_true(stats.sent < 16 * NODES * NODES);
+    assert_true(stats.sent < 16 * nodes * nodes);
     story_end(story);
 }
 

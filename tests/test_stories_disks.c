@@ -368,10 +368,8 @@ static void restored_one_event_old(struct story *story)
 
 static void restored_many_events_old(struct story *story)
 {
-    bool is_short = getenv("GOSSIP_TEST_SEEDS") != NULL; /* Under valgrind. */
-
     if (story->seed <= 2)
-        set_back(story, story->seed % 2 == 0, is_short ? 500 : 10000);
+        set_back(story, story->seed % 2 == 0, story_is_short() ? 500 : 10000);
 }
 
 /* D13, D7: a node that was set back hears from its peers of how many boots it has had. A full disk,

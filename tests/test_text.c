@@ -50,6 +50,18 @@ static void test_escapes(void **state)
     }
 }
 
+/* A line of a script is shown as it was written, but for what steers a terminal. */
+static void test_script(void **state)
+{
+    static const char line[] = "publish n1 \"a\\n\\\\b\" \x1b";
+    struct text shown = {0};
+
+    (void)state;
+    text_add_escaped(&shown, line, strlen(line), TEXT_ESCAPE_SCRIPT);
+    assert_string_equal(shown.data, "publish n1 \"a\\n\\\\b\" \\x1b");
+    text_clear(&shown);
+}
+
 /* Whatever the bytes: nothing below a space, no DEL, and in ASCII nothing above it. */
 static void test_no_byte_steers(void **state)
 {
@@ -123,9 +135,8 @@ static void test_grows(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_escapes),
-        cmocka_unit_test(test_no_byte_steers),
-        cmocka_unit_test(test_times),
+        cmocka_unit_test(test_escapes),        cmocka_unit_test(test_script),
+        cmocka_unit_test(test_no_byte_steers), cmocka_unit_test(test_times),
         cmocka_unit_test(test_grows),
     };
 

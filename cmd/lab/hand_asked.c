@@ -159,7 +159,7 @@ static void tell_done(const struct hand *hand, const struct guest *guest, uint64
         return;
     }
     text_print(&what->out, "%" PRIu64 ".%03" PRIu64 " s  ", time_ms / 1000, time_ms % 1000);
-    text_add_escaped(&what->out, words, strlen(words), TEXT_ESCAPE_TERMINAL);
+    text_add_escaped(&what->out, words, strlen(words), TEXT_ESCAPE_SCRIPT);
     text_add(&what->out, "\n");
 }
 

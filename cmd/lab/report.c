@@ -74,7 +74,7 @@ static void add_entry(const struct report *report, size_t *index, struct text *t
         text_print(text, "%s\n", entry->text);
         break;
     default:
-        text_add_escaped(text, entry->text, strlen(entry->text), TEXT_ESCAPE_TERMINAL);
+        text_add_escaped(text, entry->text, strlen(entry->text), TEXT_ESCAPE_SCRIPT);
         text_add(text, "\n");
     }
 }
@@ -124,7 +124,7 @@ void report_print_check(const struct check *check, struct text *ret_text)
                        : check->passed        ? "  ok      "
                                               : "  FAILED  ");
     start = ret_text->size;
-    text_add_escaped(ret_text, check->title, strlen(check->title), TEXT_ESCAPE_TERMINAL);
+    text_add_escaped(ret_text, check->title, strlen(check->title), TEXT_ESCAPE_SCRIPT);
     if (check->was_not_reached)
         text_add(ret_text, ": not reached");
     if (check->passed && check->took_ms > 0) {

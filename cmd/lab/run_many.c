@@ -50,7 +50,7 @@ static void note_failure(struct many *many, const struct run *run)
     if (many->failed > FAILED_SHOWN_MAX)
         return;
     text_print(&many->failures, "  seed %-8" PRIu64 " ", run->report.seed);
-    text_add_escaped(&many->failures, failure->title, strlen(failure->title), TEXT_ESCAPE_TERMINAL);
+    text_add_escaped(&many->failures, failure->title, strlen(failure->title), TEXT_ESCAPE_SCRIPT);
     if (failure->line > 0)
         text_print(&many->failures, ", line %u", failure->line);
     text_add(&many->failures, "\n");
