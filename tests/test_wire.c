@@ -1189,7 +1189,8 @@ static void test_mutations(void **state)
             size = mutate(buffer, size, other, other_size);
         taken += take(kind, buffer, size, &message);
     }
-    assert_in_range(taken, rounds / 200, rounds - rounds / 200); /* Else it would not have tested much. */
+    assert_in_range(taken, rounds / 200,
+                    rounds - rounds / 200); /* Else it would not have tested much. */
 }
 
 /* A message of ours that no decoder would take is our own mistake. */

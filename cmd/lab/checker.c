@@ -1199,6 +1199,9 @@ void checker_cloned(struct checker *checker, unsigned number, unsigned other)
         deliver(checker, node, original->deliveries[i]);
     checker->stats.deliveries -= original->delivery_count;
     node->known_count = original->known_count;
+    /* Its disk remembers how far the original's clock has been. */
+    if (node->wall_most_ms < original->wall_most_ms)
+        node->wall_most_ms = original->wall_most_ms;
 }
 
 void checker_allow_epoch(struct checker *checker, unsigned number)
