@@ -91,6 +91,12 @@ class LabTest(unittest.TestCase):
         self.assertTrue(clocks)
         return clocks
 
+    def assert_split_crash(self, out):
+        """What the experiment shows that others lose events in."""
+        self.assertIn("  ok      expect deliveries * 10", out)
+        self.assertIn("  ok      gossip verify finds all files sound", out)
+        self.assertIn("ok: all 10 checks passed", out)
+
     def assert_same_clocks(self, place):
         script = self.write(self.SAME)
         self.lab("run", script, "--on", "sim", "--out", "sim")
