@@ -138,6 +138,48 @@ static void holder_comes_late_to_a_running_owner(struct story *story)
     story_end(story);
 }
 
+static bool n1_knows(struct world *world)
+{
+    return story_stats(world, 0).forks_proven > 0;
+}
+
+/* A peer is asked for its branch when it has nothing of it, takes it in from one that knows of no
+ * fork, and hears of the cut from a third: its lists never show the owner what it has by then. */
+static void holder_was_asked_too_early(struct story *story)
+{
+    static const char *const all[] = {"trunk", "first", "second", "mine", NULL};
+    struct world *world = story_begin(story, 4);
+
+    begin_at_trunk(world);
+    for (unsigned i = 0; i < 4; i++)
+        story_unlink(world, 3, i);
+    story_tells(world, 0, "first");
+    story_await(world, 1, 0, 2);
+    story_await(world, 2, 0, 2);
+    story_unlink(world, 1, 0);
+    story_unlink(world, 1, 2);
+    story_tells(world, 0, "second");
+    story_await(world, 2, 0, 3);
+    go_back_and_fork(world, "mine");
+    world_fill_disk(world, 3, 0); /* It can answer, and take in nothing. */
+    assert_int_equal(world_tell(world, 3, "refused"), 0);
+    story_link(world, 0, 3);
+    world_run(world, STORY_MINUTE_MS);
+    story_link(world, 0, 1);
+    assert_true(world_run_until(world, n1_knows, 3 * STORY_MINUTE_MS));
+    world_run(world, STORY_MINUTE_MS);
+    story_unlink(world, 0, 3);
+    world_fill_disk(world, 3, UINT64_MAX);
+    story_link(world, 2, 3);
+    story_await(world, 3, 0, 3);
+    world_stop(world, 2); /* Nobody else has it. */
+    story_link(world, 1, 3);
+    world_run(world, 3 * STORY_MINUTE_MS);
+    world_heal(world);
+    come_once(world, 4, all);
+    story_end(story);
+}
+
 /* D13: an owner has written its branches again, and is set back once more, to when it had not. What
  * it did it hears of from its peers before it would do it a second time. */
 static void forgets(struct story *story, unsigned events)
@@ -405,6 +447,7 @@ STORY_OF_DISKS(clone_is_noticed)
 STORY_OF_DISKS(counts_stay)
 STORY_OF_DISKS(holder_comes_late)
 STORY_OF_DISKS(holder_comes_late_to_a_running_owner)
+STORY_OF_DISKS(holder_was_asked_too_early)
 STORY_OF_DISKS(owner_lost_the_trunk)
 STORY_OF_DISKS(owner_forgets_it)
 STORY_OF_DISKS(owner_forgets_much)
@@ -415,11 +458,12 @@ STORY_OF_DISKS(branch_over_a_slow_link)
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
-        STORY_TEST(clone_is_noticed),       STORY_TEST(counts_stay),
-        STORY_TEST(holder_comes_late),      STORY_TEST(holder_comes_late_to_a_running_owner),
-        STORY_TEST(owner_lost_the_trunk),   STORY_TEST(owner_forgets_it),
-        STORY_TEST(owner_forgets_much),     STORY_TEST(more_than_waits_at_a_time),
-        STORY_TEST(owner_forgets_it_alone), STORY_TEST(branch_over_a_slow_link),
+        STORY_TEST(clone_is_noticed),           STORY_TEST(counts_stay),
+        STORY_TEST(holder_comes_late),          STORY_TEST(holder_comes_late_to_a_running_owner),
+        STORY_TEST(holder_was_asked_too_early), STORY_TEST(owner_lost_the_trunk),
+        STORY_TEST(owner_forgets_it),           STORY_TEST(owner_forgets_much),
+        STORY_TEST(more_than_waits_at_a_time),  STORY_TEST(owner_forgets_it_alone),
+        STORY_TEST(branch_over_a_slow_link),
     };
 
     if (argc > 1)
