@@ -273,38 +273,77 @@ static int sync_file(sqlite3_file *file)
     return file->pMethods->xSync(file, SQLITE_SYNC_FULL);
 }
 
-static int write_anew(sqlite3_file *file)
+/* Writes the bytes from there to there once more. */
+static int write_anew(sqlite3_file *file, sqlite3_int64 from, sqlite3_int64 end)
 {
     uint8_t buffer[4096];
-    sqlite3_int64 size;
-    int code = file->pMethods->xFileSize(file, &size);
+    int code = SQLITE_OK;
 
-    for (sqlite3_int64 done = 0; done < size && code == SQLITE_OK; done += sizeof(buffer)) {
+    for (sqlite3_int64 done = from; done < end && code == SQLITE_OK; done += sizeof(buffer)) {
         int now =
-            size - done < (sqlite3_int64)sizeof(buffer) ? (int)(size - done) : (int)sizeof(buffer);
+            end - done < (sqlite3_int64)sizeof(buffer) ? (int)(end - done) : (int)sizeof(buffer);
 
         code = file->pMethods->xRead(file, buffer, now, done);
         if (code == SQLITE_OK)
             code = file->pMethods->xWrite(file, buffer, now, done);
     }
-    return code == SQLITE_OK ? sync_file(file) : code;
+    return code;
 }
 
-/* One that we may not write is for SQLite to refuse. */
-static int renew(struct sqlite_database *database, const char *path, int flags,
-                 int (*write)(sqlite3_file *file))
+static uint32_t big_endian(const uint8_t bytes[4])
 {
-    struct plain_file plain;
-    int error = open_plain(database, path, SQLITE_OPEN_READWRITE | flags, &plain);
-    int code;
+    return (uint32_t)bytes[0] << 24 | (uint32_t)bytes[1] << 16 | (uint32_t)bytes[2] << 8 | bytes[3];
+}
 
-    if (error < 0)
-        return error;
-    code = plain.is_readonly ? SQLITE_OK : write(plain.file);
+/*
+ * Writes those pages of the database once more that a log speaks of, whether it is valid or not:
+ * all that can have been copied from it. Where its header does not say how large pages are, all of
+ * them. (Of a frame of which a bit of the page's number is wrong it is another page.)
+ * https://www.sqlite.org/fileformat2.html#walformat
+ */
+static int write_pages_anew(sqlite3_file *file, sqlite3_file *log)
+{
+    enum { HEADER = 32, FRAME = 24, PAGE_MIN = 512, PAGE_MAX = 65536 };
+    uint8_t header[HEADER];
+    sqlite3_int64 size;
+    sqlite3_int64 log_size;
+    uint32_t page_size;
+    int code = file->pMethods->xFileSize(file, &size);
+
+    if (code == SQLITE_OK)
+        code = log->pMethods->xFileSize(log, &log_size);
+    if (code != SQLITE_OK || log_size < HEADER)
+        return code;
+    code = log->pMethods->xRead(log, header, HEADER, 0);
+    page_size = big_endian(header + 8);
     if (code != SQLITE_OK)
-        error = sqlite_database_failed(database, PHASE_OPENING, code);
-    close_plain(&plain);
-    return error;
+        return code;
+    if (page_size < PAGE_MIN || page_size > PAGE_MAX || (page_size & (page_size - 1)) != 0)
+        return write_anew(file, 0, size);
+    for (sqlite3_int64 at = HEADER; at + FRAME <= log_size && code == SQLITE_OK;
+         at += FRAME + page_size) {
+        sqlite3_int64 end;
+
+        code = log->pMethods->xRead(log, header, FRAME, at);
+        end = (sqlite3_int64)big_endian(header) * page_size;
+        if (code == SQLITE_OK && end >= page_size && end <= size)
+            code = write_anew(file, end - page_size, end);
+    }
+    return code;
+}
+
+static int renew_files(sqlite3_file *file, sqlite3_file *log)
+{
+    sqlite3_int64 size;
+    int code = log->pMethods->xFileSize(log, &size);
+
+    if (code == SQLITE_OK)
+        code = write_anew(log, 0, size);
+    if (code == SQLITE_OK)
+        code = sync_file(log);
+    if (code == SQLITE_OK)
+        code = write_pages_anew(file, log);
+    return code == SQLITE_OK ? sync_file(file) : code;
 }
 
 /*
@@ -312,19 +351,32 @@ static int renew(struct sqlite_database *database, const char *path, int flags,
  * may not have it: it was not synced, or its sync has failed, after which Linux shows it for as
  * long as the machine runs and takes no later sync as a reason to write it. A machine that died
  * then would forget what others have seen, and with it all commits behind it, for a log ends where
- * it has a hole. So the same bytes are written once more; and what was copied of it into the
- * database before the process ended is synced, for that may be all there is where the log proves
- * damaged.
+ * it has a hole. So the same bytes are written once more; and so is what was copied of it into the
+ * database before the process ended, for that may be all there is where the log proves damaged.
+ * What we may not write is for SQLite to refuse.
  */
 static int renew_log(struct sqlite_database *database)
 {
     char *path = file_beside(database->path, "-wal");
-    int error =
-        path == NULL ? GOSSIP_ERR_NOMEM : renew(database, path, SQLITE_OPEN_WAL, write_anew);
+    struct plain_file file;
+    struct plain_file log;
+    int error = GOSSIP_ERR_NOMEM;
+    int code;
 
-    if (error == GOSSIP_OK)
-        error = renew(database, database->path, SQLITE_OPEN_MAIN_DB, sync_file);
+    if (path != NULL)
+        error = open_plain(database, path, SQLITE_OPEN_READWRITE | SQLITE_OPEN_WAL, &log);
     free(path);
+    if (error < 0)
+        return error;
+    error =
+        open_plain(database, database->path, SQLITE_OPEN_READWRITE | SQLITE_OPEN_MAIN_DB, &file);
+    if (error == GOSSIP_OK) {
+        code = log.is_readonly || file.is_readonly ? SQLITE_OK : renew_files(file.file, log.file);
+        if (code != SQLITE_OK)
+            error = sqlite_database_failed(database, PHASE_OPENING, code);
+        close_plain(&file);
+    }
+    close_plain(&log);
     return error;
 }
 

@@ -343,6 +343,40 @@ static void test_database_under_a_damaged_log(void **state)
     virtual_disk_destroy(disk);
 }
 
+/* The same where a sync of the last checkpoint has failed: what the machine shows of the database
+ * its disk does not have, and no later sync will write it. What was shown stays. */
+static void test_database_whose_sync_had_failed(void **state)
+{
+    (void)state;
+    for (unsigned sync = 1; sync <= 4; sync++) {
+        struct virtual_disk *disk = virtual_disk_create(1);
+        struct gossip_store *store;
+        uint64_t shown = 0;
+        uint64_t kept = 0;
+
+        assert_int_equal(
+            virtual_disk_open_store(disk, "node.db", GOSSIP_SQLITE_CREATE, NULL, 0, &store), 0);
+        save_number(store, "m", 1);
+        virtual_disk_fail(disk, VIRTUAL_SYNC, sync, 1);
+        store->ops->close(store);
+        virtual_disk_fail(disk, VIRTUAL_SYNC, 0, 0);
+        if (virtual_disk_flip(disk, "node.db-wal", 0, 7)) {
+            assert_int_equal(
+                virtual_disk_open_store(disk, "node.db", GOSSIP_SQLITE_OPEN, NULL, 0, &store), 0);
+            assert_int_equal(store->ops->load(store, take_number, &shown), GOSSIP_OK);
+            virtual_disk_crash(disk);
+            store->ops->close(store);
+            virtual_disk_restart(disk, VIRTUAL_DAMAGE_LOST);
+            assert_int_equal(
+                virtual_disk_open_store(disk, "node.db", GOSSIP_SQLITE_OPEN, NULL, 0, &store), 0);
+            assert_int_equal(store->ops->load(store, take_number, &kept), GOSSIP_OK);
+            store->ops->close(store);
+            assert_true(kept == shown);
+        }
+        virtual_disk_destroy(disk);
+    }
+}
+
 static uint64_t events_in(struct gossip_store *store)
 {
     uint64_t count = 0;
@@ -607,6 +641,7 @@ int main(void)
         cmocka_unit_test(test_virtual_fingerprint),
         cmocka_unit_test(test_side_file_over_crashes),
         cmocka_unit_test(test_database_under_a_damaged_log),
+        cmocka_unit_test(test_database_whose_sync_had_failed),
         TEST(test_backup),
         TEST(test_backup_given_up),
         TEST(test_backup_killed),
