@@ -6,10 +6,9 @@ usage: lab_local.py GOSSIP EXAMPLES [NAME]...    EXAMPLES is the directory of sc
 """
 
 import os
-import shutil
 
 import labs
-from labs import DAMAGED, NO, USAGE, LabTest, wait_until
+from labs import DAMAGED, NO, USAGE, LabTest
 
 
 class LocalTest(LabTest):
@@ -86,13 +85,7 @@ class LocalTest(LabTest):
 
     def test_killed(self):
         """Processes do not outlive the run, even where it cannot clear away."""
-        run = self.start("run", self.write("nodes 2\nat 1h expect converged\n"), "--on", "local")
-        wait_until(lambda: self.nodes() == 2, "two nodes")
-        run.kill()
-        self.finish(run, -9)
-        wait_until(lambda: not labs.processes_of(self.temporary), "the end of the nodes")
-        for name in os.listdir(self.temporary):
-            shutil.rmtree(os.path.join(self.temporary, name))
+        self.assert_killed("local")
 
 
 if __name__ == "__main__":

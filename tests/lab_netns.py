@@ -13,7 +13,7 @@ import subprocess
 import sys
 
 import labs
-from labs import DAMAGED, NO, LabTest, wait_until
+from labs import DAMAGED, NO, LabTest
 
 SKIPPED = 77
 NOBODY = 65534
@@ -108,14 +108,7 @@ class NetnsTest(LabTest):
 
     def test_killed(self):
         """Nor does a run that cannot clear away leave a process or a namespace."""
-        run = self.start("run", self.write("nodes 2\nat 1h expect converged\n"), "--on", "netns")
-        wait_until(lambda: self.nodes() == 2, "two nodes")
-        run.kill()
-        self.finish(run, -9)
-        wait_until(lambda: not labs.processes_of(self.temporary), "the end of the nodes")
-        for name in os.listdir(self.temporary):
-            shutil.rmtree(os.path.join(self.temporary, name))
-
+        self.assert_killed("netns")
 
     def test_by_hand(self):
         """The place is one as others, but that no machine can be added."""

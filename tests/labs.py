@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -115,6 +116,16 @@ class LabTest(unittest.TestCase):
                     self.finish(run, -signal_number)
                     self.assert_nothing_is_left()
                     self.assertFalse(os.path.exists(os.path.join(self.place, "gossip-lab")))
+
+    def assert_killed(self, place):
+        """Processes do not outlive a run that cannot clear away; its files are the next one's."""
+        run = self.start("run", self.write("nodes 2\nat 1h expect converged\n"), "--on", place)
+        wait_until(lambda: self.nodes() == 2, "two nodes")
+        run.kill()
+        self.finish(run, -9)
+        wait_until(lambda: not processes_of(self.temporary), "the end of the nodes")
+        for name in os.listdir(self.temporary):
+            shutil.rmtree(os.path.join(self.temporary, name))
 
     def nodes(self):
         """How many processes work in what a run has made."""
