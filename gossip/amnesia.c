@@ -170,7 +170,7 @@ int amnesia_start(struct gossip_node *node, const struct gossip_node_config *con
         error = node_notice(node, GOSSIP_NOTICE_EVIDENCE, NO_PEER,
                             (struct gossip_dot){node->self, own(node)->stored.have}, evidence);
     amnesia->evidence = evidence;
-    amnesia->has_written = config->has_written;
+    amnesia->has_dated = config->has_dated;
     amnesia->is_minted = is_new;
     amnesia->is_unanswered = !config->is_offline && !config->has_waited && !is_new;
     amnesia->alone_after_ms = config->alone_after_ms;

@@ -26,7 +26,8 @@ struct amnesia {
     unsigned evidence; /* Of enum gossip_evidence: the epoch ends before the next own event. */
 
     bool is_over;            /* The wait is: own events may be written. */
-    bool has_written;        /* An own event in this boot. */
+    bool has_dated;          /* An own event by the wall clock in this boot: none before it can be
+                              * the same to the last bit. */
     bool is_minted;          /* Its epoch is of this boot: no earlier one can have written in it. */
     bool is_unanswered;      /* Nobody has told yet what is known of us, and somebody may. */
     bool is_clone;           /* Found out in this boot: the node must stop. */

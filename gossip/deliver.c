@@ -527,8 +527,11 @@ static int judge_run(struct gossip_node *node, const struct run *run, uint32_t *
         return error;
     chain = author->tail;
     if (number == node->self) {
-        /* What we have never written, or no longer know of, bears our seal. */
-        if (node->amnesia.has_written) {
+        /* What we have never written, or no longer know of, bears our seal. It follows what we have
+         * written in this boot: another process did that; or, where the time was only counted on,
+         * an earlier boot that wrote the same. Two processes of one key hear of each other anyway.
+         */
+        if (node->amnesia.has_dated) {
             *ret_outcome = RUN_REFUSED;
             return amnesia_clone(node);
         }

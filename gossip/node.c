@@ -521,9 +521,9 @@ bool gossip_node_is_cloned(const struct gossip_node *node)
     return node->amnesia.is_clone;
 }
 
-bool gossip_node_has_written(const struct gossip_node *node)
+bool gossip_node_has_dated(const struct gossip_node *node)
 {
-    return node->amnesia.has_written;
+    return node->amnesia.has_dated;
 }
 
 void gossip_node_own(const struct gossip_node *node, uint8_t ret_epoch[GOSSIP_EPOCH_SIZE],

@@ -28,8 +28,8 @@ struct gossip_node_config {
     uint64_t boot_count; /* 0: this is a new boot. Else the node is made again in this one. */
     bool is_offline;     /* No boot: it will never send anything. */
     uint32_t alone_after_ms;
-    bool has_waited;  /* Of a node made again in its boot: its wait is over, */
-    bool has_written; /* and it has written own events that were saved. */
+    bool has_waited; /* Of a node made again in its boot: its wait is over, */
+    bool has_dated;  /* and it has dated own events that were saved. */
 };
 
 enum gossip_input_kind {
@@ -104,8 +104,8 @@ bool gossip_node_is_cloned(const struct gossip_node *node);
 void gossip_node_own(const struct gossip_node *node, uint8_t ret_epoch[GOSSIP_EPOCH_SIZE],
                      uint64_t *ret_have);
 
-/* Whether it has written own events. */
-bool gossip_node_has_written(const struct gossip_node *node);
+/* Whether it has written own events whose time is the wall clock's, not one counted on. */
+bool gossip_node_has_dated(const struct gossip_node *node);
 
 /* Which boot it is: how many there have been. And how many there have been as far as peers tell,
  * which are more where the store was set back: from there the next start counts on. */

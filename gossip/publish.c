@@ -110,7 +110,8 @@ int publish_write(struct gossip_node *node, enum gossip_event_kind kind,
     if (error < 0)
         return error;
     self->tail = chain;
-    node->amnesia.has_written = true;
+    if (hlc_ms(frame.hlc) <= node->wall_ms)
+        node->amnesia.has_dated = true;
     node->stats.published++;
     return deliver_waiting(node, node->self);
 }

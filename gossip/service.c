@@ -59,7 +59,7 @@ static int make_node(struct gossip *gossip, uint64_t boot_count)
         .is_offline = options->transport == NULL,
         .alone_after_ms = options->alone_after_ms,
         .has_waited = gossip->has_waited,
-        .has_written = gossip->has_written,
+        .has_dated = gossip->has_dated,
     };
     int error = options->time->ops->random(options->time, config.seed, sizeof(config.seed));
 
@@ -551,7 +551,7 @@ static int run_batch(struct gossip *gossip, bool *ret_more)
             return error == GOSSIP_ERR_FULL || error == GOSSIP_ERR_NOMEM ? GOSSIP_ERR_IO : error;
     }
     gossip->has_waited = gossip_node_may_publish(gossip->node);
-    gossip->has_written = gossip_node_has_written(gossip->node);
+    gossip->has_dated = gossip_node_has_dated(gossip->node);
     if (gossip_node_is_cloned(gossip->node))
         return stop_as_clone(gossip, &effects);
     gossip->deadline_ms = effects.deadline_ms;

@@ -34,7 +34,7 @@ struct gossip {
     int failed;              /* The error that has stopped it for good. */
     unsigned no_memory;      /* Batches in a row that were dropped. */
     bool has_waited;         /* For what peers know of our own events, */
-    bool has_written;        /* and own events were saved since. */
+    bool has_dated;          /* and own events, dated by the wall clock, were saved since. */
     struct gossip_side side; /* As it was last written. */
     bool has_side;
     bool is_stale; /* The node is ahead of the store: it is to be made again. */

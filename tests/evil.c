@@ -131,6 +131,14 @@ struct evil *evil_create(struct world *world, const char *name)
     return evil;
 }
 
+struct evil *evil_double(struct world *world, unsigned node)
+{
+    struct evil *evil = evil_create(world, "double");
+
+    *evil->identity = *world_identity(world, node);
+    return evil;
+}
+
 void evil_destroy_all(struct world *world)
 {
     while (members != NULL) {

@@ -61,6 +61,9 @@ struct evil_lies {
 /* A new member. The tap of world is theirs from the first one on. */
 struct evil *evil_create(struct world *world, const char *name);
 
+/* A second process with the key of a node of world. It speaks from an address of its own. */
+struct evil *evil_double(struct world *world, unsigned node);
+
 /* Frees all members of a world. */
 void evil_destroy_all(struct world *world);
 

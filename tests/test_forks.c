@@ -681,6 +681,72 @@ static void a_waiting_node_goes_on(void **state)
     evil_author_clear(&author);
 }
 
+static int copy_event(void *context, const struct gossip_record *record)
+{
+    struct evil_author *author = context;
+
+    if (record->kind == GOSSIP_RECORD_EVENT)
+        evil_write(author, record->as.event.body, record->as.event.body_size);
+    return 0;
+}
+
+/* T11: what follows an event of this boot is of another process with our key, which is stopped for
+ * at once; not so if the event could have been written by an earlier boot, to the last bit. */
+static void own_event_is_followed(struct stage *stage, bool is_ahead)
+{
+    struct world *world = stage->world;
+    struct evil *twin = evil_double(world, 0);
+    struct gossip_store *store;
+    struct evil_author copy;
+    const struct author *own;
+    uint8_t id[GOSSIP_ID_SIZE];
+
+    if (is_ahead) {
+        world_set_skew(world, 0, 60 * STORY_MINUTE_MS);
+        story_tells(world, 0, "ahead");
+        story_meet(world);
+        world_set_skew(world, 0, 0);
+        world_stop(world, 0);
+        world_start(world, 0);
+        story_meet(world);
+        assert_true(evil_join(stage->evil, 0));
+    }
+    story_tells(world, 0, "mine");
+    story_meet(world);
+    evil_honest_id(world, 0, id);
+    own = author_at(stage, 0, id);
+    evil_author_start(&copy, twin, get_fixed(own->stored.epoch, sizeof(own->stored.epoch)));
+    assert_memory_equal(copy.id, id, sizeof(id));
+    store = world_gossip(world, 0)->options.store;
+    assert_int_equal(
+        store->ops->read(store, inside(stage, 0)->self, 1, own->tail.seq, copy_event, &copy),
+        GOSSIP_OK);
+    assert_int_equal(copy.count, own->tail.seq);
+    evil_publish(&copy, NULL, 0, "theirs");
+    push(stage, 0, &copy, copy.count, copy.count);
+    world_run(world, 100);
+    if (is_ahead) {
+        assert_int_equal(world_state(world, 0), WORLD_UP);
+        story_tells(world, 0, "after");
+        evil_honest_id(world, 0, id);
+        assert_memory_not_equal(copy.id, id, sizeof(id));
+    } else {
+        assert_int_equal(world_state(world, 0), WORLD_DOWN);
+        assert_int_equal(world_end_error(world, 0), GOSSIP_ERR_CLONED);
+    }
+    evil_author_clear(&copy);
+}
+
+static void a_double_writes_on(void **state)
+{
+    own_event_is_followed(*state, false);
+}
+
+static void an_earlier_boot_wrote_on(void **state)
+{
+    own_event_is_followed(*state, true);
+}
+
 #define FORK(name) cmocka_unit_test_setup_teardown(name, begin, end)
 
 int main(int argc, char **argv)
@@ -699,6 +765,8 @@ int main(int argc, char **argv)
         FORK(proofs_of_other_branches),
         FORK(beginning_of_a_run),
         FORK(fork_held_back),
+        FORK(a_double_writes_on),
+        FORK(an_earlier_boot_wrote_on),
     };
 
     if (argc > 1)

@@ -350,6 +350,31 @@ static void owner_lost_the_trunk(struct story *story)
     story_end(story);
 }
 
+/* B7, T11: what it writes is to the last bit what it had written before: the same text, and a stamp
+ * that is counted on from a clock that was ahead. What follows that is its own too, and no sign of
+ * another process: it takes it in, and goes on under a new epoch. */
+static void owner_writes_it_again(struct story *story)
+{
+    static const char *const all[] = {"trunk", "same", "later", "after", NULL};
+    struct world *world = story_begin(story, 3);
+
+    world_set_skew(world, 0, 60 * STORY_MINUTE_MS);
+    story_tells(world, 0, "ahead");
+    world_set_skew(world, 0, 0);
+    begin_at_trunk(world);
+    story_tells(world, 0, "same");
+    story_tells(world, 0, "later");
+    story_await(world, 1, 0, 4);
+    go_back_and_fork(world, "same");
+    world_heal(world);
+    world_run(world, STORY_MINUTE_MS);
+    assert_int_equal(world_state(world, 0), WORLD_UP);
+    story_tells(world, 0, "after");
+    come_once(world, 3, all);
+    assert_int_equal(story_stats(world, 0).forks_proven, 0);
+    story_end(story);
+}
+
 static uint64_t sent(struct world *world)
 {
     struct virtual_network_stats stats;
@@ -454,6 +479,7 @@ STORY_OF_DISKS(owner_forgets_much)
 STORY_OF_DISKS(more_than_waits_at_a_time)
 STORY_OF_DISKS(owner_forgets_it_alone)
 STORY_OF_DISKS(branch_over_a_slow_link)
+STORY_OF_DISKS(owner_writes_it_again)
 
 int main(int argc, char **argv)
 {
@@ -463,7 +489,7 @@ int main(int argc, char **argv)
         STORY_TEST(holder_was_asked_too_early), STORY_TEST(owner_lost_the_trunk),
         STORY_TEST(owner_forgets_it),           STORY_TEST(owner_forgets_much),
         STORY_TEST(more_than_waits_at_a_time),  STORY_TEST(owner_forgets_it_alone),
-        STORY_TEST(branch_over_a_slow_link),
+        STORY_TEST(branch_over_a_slow_link),    STORY_TEST(owner_writes_it_again),
     };
 
     if (argc > 1)
