@@ -182,7 +182,6 @@ unsigned world_clone(struct world *world, unsigned number)
     virtual_disk_image_destroy(image);
     clone->disk_is = CHECKER_SET_BACK_SEEN;
     clone->is_flipped = node->is_flipped;
-    clone->was_flipped = node->was_flipped;
     clone->is_copy = true;
     clone->has_double = true;
     node->has_double = true;

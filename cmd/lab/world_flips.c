@@ -119,7 +119,6 @@ bool world_flip(struct world *world, unsigned number, uint64_t lot, unsigned bit
     if (!node->is_flipped)
         node->digest = digest;
     node->is_flipped = true;
-    node->was_flipped = true;
     world->stats.flips++;
     world_narrate(world, "%u bits of %s of n%u flip", bits, name, number + 1);
     return true;

@@ -49,7 +49,7 @@ void world_died(struct world_node *node, const char *doing, int error, const cha
     bool is_excused = (error == GOSSIP_ERR_IO && (node->faulted != 0 || is_crashed)) ||
                       (error == GOSSIP_ERR_DAMAGED && node->faulted != 0) ||
                       (error == GOSSIP_ERR_FULL && node->is_filled) ||
-                      (error == GOSSIP_ERR_CLONED && (node->has_double || node->was_flipped)) ||
+                      (error == GOSSIP_ERR_CLONED && node->has_double) ||
                       (error != GOSSIP_OK && error == node->save_error_last);
 
     world_narrate(world, "n%u %s: %s: %s", node->number + 1, doing, gossip_strerror(error),

@@ -69,7 +69,6 @@ struct world_node {
     bool is_flipped;           /* Bits of it are wrong, and nobody has looked yet, */
     uint64_t digest;           /* and what it held before. */
     bool was_damaged;          /* Somebody has looked, and found no fault with it. */
-    bool was_flipped;          /* Some day: what it has stored of itself may be wrong. */
     bool is_copy;              /* A clone of another node. */
     bool has_double;           /* It is one, or has been cloned: one of the two has to stop. */
     bool was_stopped;          /* For that; whoever starts it again says which of the two it is. */
