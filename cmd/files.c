@@ -1,5 +1,7 @@
 #include "cmd/files.h"
 
+#include <string.h>
+
 enum exit_code files_complain_of_start(const struct directory *directory,
                                        struct gossip_store *store, int error)
 {
@@ -72,6 +74,24 @@ enum exit_code files_open(const struct directory *directory, char *ret_explanati
     }
     *ret_files = files;
     return EXIT_OK;
+}
+
+static int take_double(void *context, const struct gossip_record *record)
+{
+    bool *has_double = context;
+
+    if (record->kind == GOSSIP_RECORD_META && strcmp(record->as.meta.name, "cloned") == 0)
+        *has_double = record->as.meta.bytes == NULL && record->as.meta.number != 0;
+    return record->kind != GOSSIP_RECORD_META; /* They come first. */
+}
+
+int files_has_double(struct gossip_store *store, bool *ret_has_double)
+{
+    bool has_double = false;
+    int result = store->ops->load(store, take_double, &has_double);
+
+    *ret_has_double = has_double;
+    return result < 0 ? result : GOSSIP_OK;
 }
 
 void files_close(struct files *files)

@@ -9,6 +9,7 @@
 #include "cmd/exit.h"
 #include "gossip/gossip.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 
 struct files {
@@ -21,6 +22,10 @@ struct files {
 enum exit_code files_open(const struct directory *directory, char *ret_explanation, size_t size,
                           struct files *ret_files);
 void files_close(struct files *files);
+
+/* Whether the node has stopped because another process wrote under its key, and does not start
+ * before it was told which of the two it is. What the store says where it cannot be read. */
+int files_has_double(struct gossip_store *store, bool *ret_has_double);
 
 /* Says why gossip_create() has failed on a node's files, and returns the exit code. */
 enum exit_code files_complain_of_start(const struct directory *directory,

@@ -634,16 +634,17 @@ void json_archive(const struct gossip_archive *archive, const struct gossip_impo
     finish(object, ret_text);
 }
 
-void json_recovered(const char *directory, uint64_t found, uint64_t events, uint64_t unreadable,
-                    const char *kept, struct text *ret_text)
+void json_recovered(const char *directory, const struct gossip_recovered *recovered,
+                    uint64_t unreadable, const char *kept, bool cloned, struct text *ret_text)
 {
     json_t *object = json_object();
 
     set(&object, "recovered", any_string(directory));
-    set(&object, "found", number(found));
-    set(&object, "events", number(events));
+    set(&object, "found", number(recovered->found));
+    set(&object, "events", number(recovered->events));
     set(&object, "unreadable", number(unreadable));
     set(&object, "kept", kept ? json_string(kept) : json_null());
+    set(&object, "cloned", json_boolean(cloned));
     finish(object, ret_text);
 }
 

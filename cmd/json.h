@@ -62,8 +62,8 @@ void json_archive(const struct gossip_archive *archive, const struct gossip_impo
                   struct text *ret_text);
 
 /* What recover has done; kept is what was added to the names of the old files, or NULL. */
-void json_recovered(const char *directory, uint64_t found, uint64_t events, uint64_t unreadable,
-                    const char *kept, struct text *ret_text);
+void json_recovered(const char *directory, const struct gossip_recovered *recovered,
+                    uint64_t unreadable, const char *kept, bool cloned, struct text *ret_text);
 
 /* A backup that is under way or done. */
 void json_backup(const char *path, bool done, struct text *ret_text);

@@ -30,6 +30,7 @@ struct recovering {
     struct gossip_identity *identity;
     bool had_store;
     bool has_new_key;
+    bool has_double; /* The node still is to be told which of two it is. */
     struct gossip_salvaged salvaged;
     struct gossip_recovered recovered;
     char stamp[ASIDE_STAMP_SIZE];
@@ -54,6 +55,11 @@ static int show_salvage(void *context, gossip_record_visit *visit, void *visit_c
 
 static enum exit_code fill_store(struct recovering *recovering, struct gossip_store *store)
 {
+    /* A key made just now has written nothing that could be lost, and has no double. */
+    const struct gossip_record fresh[] = {
+        {.kind = GOSSIP_RECORD_META, .as.meta = {.name = "backup", .number = 0}},
+        {.kind = GOSSIP_RECORD_META, .as.meta = {.name = "cloned", .number = 0}},
+    };
     struct gossip *gossip;
     int error = gossip_create(&(struct gossip_options){.size = sizeof(struct gossip_options),
                                                        .store = store,
@@ -65,11 +71,10 @@ static enum exit_code fill_store(struct recovering *recovering, struct gossip_st
         return files_complain_of_start(&recovering->directory, store, error);
     error = gossip_recover(gossip, show_salvage, recovering, &recovering->recovered);
     gossip_destroy(gossip);
-    /* A key made just now has written nothing that could be lost. */
     if (error == GOSSIP_OK && recovering->has_new_key)
-        error = store->ops->save(
-            store,
-            &(struct gossip_record){.kind = GOSSIP_RECORD_META, .as.meta = {.name = "backup"}}, 1);
+        error = store->ops->save(store, fresh, sizeof(fresh) / sizeof(fresh[0]));
+    if (error == GOSSIP_OK)
+        error = files_has_double(store, &recovering->has_double);
     if (error == GOSSIP_OK)
         return EXIT_OK;
     complain("recover: cannot build the new store: %s: %s; the old one was left as it is",
@@ -159,6 +164,25 @@ static enum exit_code write_key(const struct recovering *recovering)
 
 /* ---- What was done. ---- */
 
+/* What becomes of the node when it is started. */
+static void tell_of_start(const struct recovering *recovering, struct text *text)
+{
+    const char *path = recovering->directory.path;
+
+    if (recovering->has_new_key)
+        text_add(text, "It is a node of its own now, and begins with its first event.\n");
+    else if (recovering->has_double)
+        text_print(text,
+                   "The node has stopped because another process wrote under its key, and does not "
+                   "start before it is told which of the two it is: the copy, by `gossip recover "
+                   "--dir %s --new-key --name N --cluster KEYFILE`, or the original, by `gossip "
+                   "recover --dir %s --keep-key`.\n",
+                   path, path);
+    else
+        text_add(text, "At its next start the node asks its peers for what they hold of it, and "
+                       "goes on in a new epoch.\n");
+}
+
 static enum exit_code tell(const struct recovering *recovering, const char *state, bool json)
 {
     const char *path = recovering->directory.path;
@@ -167,19 +191,16 @@ static enum exit_code tell(const struct recovering *recovering, const char *stat
     enum exit_code code;
 
     if (json) {
-        json_recovered(path, recovering->recovered.found, recovering->recovered.events,
-                       recovering->salvaged.unreadable,
-                       recovering->stamp[0] ? recovering->stamp : NULL, &text);
+        json_recovered(path, &recovering->recovered, recovering->salvaged.unreadable,
+                       recovering->stamp[0] ? recovering->stamp : NULL, recovering->has_double,
+                       &text);
         text_add(&text, "\n");
     } else {
         text_add(&text, state);
         if (recovering->stamp[0])
             text_print(&text, "The files as they were are kept in %s, with .%s in their names.\n",
                        path, recovering->stamp);
-        text_add(&text, recovering->has_new_key
-                            ? "It is a node of its own now, and begins with its first event.\n"
-                            : "At its next start the node asks its peers for what they hold of it, "
-                              "and goes on in a new epoch.\n");
+        tell_of_start(recovering, &text);
     }
     if (text.failed) {
         complain("recover: it is done, but there is no memory to tell of it");
@@ -420,7 +441,7 @@ const struct command command_recover = {
         "node asks its peers for the rest, and goes on in a new epoch, so that no event's name\n"
         "is used twice. Where there is a key and no store, it begins with an empty one.\n",
     .json = "{\"recovered\":\"n1\",\"found\":12,\"events\":12,\"unreadable\":0, "
-            "\"kept\":\"20260102T030405Z\"}",
+            "\"kept\":\"20260102T030405Z\", \"cloned\":false}",
     .options = recover_options,
     .examples = "  gossip recover --dir n1\n"
                 "  gossip recover --dir n1-copy --new-key --name n7 --cluster n1/cluster.key\n",

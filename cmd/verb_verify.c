@@ -180,6 +180,19 @@ static int note_side(struct report *report, struct gossip_store *store)
     return error == GOSSIP_ERR_DAMAGED || error == GOSSIP_ERR_NOT_FOUND ? GOSSIP_OK : error;
 }
 
+/* That the node does not start is no fault of what is stored. */
+static int note_double(struct report *report, struct gossip_store *store)
+{
+    bool has_double;
+    int error = files_has_double(store, &has_double);
+
+    if (error == GOSSIP_OK && has_double)
+        report_note(report, "the node has stopped because another process wrote under its key, and "
+                            "does not start before `gossip recover` was told which of the two it "
+                            "is: --new-key, the copy, or --keep-key, the original");
+    return error;
+}
+
 /* Damage that was reported is no reason to stop. Where a check could not go on because of it, the
  * store says why. */
 static int pass_damage(struct report *report, struct gossip_store *store, uint64_t faults_before,
@@ -249,6 +262,9 @@ static enum exit_code verify(struct report *report, struct files *files)
 
     if (error == GOSSIP_OK)
         error = note_side(report, files->store);
+    if (error == GOSSIP_OK)
+        error =
+            pass_damage(report, files->store, report->faults, note_double(report, files->store));
     if (error == GOSSIP_OK)
         error = note_forks(report, files, &forks);
     if (error == GOSSIP_OK)

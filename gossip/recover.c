@@ -53,6 +53,7 @@ struct recovery {
     size_t peer_count;
     uint64_t boot;
     uint64_t hlc;
+    bool cloned; /* It had stopped because another process wrote under its key. */
     uint64_t found;
     uint64_t refused;
 };
@@ -74,6 +75,8 @@ static int take_meta(struct recovery *recovery, const struct gossip_meta_record 
         recovery->boot = meta->number;
     if (meta->bytes == NULL && strcmp(meta->name, "hlc") == 0)
         recovery->hlc = meta->number;
+    if (meta->bytes == NULL && strcmp(meta->name, "cloned") == 0)
+        recovery->cloned = meta->number != 0;
     return GOSSIP_OK;
 }
 
@@ -390,7 +393,8 @@ static int keep_peers(struct recovery *recovery)
 }
 
 /* The store has been set back, as far as anybody can tell: it is marked as a backup is, so that the
- * node asks its peers, and opens a new epoch. Boots and stamps go on from where they were. */
+ * node asks its peers, and opens a new epoch. Boots and stamps go on from where they were. A node
+ * that has a double is not rid of it: whoever knows which of the two it is takes that mark away. */
 static int mark(struct recovery *recovery)
 {
     struct gossip_store *store = recovery->gossip->options.store;
@@ -401,6 +405,8 @@ static int mark(struct recovery *recovery)
     if (error >= 0 && recovery->hlc > recovery->gossip->node->hlc &&
         recovery->hlc < GOSSIP_COUNTER_MAX)
         error = save_number(store, "hlc", recovery->hlc);
+    if (error >= 0 && recovery->cloned)
+        error = save_number(store, "cloned", 1);
     return error < 0 ? error : keep_peers(recovery);
 }
 

@@ -197,6 +197,21 @@ class CommandFixture(unittest.TestCase):
         return found
 
 
+    def written(self, count=3, size=0):
+        """A stopped node that has written some events."""
+        directory = self.init()
+        node = self.start(directory)
+        for i in range(1, count + 1):
+            self.check(gossip("publish", "--dir", directory, "text %d %s" % (i, "x" * size)), OK)
+        node.end()
+        return directory
+
+    def payloads(self, directory):
+        result = gossip("log", "--dir", directory, "--json")
+        self.check(result, OK)
+        return [json.loads(line)["data"].strip() for line in result.out.splitlines()]
+
+
 class CommandTest(CommandFixture):
     # ---- Help and usage. ----
 
@@ -636,25 +651,11 @@ class CommandTest(CommandFixture):
                              [(0 if "--new-key" in arguments else 1,)])
         return told
 
-    def written(self, count=3, size=0):
-        """A stopped node that has written some events."""
-        directory = self.init()
-        node = self.start(directory)
-        for i in range(1, count + 1):
-            self.check(gossip("publish", "--dir", directory, "text %d %s" % (i, "x" * size)), OK)
-        node.end()
-        return directory
-
-    def payloads(self, directory):
-        result = gossip("log", "--dir", directory, "--json")
-        self.check(result, OK)
-        return [json.loads(line)["data"].strip() for line in result.out.splitlines()]
-
     def test_recover(self):
         directory = self.written()
         self.assertEqual(self.recover(directory), {
             "recovered": directory, "found": 3, "events": 3, "unreadable": 0,
-            "kept": self.kept(directory)})
+            "kept": self.kept(directory), "cloned": False})
         self.assertEqual(self.payloads(directory), ["text 1", "text 2", "text 3"])
         # What it had written is another author's now: of the same name, in the epoch before.
         clock = json.loads(gossip("clock", "--dir", directory, "--json").out)
