@@ -288,7 +288,9 @@ int import_commit(struct gossip *gossip)
 
     if (error >= 0 && effects.record_count > 0)
         error = store->ops->save(store, effects.records, effects.record_count);
-    if (error < 0)
+    if (error >= 0)
+        gossip->saved = gossip->node->stats;
+    else
         gossip->failed = error; /* The node is ahead of its store, and of no more use. */
     return error;
 }

@@ -478,6 +478,7 @@ void gossip_stats(const struct gossip *gossip, struct gossip_stats *ret_stats)
 {
     const struct gossip_node *node = gossip->node;
     const struct gossip_stats *past = &gossip->past;
+    const struct gossip_stats *saved = &gossip->saved;
     struct gossip_stats stats = node->stats;
 
     for (size_t i = 0; i < GOSSIP_DATAGRAM_VERDICTS; i++)
@@ -485,17 +486,17 @@ void gossip_stats(const struct gossip *gossip, struct gossip_stats *ret_stats)
     stats.datagrams_sent += past->datagrams_sent;
     stats.bytes_received += past->bytes_received;
     stats.bytes_sent += past->bytes_sent;
-    stats.published += past->published;
-    stats.delivered += past->delivered;
-    stats.commits += past->commits;
+    stats.published = past->published + saved->published;
+    stats.delivered = past->delivered + saved->delivered;
+    stats.commits = past->commits + saved->commits;
     stats.exchanges += past->exchanges;
     stats.in_step += past->in_step;
     stats.pulls += past->pulls;
     stats.pulls_whole += past->pulls_whole;
     stats.dropped += past->dropped;
     stats.ahead_stamps += past->ahead_stamps;
-    stats.forks_proven += past->forks_proven;
-    stats.reissued += past->reissued;
+    stats.forks_proven = past->forks_proven + saved->forks_proven;
+    stats.reissued = past->reissued + saved->reissued;
     stats.held_events = node->held.count;
     stats.held_bytes = node->held.bytes;
     stats.poisonous = gossip->poison_count;

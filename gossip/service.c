@@ -165,6 +165,8 @@ int gossip_create(const struct gossip_options *given, struct gossip **ret_gossip
     if (error >= 0 && effects.record_count > 0)
         error = gossip->options.store->ops->save(gossip->options.store, effects.records,
                                                  effects.record_count);
+    if (error >= 0)
+        gossip->saved = gossip->node->stats;
     /* Whoever only looks leaves things as they are. */
     if (error >= 0 && (gossip->options.transport != NULL || effects.record_count > 0))
         error = write_side(gossip, true);
@@ -416,44 +418,23 @@ static void show(struct gossip *gossip, const struct gossip_effects *effects)
     assert(gossip->first == gossip->next); /* Each publication has one result. */
 }
 
-/* Counters go on when a node is made again. */
-static void keep_stats(struct gossip *gossip, const struct gossip_node *node)
-{
-    const struct gossip_stats *stats = &node->stats;
-    struct gossip_stats *past = &gossip->past;
-
-    for (size_t i = 0; i < GOSSIP_DATAGRAM_VERDICTS; i++)
-        past->datagrams[i] += stats->datagrams[i];
-    past->datagrams_sent += stats->datagrams_sent;
-    past->bytes_received += stats->bytes_received;
-    past->bytes_sent += stats->bytes_sent;
-    past->published += stats->published;
-    past->delivered += stats->delivered;
-    past->commits += stats->commits;
-    past->exchanges += stats->exchanges;
-    past->in_step += stats->in_step;
-    past->pulls += stats->pulls;
-    past->pulls_whole += stats->pulls_whole;
-    past->dropped += stats->dropped;
-    past->ahead_stamps += stats->ahead_stamps;
-    past->forks_proven += stats->forks_proven;
-    past->reissued += stats->reissued;
-}
-
 /* The node is ahead of its disk: it is thrown away and made again of what the store holds. Nothing
  * of its batch is seen by anybody. Where that fails, the old one stays, stale. */
 static int make_again(struct gossip *gossip)
 {
     struct gossip_node *stale = gossip->node;
+    struct gossip_stats past;
     int error;
 
+    gossip_stats(gossip, &past);
     gossip->is_stale = true;
     error = make_node(gossip, gossip_node_boot(stale));
     if (error < 0) {
         gossip->node = stale;
         return error;
     }
-    keep_stats(gossip, stale);
+    gossip->past = past; /* Counters go on. */
+    gossip->saved = (struct gossip_stats){0};
     gossip_node_destroy(stale);
     gossip->is_stale = false;
     return GOSSIP_OK;
@@ -545,6 +526,7 @@ static int run_batch(struct gossip *gossip, bool *ret_more)
         }
         if (error < 0 && !MUSEUM(GO_ON))
             return error;
+        gossip->saved = gossip->node->stats;
         /* That is committed: whether it may be shown is no longer a matter of trying again. */
         error = write_side(gossip, true);
         if (error < 0)

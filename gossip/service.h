@@ -68,6 +68,8 @@ struct gossip {
     struct event_copy shown;    /* For gossip_event_get(). */
     struct gossip_vclock clock; /* Of whichever was shown last. */
     struct gossip_stats past;   /* Of nodes that were thrown away. */
+    struct gossip_stats saved;  /* Of this one, at its last commit: what a batch has made counts
+                                 * once it is committed. */
 };
 
 /* Whether what the node holds may be shown: it may not after a failed commit, whose outcome is

@@ -168,10 +168,12 @@ static void full_disk(struct story *story)
     struct gossip_result result;
     uint64_t sent = 0;
     unsigned freed = 0;
+    uint64_t commits;
     uint64_t ticket;
 
     story_tells(world, 0, "before");
     story_meet(world);
+    commits = story_stats(world, 0).commits;
     world_set_narrator(world, note_freed, &freed);
     world_fail_saves(world, 0, GOSSIP_ERR_FULL);
     world_set_tap(world, count_datagram, &sent);
@@ -183,6 +185,8 @@ static void full_disk(struct story *story)
     assert_int_equal(result.error, GOSSIP_ERR_FULL);
     assert_string_equal(story_clock(world, 0), "{n1:1}");
     assert_true(story_stats(world, 0).read_only);
+    assert_int_equal(story_stats(world, 0).published, 1);
+    assert_int_equal(story_stats(world, 0).commits, commits);
     assert_true(has_notice(gossip, GOSSIP_NOTICE_DISK_FULL));
 
     /* Refused at once while it lasts; no save is tried for it. */
@@ -206,6 +210,19 @@ static void full_disk(struct story *story)
     assert_string_equal(story_clock(world, 0), "{n1:2 n2:1}");
     assert_string_equal(story_clock(world, 1), "{n1:2 n2:1}");
     assert_string_equal(story_log(world, 1), "before meanwhile after");
+    assert_int_equal(story_stats(world, 0).published, 2);
+    assert_int_equal(story_stats(world, 0).delivered, 1);
+
+    /* An event of another's counts when it is saved, not when it is seen. */
+    world_fail_saves(world, 0, GOSSIP_ERR_FULL);
+    story_tells(world, 1, "again");
+    world_run(world, 30 * STORY_SECOND_MS);
+    assert_true(story_stats(world, 0).read_only);
+    assert_int_equal(story_stats(world, 0).delivered, 1);
+    world_fail_saves(world, 0, GOSSIP_OK);
+    world_run(world, 61 * STORY_SECOND_MS);
+    story_meet(world);
+    assert_int_equal(story_stats(world, 0).delivered, 2);
     story_end(story);
 }
 

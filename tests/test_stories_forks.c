@@ -468,7 +468,36 @@ static void counts_stay(struct story *story)
     story_end(story);
 }
 
+/* What is counted of a fork is counted once it is saved, not when it could not be. */
+static void counts_are_of_commits(struct story *story)
+{
+    static const char *const all[] = {"trunk", "theirs", "mine", NULL};
+    struct world *world = story_begin(story, 2);
+
+    begin_at_trunk(world);
+    story_tells(world, 0, "theirs");
+    story_meet(world);
+    go_back_and_fork(world, "mine");
+    world_fail_saves(world, 0, GOSSIP_ERR_FULL);
+    world_fail_saves(world, 1, GOSSIP_ERR_FULL);
+    world_heal(world);
+    world_run(world, 30 * STORY_SECOND_MS);
+    for (unsigned i = 0; i < 2; i++) {
+        assert_true(story_stats(world, i).read_only);
+        assert_int_equal(story_stats(world, i).forks_proven, 0);
+        assert_int_equal(story_stats(world, i).reissued, 0);
+        world_fail_saves(world, i, GOSSIP_OK);
+    }
+    world_run(world, 61 * STORY_SECOND_MS);
+    come_once(world, 2, all);
+    assert_int_equal(story_stats(world, 0).forks_proven, 1);
+    assert_int_equal(story_stats(world, 1).forks_proven, 1);
+    assert_int_equal(story_stats(world, 0).reissued, 2);
+    story_end(story);
+}
+
 STORY_OF_DISKS(clone_is_noticed)
+STORY_OF_DISKS(counts_are_of_commits)
 STORY_OF_DISKS(counts_stay)
 STORY_OF_DISKS(holder_comes_late)
 STORY_OF_DISKS(holder_comes_late_to_a_running_owner)
@@ -484,12 +513,19 @@ STORY_OF_DISKS(owner_writes_it_again)
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
-        STORY_TEST(clone_is_noticed),           STORY_TEST(counts_stay),
-        STORY_TEST(holder_comes_late),          STORY_TEST(holder_comes_late_to_a_running_owner),
-        STORY_TEST(holder_was_asked_too_early), STORY_TEST(owner_lost_the_trunk),
-        STORY_TEST(owner_forgets_it),           STORY_TEST(owner_forgets_much),
-        STORY_TEST(more_than_waits_at_a_time),  STORY_TEST(owner_forgets_it_alone),
-        STORY_TEST(branch_over_a_slow_link),    STORY_TEST(owner_writes_it_again),
+        STORY_TEST(clone_is_noticed),
+        STORY_TEST(counts_are_of_commits),
+        STORY_TEST(counts_stay),
+        STORY_TEST(holder_comes_late),
+        STORY_TEST(holder_comes_late_to_a_running_owner),
+        STORY_TEST(holder_was_asked_too_early),
+        STORY_TEST(owner_lost_the_trunk),
+        STORY_TEST(owner_forgets_it),
+        STORY_TEST(owner_forgets_much),
+        STORY_TEST(more_than_waits_at_a_time),
+        STORY_TEST(owner_forgets_it_alone),
+        STORY_TEST(branch_over_a_slow_link),
+        STORY_TEST(owner_writes_it_again),
     };
 
     if (argc > 1)
