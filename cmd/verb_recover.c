@@ -17,6 +17,11 @@
 
 enum { EXPLANATION_SIZE = 1024 };
 
+#define RESUMED                                                                                    \
+    "A recovery that was cut off has been ended; the files of before it are kept beside the new "  \
+    "ones, with its time in their names.\n"
+#define KEPT "This node keeps its key: see to it that no other uses it.\n"
+
 struct recover_options {
     bool new_key;
     bool keep_key;
@@ -29,6 +34,7 @@ struct recovering {
     struct directory directory;
     struct gossip_identity *identity;
     bool had_store;
+    bool has_resumed; /* One that was cut off, and there is more to do. */
     bool has_new_key;
     bool has_double; /* The node still is to be told which of two it is. */
     struct gossip_salvaged salvaged;
@@ -223,9 +229,9 @@ static enum exit_code tell_recovered(const struct recovering *recovering, bool j
                    recovering->directory.path);
     else
         text_print(&state,
-                   "%" PRIu64 " of %" PRIu64
+                   "%s%" PRIu64 " of %" PRIu64
                    " events that could be read are verified and kept%s.\n",
-                   recovered->events, recovered->found,
+                   recovering->has_resumed ? RESUMED : "", recovered->events, recovered->found,
                    recovering->salvaged.unreadable > 0 ? "; others could not be read" : "");
     code = tell(recovering, state.data && !state.failed ? state.data : "", json);
     text_clear(&state);
@@ -273,28 +279,107 @@ static enum exit_code rebuild(struct command_line *line, const struct recover_op
     return code == EXIT_OK ? tell_recovered(recovering, line->json) : code;
 }
 
-/* One that was cut off while it moved files. */
-static enum exit_code resume(const struct command_line *line, struct recovering *recovering)
-{
-    enum exit_code code = aside_switch(&recovering->directory, recovering->stamp);
+/* ---- One that was cut off. ---- */
 
+static int take_backup(void *context, const struct gossip_record *record)
+{
+    bool *is_backup = context;
+
+    if (record->kind == GOSSIP_RECORD_META && strcmp(record->as.meta.name, "backup") == 0)
+        *is_backup = record->as.meta.bytes == NULL && record->as.meta.number != 0;
+    return record->kind != GOSSIP_RECORD_META; /* They come first. */
+}
+
+/* What is to come of a recovery that was cut off while it moved files: its new store tells, for a
+ * new key may have been put in its place already. */
+static enum exit_code look_at_pending(struct recovering *recovering)
+{
+    char explanation[EXPLANATION_SIZE];
+    char *path = directory_file(&recovering->directory, ASIDE_RECOVERED);
+    bool is_backup = false;
+    struct gossip_store *store;
+    int error =
+        gossip_sqlite_open(path, GOSSIP_SQLITE_OPEN, explanation, sizeof(explanation), &store);
+
+    free(path);
+    if (error < 0) {
+        complain("recover: what a recovery that was cut off has made cannot be used: %s; move the "
+                 "old store, %s/%s.TIME, back to %s, and run it again",
+                 explanation, recovering->directory.path, DIRECTORY_STORE, DIRECTORY_STORE);
+        return exit_for(error);
+    }
+    error = store->ops->load(store, take_backup, &is_backup);
+    if (error >= 0)
+        error = files_has_double(store, &recovering->has_double);
+    if (error < 0)
+        complain("recover: cannot read %s/%s: %s", recovering->directory.path, ASIDE_RECOVERED,
+                 store->ops->explain(store));
+    store->ops->close(store);
+    recovering->has_new_key = !is_backup;
+    return error < 0 ? exit_for(error) : EXIT_OK;
+}
+
+/* Whether what was asked for has been done with that. */
+static enum exit_code is_all(const struct recover_options *options, struct recovering *recovering,
+                             bool *ret_is_all)
+{
+    enum exit_code code;
+
+    *ret_is_all = !options->new_key && !options->keep_key;
+    if (!options->new_key || !recovering->has_new_key)
+        return EXIT_OK;
+    code = directory_key(&recovering->directory, &recovering->identity);
+    if (code != EXIT_OK)
+        return code;
+    *ret_is_all = strcmp(gossip_identity_name(recovering->identity), options->name) == 0;
+    gossip_identity_destroy(recovering->identity);
+    recovering->identity = NULL;
+    return EXIT_OK;
+}
+
+/* Ends one that was cut off, and says what came of it; *ret_is_all, whether that was all. */
+static enum exit_code resume(const struct command_line *line, const struct recover_options *options,
+                             struct recovering *recovering, bool *ret_is_all)
+{
+    const char *path = recovering->directory.path;
+    enum exit_code code = look_at_pending(recovering);
+
+    if (code == EXIT_OK && options->keep_key && recovering->has_new_key) {
+        complain("recover: in %s a recovery with --new-key was cut off, which says that this is "
+                 "the copy; `gossip recover --dir %s` ends it; for the original, move the old key, "
+                 "%s.TIME, and the old store, %s.TIME, back",
+                 path, path, DIRECTORY_KEY, DIRECTORY_STORE);
+        return EXIT_CONFIGURATION;
+    }
+    if (code == EXIT_OK)
+        code = aside_switch(&recovering->directory, recovering->stamp);
     if (code == EXIT_OK)
         code = aside_clean(&recovering->directory);
-    return code == EXIT_OK
-               ? tell(recovering, "A recovery that was cut off has been ended.\n", line->json)
-               : code;
+    if (code == EXIT_OK)
+        code = is_all(options, recovering, ret_is_all);
+    recovering->stamp[0] = '\0'; /* Some were moved before, under an earlier one. */
+    if (code == EXIT_OK && *ret_is_all)
+        return tell(recovering, RESUMED, line->json);
+    recovering->has_resumed = true;
+    recovering->has_new_key = options->new_key;
+    recovering->has_double = false;
+    return code;
 }
 
 static enum exit_code recover_locked(struct command_line *line,
                                      const struct recover_options *options,
                                      struct recovering *recovering)
 {
-    bool pending = false;
-    enum exit_code code = aside_is_pending(&recovering->directory, &pending);
+    bool is_pending = false;
+    bool is_all = false;
+    enum exit_code code = aside_is_pending(&recovering->directory, &is_pending);
 
-    if (code != EXIT_OK)
+    if (code == EXIT_OK && is_pending)
+        code = resume(line, options, recovering, &is_all);
+    /* --keep-key is about a store in its place. */
+    if (code != EXIT_OK || is_all || options->keep_key)
         return code;
-    return pending ? resume(line, recovering) : rebuild(line, options, recovering);
+    return rebuild(line, options, recovering);
 }
 
 /* No node and no other verb opens the store while this lock is held. */
@@ -327,9 +412,11 @@ static enum exit_code keep_key(const struct command_line *line, struct recoverin
         {.kind = GOSSIP_RECORD_META, .as.meta = {.name = "backup", .number = 1}},
     };
     struct gossip_store *store;
-    enum exit_code code = directory_store(&recovering->directory, &store);
+    enum exit_code code = directory_identity(&recovering->directory, &recovering->identity);
     int error;
 
+    if (code == EXIT_OK)
+        code = directory_store(&recovering->directory, &store);
     if (code != EXIT_OK)
         return code;
     error = store->ops->save(store, records, 2);
@@ -339,8 +426,7 @@ static enum exit_code keep_key(const struct command_line *line, struct recoverin
     }
     store->ops->close(store);
     return code == EXIT_OK
-               ? tell(recovering, "This node keeps its key: see to it that no other uses it.\n",
-                      line->json)
+               ? tell(recovering, recovering->has_resumed ? RESUMED KEPT : KEPT, line->json)
                : code;
 }
 
@@ -399,7 +485,9 @@ static enum exit_code run(const struct command *command, int argc, char **argv)
     if (code != EXIT_OK)
         return code;
     recovering.has_new_key = options.new_key;
-    code = options.keep_key ? keep_key(&line, &recovering) : recover(&line, &options, &recovering);
+    code = recover(&line, &options, &recovering);
+    if (code == EXIT_OK && options.keep_key)
+        code = keep_key(&line, &recovering);
     gossip_identity_destroy(recovering.identity);
     directory_close(&recovering.directory);
     return code;

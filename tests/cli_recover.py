@@ -89,6 +89,121 @@ class RecoverTest(CommandFixture):
         self.assertNotIn(b"note: ", gossip("verify", "--dir", copy).out)
         self.assertNotIn(b"note: ", gossip("verify", "--dir", original).out)
 
+    # ---- Cut off. ----
+
+    def cut_off(self, *arguments, with_key=False):
+        """A node whose recovery was cut off before the new store was put in its place; with_key,
+        after the new key was. Returns the directory, and one where it was not cut off."""
+        self.count = getattr(self, "count", 0) + 1
+        directory = self.path("cut%d" % self.count)
+        done = self.path("done%d" % self.count)
+        shutil.copytree(self.sound, directory)
+        shutil.copytree(self.sound, done)
+        self.check(gossip("recover", "--dir", done, *arguments), OK)
+
+        def put(source, name):
+            shutil.copy(os.path.join(source, name.split(".recovered")[0]),
+                        os.path.join(directory, name))
+
+        def put_aside(name):
+            os.rename(os.path.join(directory, name),
+                      os.path.join(directory, name + ".20260102T030405Z"))
+
+        put_aside("store.db")
+        put(done, "store.db.recovered")
+        if with_key:
+            put_aside("node.key")
+            put(done, "node.key")
+        elif "--new-key" in arguments:
+            put(done, "node.key.recovered")
+        return directory, done
+
+    def new_key(self, name):
+        return ["--new-key", "--name", name, "--cluster", os.path.join(self.sound, "cluster.key")]
+
+    def check_node(self, directory, dot):
+        """It is whole, and a node of its own, or what it was, in a new epoch."""
+        self.check(gossip("verify", "--dir", directory), OK)
+        self.assertEqual(self.payloads(directory), ["text 1", "text 2", "text 3"])
+        self.assertEqual([name for name in self.tree(directory) if "recover" in name], [])
+        node = self.start(directory)
+        result = gossip("publish", "--dir", directory, "x")
+        self.check(result, OK)
+        self.assertRegex(result.out.decode("ascii"), "^%s\n$" % dot)
+        node.end()
+
+    def test_cut_off_and_asked_for_the_same(self):
+        self.sound = self.written()
+        for with_key in False, True:
+            directory, done = self.cut_off(*self.new_key("n7"), with_key=with_key)
+            result = gossip("recover", "--dir", directory, *self.new_key("n7"))
+            self.check(result, OK)
+            self.assertIn(b"was cut off", result.out)
+            self.assertIn(b"a node of its own now", result.out)
+            self.assertEqual(self.tree(directory)["node.key"], self.tree(done)["node.key"])
+            self.check_node(directory, "n7:1")
+        directory, _ = self.cut_off()
+        result = gossip("recover", "--dir", directory, "--json")
+        self.check(result, OK)
+        self.assertEqual(json.loads(result.out), {
+            "recovered": directory, "found": 0, "events": 0, "unreadable": 0, "kept": None,
+            "cloned": False})
+        self.check_node(directory, r"n1#[0-9a-f]{4,}:\d+")
+
+    def test_cut_off_and_asked_for_a_new_key(self):
+        """What was cut off is ended, and then the key is made that was asked for."""
+        self.sound = self.written()
+        for before in [], self.new_key("n6"):
+            directory, _ = self.cut_off(*before)
+            result = gossip("recover", "--dir", directory, *self.new_key("n7"))
+            self.check(result, OK)
+            self.assertIn(b"was cut off", result.out)
+            self.assertIn(b"3 of 3 events", result.out)
+            self.assertIn(b"a node of its own now", result.out)
+            self.assertNotIn(b"At its next start", result.out)
+            self.check_node(directory, "n7:1")
+
+    def test_cut_off_and_asked_for_nothing(self):
+        """What is said is what the one that was cut off has done."""
+        self.sound = self.written()
+        for with_key in False, True:
+            directory, _ = self.cut_off(*self.new_key("n7"), with_key=with_key)
+            result = gossip("recover", "--dir", directory)
+            self.check(result, OK)
+            self.assertIn(b"was cut off", result.out)
+            self.assertIn(b"a node of its own now", result.out)
+            self.assertNotIn(b"At its next start", result.out)
+            self.check_node(directory, "n7:1")
+
+    def test_cut_off_and_keep_key(self):
+        """The original is told to be one when its store is there; a copy is none."""
+        _, self.sound, node = self.doubles()
+        node.end()
+        self.refuse_start(self.sound)
+        directory, _ = self.cut_off()
+        result = gossip("recover", "--dir", directory)
+        self.check(result, OK)
+        self.assertIn(b"does not start before", result.out)
+        self.refuse_start(directory)
+        directory, _ = self.cut_off()
+        result = gossip("recover", "--dir", directory, "--keep-key")
+        self.check(result, OK)
+        self.assertIn(b"was cut off", result.out)
+        self.assertIn(b"keeps its key", result.out)
+        self.check_node(directory, r"n1#[0-9a-f]{4,}:\d+")
+        for with_key in False, True:
+            directory, _ = self.cut_off(*self.new_key("n7"), with_key=with_key)
+            before = self.tree(directory)
+            self.check(gossip("recover", "--dir", directory, "--keep-key"), CONFIGURATION, out=b"",
+                       err=["--new-key", "cut off", "gossip recover --dir " + directory])
+            self.assertEqual(self.tree(directory), before)
+
+    def test_keep_key_without_a_store(self):
+        directory = self.written()
+        os.rename(os.path.join(directory, "store.db"), self.path("gone"))
+        self.check(gossip("recover", "--dir", directory, "--keep-key"), CONFIGURATION,
+                   err=["no store.db", "backup", "`gossip recover --dir %s`" % directory])
+
 
 if __name__ == "__main__":
     unittest.main(argv=[sys.argv[0], "-v", *("RecoverTest." + name for name in sys.argv[2:])])
