@@ -20,7 +20,7 @@ static const struct message_row messages[MESSAGES] = {
                        BIT(CLOCK) | BIT(HTTP)},
     [MESSAGE_FAULTS_ALLOWED] = {"faults-allowed", LEVEL_WARN, &all, BIT(NEXT) | BIT(COUNT), 0},
     [MESSAGE_SIGNAL] = {"signal", LEVEL_INFO, &all, BIT(SIGNAL), 0},
-    [MESSAGE_FAILED] = {"failed", LEVEL_ERROR, &all, BIT(REASON) | BIT(STORE) | BIT(NEXT), 0},
+    [MESSAGE_FAILED] = {"failed", LEVEL_ERROR, &all, BIT(REASON) | BIT(NEXT), BIT(STORE)},
     [MESSAGE_STOPPED] = {"stopped", LEVEL_INFO, &all, BIT(CODE), 0},
     [MESSAGE_PEER_ALIVE] = {"peer-alive", LEVEL_INFO, &many, BIT(NODE) | BIT(ADDRESS), 0},
     [MESSAGE_PEER_SILENT] = {"peer-silent", LEVEL_INFO, &many, BIT(NODE), BIT(ADDRESS)},

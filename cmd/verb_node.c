@@ -528,10 +528,14 @@ static void log_notices(struct node *node)
 
     while (gossip_notice_pop(node->gossip, &notice) == 1) {
         bool named = notice.dot.seq != 0 && names_of(node->gossip, &names) == GOSSIP_OK;
-        /* Of a node that has stopped for good no authors can be read. */
-        bool known = named && notice.dot.author < names_count(names);
+        const char *name = "?";
 
-        log_notice(node->log, &notice, known ? names_get(names, notice.dot.author) : "?");
+        /* Of a node that has stopped for good no author can be read, but it knows who it is. */
+        if (named && notice.dot.author < names_count(names))
+            name = names_get(names, notice.dot.author);
+        else if (notice.dot.author == gossip_self(node->gossip))
+            name = gossip_identity_name(node->identity);
+        log_notice(node->log, &notice, name);
         if (named)
             names_destroy(names);
     }
@@ -542,7 +546,9 @@ static void log_failure(struct node *node, int error, const char *next)
 {
     log_begin(node->log, MESSAGE_FAILED);
     log_add(node->log, FIELD_REASON, gossip_strerror(error));
-    log_add(node->log, FIELD_STORE, node->store->ops->explain(node->store));
+    /* A double is no failure of the store's: what it said last is of another matter. */
+    if (error != GOSSIP_ERR_CLONED)
+        log_add(node->log, FIELD_STORE, node->store->ops->explain(node->store));
     log_add(node->log, FIELD_NEXT, next);
     log_end(node->log);
 }

@@ -33,12 +33,24 @@ static bool is_whole(const uint8_t *bytes, size_t size, size_t expected, const c
     return memcmp(bytes + size - CHECK_SIZE, check, CHECK_SIZE) == 0;
 }
 
+/* That there is no such file is an answer, and explains no failure. */
+static int read_beside(struct file_system *files, const char *path, uint8_t *bytes, size_t capacity,
+                       size_t *ret_size, struct explanation *explanation)
+{
+    struct explanation failure;
+    int error = files->ops->read(files, path, bytes, capacity, ret_size, &failure);
+
+    if (error < 0 && error != GOSSIP_ERR_NOT_FOUND)
+        *explanation = failure;
+    return error;
+}
+
 int side_read(struct file_system *files, const char *path, struct gossip_side *ret_side,
               struct explanation *explanation)
 {
     uint8_t bytes[SIDE_SIZE + 1];
     size_t size = 0;
-    int error = files->ops->read(files, path, bytes, sizeof(bytes), &size, explanation);
+    int error = read_beside(files, path, bytes, sizeof(bytes), &size, explanation);
 
     if (error < 0)
         return error;
@@ -71,7 +83,7 @@ int marker_read(struct file_system *files, const char *path, struct gossip_marke
     struct gossip_marker marker = {.crashes = 0};
     uint8_t bytes[MARKER_SIZE + 1];
     size_t size = 0;
-    int error = files->ops->read(files, path, bytes, sizeof(bytes), &size, explanation);
+    int error = read_beside(files, path, bytes, sizeof(bytes), &size, explanation);
 
     if (error < 0 && error != GOSSIP_ERR_NOT_FOUND)
         return error;

@@ -1205,6 +1205,22 @@ class CommandTest(CommandFixture):
         node.end()
         self.check(gossip("verify", "--dir", directory), OK)
 
+    def test_double(self):
+        """Whoever meets its double says who it is, and nothing of a store that is in order."""
+        directory = self.init()
+        node = self.start(directory)
+        self.check(gossip("publish", "--dir", directory, "one"), OK, out=b"n1:1\n")
+        node.end()
+        copy = self.path("copy")
+        shutil.copytree(directory, copy)
+        original = self.start(directory)
+        double = self.start(copy, "--join", original.address)
+        wait_until(lambda: original.ended or double.ended, "one of the two has stopped")
+        ended = double if double.ended else original
+        self.assertEqual(ended.end()[0], CONFIGURATION)
+        self.assertIn(" dot=n1:1", ended.wait_line("event=cloned"))
+        self.assertNotIn(" store=", ended.wait_line("event=failed"))
+
     def test_status_exit_code(self):
         """0 where all is well; 1 with the reasons, one a line, where it is not."""
         first = self.init("n1")

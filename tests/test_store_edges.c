@@ -170,6 +170,7 @@ static void test_marker(void **state)
 
     assert_int_equal(store->ops->read_marker(store, &read), GOSSIP_OK);
     assert_memory_equal(&read, &none, sizeof(none));
+    assert_string_equal(store->ops->explain(store), ""); /* Nothing has failed. */
     for (uint32_t i = 1; i < 5; i++) {
         marker.crashes = i;
         assert_int_equal(store->ops->write_marker(store, &marker), GOSSIP_OK);
