@@ -165,19 +165,44 @@ static int note_forks(struct report *report, const struct files *files, uint64_t
     return GOSSIP_OK;
 }
 
-/* What stands beside the store is no part of it: where it is damaged, the next start takes that for
- * evidence, and loses nothing. */
+/* What became of the side file, which tells that the store was set back, or would have. */
 static int note_side(struct report *report, struct gossip_store *store)
 {
     struct gossip_side side;
-    int error;
+    int error = store->ops->read_side(store, &side);
 
-    if ((store->ops->abilities & GOSSIP_STORE_SIDE) == 0)
-        return GOSSIP_OK;
-    error = store->ops->read_side(store, &side);
     if (error == GOSSIP_ERR_DAMAGED)
         report_note(report, "the side file is damaged: the next start opens a new epoch");
+    else if (error == GOSSIP_ERR_NOT_FOUND)
+        report_note(report, "the side file is missing: the next start opens a new epoch");
+    else if (error == GOSSIP_OK)
+        report_note(report, "the side file knows of more than the store, or has been missing or "
+                            "damaged: the next start opens a new epoch");
     return error == GOSSIP_ERR_DAMAGED || error == GOSSIP_ERR_NOT_FOUND ? GOSSIP_OK : error;
+}
+
+/* Evidence that the store was set back is no fault of what is stored, but the next start acts on
+ * it. */
+static int note_evidence(struct report *report, const struct files *files)
+{
+    struct gossip_start start;
+
+    gossip_start_state(files->gossip, &start);
+    if ((start.evidence & GOSSIP_EVIDENCE_BACKUP) != 0)
+        report_note(report, "the store is a copy that `gossip backup` or `gossip recover` has "
+                            "made: the next start opens a new epoch");
+    if ((start.evidence & GOSSIP_EVIDENCE_MOVED) != 0)
+        report_note(report, "the store's file was copied, restored or moved: the next start opens "
+                            "a new epoch; if this is a copy of a node that runs elsewhere, "
+                            "`gossip recover --new-key` makes it a node of its own");
+    if ((start.evidence & GOSSIP_EVIDENCE_EVENTS) != 0)
+        report_note(report, "another node holds more of this one's events: the next start opens a "
+                            "new epoch");
+    if ((start.evidence & GOSSIP_EVIDENCE_BOOT) != 0)
+        report_note(report, "another node has heard of a later start of this one: the next start "
+                            "opens a new epoch");
+    return (start.evidence & GOSSIP_EVIDENCE_SIDE) != 0 ? note_side(report, files->store)
+                                                        : GOSSIP_OK;
 }
 
 /* That the node does not start is no fault of what is stored. */
@@ -261,10 +286,10 @@ static enum exit_code verify(struct report *report, struct files *files)
     int error = check_contents(report, files, &events);
 
     if (error == GOSSIP_OK)
-        error = note_side(report, files->store);
-    if (error == GOSSIP_OK)
         error =
             pass_damage(report, files->store, report->faults, note_double(report, files->store));
+    if (error == GOSSIP_OK)
+        error = note_evidence(report, files);
     if (error == GOSSIP_OK)
         error = note_forks(report, files, &forks);
     if (error == GOSSIP_OK)
@@ -316,7 +341,8 @@ const struct command command_verify = {
         "the signature of each certificate, eviction and proof; that the key is the store's; and\n"
         "that nobody else may use the files. Prints the faults, one a line, with what mends\n"
         "them, and a summary. Exits with 65 where there are any. That others have forked is a\n"
-        "note and no fault. Works on a stopped node only.\n",
+        "note and no fault, and so is what the next start will do about a store that was set\n"
+        "back. Works on a stopped node only.\n",
     .json = "one object a line: {\"fault\":\"...\"} and {\"note\":\"...\"} for "
             "each, at the end {\"events\":3,\"faults\":0,\"forks\":0}",
     .examples = "  gossip stop --dir n1 && gossip verify --dir n1\n"

@@ -536,6 +536,51 @@ class CommandTest(CommandFixture):
         again = gossip("publish", "--dir", directory, "--once", "order-17", "--json", "x")
         self.assertTrue(json.loads(again.out)["repeated"])
 
+    def test_verify_evidence(self):
+        """A store that was set back is sound, but the next start opens an epoch: verify says so, and
+        from what it is known, and says no more once that was done."""
+        directory = self.written()
+        store, side = (os.path.join(directory, name) for name in ("store.db", "store.db.side"))
+        backup = self.path("backup.db")
+        self.check(gossip("backup", "--dir", directory, backup), OK)
+
+        def copy():
+            shutil.copy(store, store + ".copy")
+            os.rename(store + ".copy", store)
+
+        def damage():
+            with open(side, "r+b") as file:
+                file.write(b"?")
+
+        def restore():
+            for name in os.listdir(directory):
+                if name.startswith("store.db"):
+                    os.unlink(os.path.join(directory, name))
+            shutil.copy(backup, store)
+
+        for change, parts in [(lambda: os.unlink(side), ["the side file is missing"]),
+                              (damage, ["the side file is damaged"]),
+                              (copy, ["copied, restored or moved"]),
+                              (restore, ["`gossip backup`", "restored", "side file"])]:
+            self.assertNotIn(b"note: ", gossip("verify", "--dir", directory).out)
+            change()
+            result = gossip("verify", "--dir", directory)
+            self.check(result, OK)
+            notes = result.out.decode("ascii").splitlines()[:-1]
+            self.assertEqual(len(notes), len(parts), result)
+            for note, part in zip(notes, parts):
+                self.assertTrue(note.startswith("note: "), note)
+                self.assertIn("the next start opens a new epoch", note)
+                self.assertIn(part, note)
+            told = gossip("verify", "--dir", directory, "--json")
+            self.check(told, OK)
+            self.assertEqual(["note: " + json.loads(line)["note"]
+                              for line in told.out.splitlines()[:-1]], notes)
+            node = self.start(directory)
+            dot = gossip("publish", "--dir", directory, "x").out
+            self.assertRegex(dot.decode(), r"^n1#[0-9a-f]{4,}:\d+\n$")
+            node.end()
+
     def test_verify_modes(self):
         """Whoever may use the files could be the node: verify says which, and what mends it."""
         directory = self.init()
