@@ -47,6 +47,7 @@ enum exit_code aside_is_pending(const struct directory *directory, bool *ret_pen
 enum exit_code aside_clean(const struct directory *directory)
 {
     static const char *const stores[] = {ASIDE_SALVAGE, ASIDE_BUILDING, ASIDE_RECOVERED};
+    static const char *const others[] = {ASIDE_KEY, ASIDE_WAITING};
     char name[NAME_SIZE];
 
     for (size_t i = 0; i < sizeof(stores) / sizeof(stores[0]); i++) {
@@ -57,8 +58,9 @@ enum exit_code aside_clean(const struct directory *directory)
                 return complain_of_system("cannot take away", name, "check who may write there");
         }
     }
-    if (unlinkat(directory->descriptor, ASIDE_KEY, 0) < 0 && errno != ENOENT)
-        return complain_of_system("cannot take away", ASIDE_KEY, "check who may write there");
+    for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++)
+        if (unlinkat(directory->descriptor, others[i], 0) < 0 && errno != ENOENT)
+            return complain_of_system("cannot take away", others[i], "check who may write there");
     return EXIT_OK;
 }
 
@@ -160,6 +162,10 @@ enum exit_code aside_switch(const struct directory *directory, char ret_stamp[AS
         /* Once the database is gone, the rest is only moved on. */
         if (code == EXIT_OK && i == 0)
             code = sync_directory(directory);
+    }
+    if (code == EXIT_OK) {
+        snprintf(to, sizeof(to), "%s.%s%s", DIRECTORY_STORE, ret_stamp, ASIDE_WAITING_ENDING);
+        code = move(directory, ASIDE_WAITING, to);
     }
     if (code == EXIT_OK)
         code = directory_has(directory, ASIDE_KEY, &new_key);

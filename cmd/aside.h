@@ -13,6 +13,10 @@
 #define ASIDE_BUILDING  DIRECTORY_STORE ".recovering" /* The new one, not whole yet. */
 #define ASIDE_RECOVERED DIRECTORY_STORE ".recovered"  /* The new one, whole. */
 #define ASIDE_KEY       DIRECTORY_KEY ".recovered"    /* A new key, where there is one. */
+#define ASIDE_WAITING   ASIDE_RECOVERED ".waiting"    /* Events that wait, where there are any. */
+
+/* What is added to the name of the old store, after the stamp, for those. */
+#define ASIDE_WAITING_ENDING ".waiting"
 
 enum { ASIDE_STAMP_SIZE = 40 };
 

@@ -635,7 +635,8 @@ void json_archive(const struct gossip_archive *archive, const struct gossip_impo
 }
 
 void json_recovered(const char *directory, const struct gossip_recovered *recovered,
-                    uint64_t unreadable, const char *kept, bool cloned, struct text *ret_text)
+                    uint64_t unreadable, const char *kept, bool cloned, const char *archive,
+                    struct text *ret_text)
 {
     json_t *object = json_object();
 
@@ -645,6 +646,8 @@ void json_recovered(const char *directory, const struct gossip_recovered *recove
     set(&object, "unreadable", number(unreadable));
     set(&object, "kept", kept ? json_string(kept) : json_null());
     set(&object, "cloned", json_boolean(cloned));
+    set(&object, "waiting", number(recovered->waiting));
+    set(&object, "archive", archive ? any_string(archive) : json_null());
     finish(object, ret_text);
 }
 

@@ -61,9 +61,11 @@ void json_dot(const struct names *names, struct gossip_dot dot, bool repeated,
 void json_archive(const struct gossip_archive *archive, const struct gossip_imported *imported,
                   struct text *ret_text);
 
-/* What recover has done; kept is what was added to the names of the old files, or NULL. */
+/* What recover has done; kept is what was added to the names of the old files, or NULL; archive,
+ * where events are that wait, or NULL. */
 void json_recovered(const char *directory, const struct gossip_recovered *recovered,
-                    uint64_t unreadable, const char *kept, bool cloned, struct text *ret_text);
+                    uint64_t unreadable, const char *kept, bool cloned, const char *archive,
+                    struct text *ret_text);
 
 /* A backup that is under way or done. */
 void json_backup(const char *path, bool done, struct text *ret_text);

@@ -1,10 +1,14 @@
 /* A node whose store is damaged, gone, or a copy of another's: made fit to start again. */
 #include "cmd/command.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "cmd/aside.h"
 #include "cmd/directory.h"
@@ -40,6 +44,10 @@ struct recovering {
     struct gossip_salvaged salvaged;
     struct gossip_recovered recovered;
     char stamp[ASIDE_STAMP_SIZE];
+    bool has_waiting;  /* Events wait for others: they are in ASIDE_WAITING, ... */
+    int waiting_file;  /* ... which is open while the new store is built, ... */
+    int waiting_error; /* ... and where the system has refused to write it, why; ... */
+    char *archive;     /* ... and this is its path once it bears its name. */
 };
 
 /* ---- The new store. ---- */
@@ -59,6 +67,42 @@ static int show_salvage(void *context, gossip_record_visit *visit, void *visit_c
     return error;
 }
 
+static int write_waiting(void *context, const uint8_t *bytes, size_t size)
+{
+    struct recovering *recovering = context;
+
+    if (!recovering->has_waiting) {
+        recovering->waiting_file =
+            openat(recovering->directory.descriptor, ASIDE_WAITING,
+                   O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+        recovering->has_waiting = recovering->waiting_file >= 0;
+    }
+    for (size_t done = 0; recovering->has_waiting && done < size;) {
+        ssize_t count = write(recovering->waiting_file, bytes + done, size - done);
+
+        if (count < 0 && errno != EINTR)
+            break;
+        done += count < 0 ? 0 : (size_t)count;
+        if (done == size)
+            return GOSSIP_OK;
+    }
+    recovering->waiting_error = errno;
+    return GOSSIP_ERR_IO;
+}
+
+/* It is durable before anything is moved. */
+static int close_waiting(struct recovering *recovering, int error)
+{
+    if (!recovering->has_waiting)
+        return error;
+    if (error == GOSSIP_OK && fsync(recovering->waiting_file) < 0) {
+        recovering->waiting_error = errno;
+        error = GOSSIP_ERR_IO;
+    }
+    close(recovering->waiting_file);
+    return error;
+}
+
 static enum exit_code fill_store(struct recovering *recovering, struct gossip_store *store)
 {
     /* A key made just now has written nothing that could be lost, and has no double. */
@@ -75,7 +119,9 @@ static enum exit_code fill_store(struct recovering *recovering, struct gossip_st
 
     if (error < 0)
         return files_complain_of_start(&recovering->directory, store, error);
-    error = gossip_recover(gossip, show_salvage, recovering, &recovering->recovered);
+    error = gossip_recover(gossip, show_salvage, recovering, write_waiting, recovering,
+                           &recovering->recovered);
+    error = close_waiting(recovering, error);
     gossip_destroy(gossip);
     if (error == GOSSIP_OK && recovering->has_new_key)
         error = store->ops->save(store, fresh, sizeof(fresh) / sizeof(fresh[0]));
@@ -83,6 +129,11 @@ static enum exit_code fill_store(struct recovering *recovering, struct gossip_st
         error = files_has_double(store, &recovering->has_double);
     if (error == GOSSIP_OK)
         return EXIT_OK;
+    if (recovering->waiting_error != 0) {
+        errno = recovering->waiting_error;
+        return complain_of_system("cannot write", ASIDE_WAITING,
+                                  "make room, or look at the disk, and try again");
+    }
     complain("recover: cannot build the new store: %s: %s; the old one was left as it is",
              gossip_strerror(error), store->ops->explain(store));
     return exit_for(error);
@@ -110,7 +161,7 @@ static enum exit_code build_store(struct recovering *recovering)
 /* Nothing was saved of a store that held something, or may have. */
 static bool is_all_lost(const struct recovering *recovering)
 {
-    return recovering->had_store && recovering->recovered.events == 0 &&
+    return recovering->had_store && recovering->recovered.events == 0 && !recovering->has_waiting &&
            (recovering->recovered.found > 0 || recovering->salvaged.unreadable > 0 ||
             recovering->salvaged.records == 0);
 }
@@ -170,6 +221,31 @@ static enum exit_code write_key(const struct recovering *recovering)
 
 /* ---- What was done. ---- */
 
+/* The name of the archive of those that wait, where there is one. */
+static void name_archive(struct recovering *recovering)
+{
+    char name[sizeof(DIRECTORY_STORE) + ASIDE_STAMP_SIZE + sizeof(ASIDE_WAITING_ENDING)];
+
+    if (!recovering->has_waiting)
+        return;
+    snprintf(name, sizeof(name), "%s.%s%s", DIRECTORY_STORE, recovering->stamp,
+             ASIDE_WAITING_ENDING);
+    free(recovering->archive);
+    recovering->archive = directory_file(&recovering->directory, name);
+}
+
+static void tell_of_waiting(const struct recovering *recovering, struct text *text)
+{
+    if (recovering->recovered.waiting > 0)
+        text_print(text, "%" PRIu64 " more are verified, but wait", recovering->recovered.waiting);
+    else
+        text_add(text, "Some events that are verified wait");
+    text_print(text,
+               " for events that they had seen and that are not here; %s holds them. When the node "
+               "has met its peers, stop it, and `gossip import --dir %s %s` brings them back.\n",
+               recovering->archive, recovering->directory.path, recovering->archive);
+}
+
 /* What becomes of the node when it is started. */
 static void tell_of_start(const struct recovering *recovering, struct text *text)
 {
@@ -199,10 +275,12 @@ static enum exit_code tell(const struct recovering *recovering, const char *stat
     if (json) {
         json_recovered(path, &recovering->recovered, recovering->salvaged.unreadable,
                        recovering->stamp[0] ? recovering->stamp : NULL, recovering->has_double,
-                       &text);
+                       recovering->archive, &text);
         text_add(&text, "\n");
     } else {
         text_add(&text, state);
+        if (recovering->archive)
+            tell_of_waiting(recovering, &text);
         if (recovering->stamp[0])
             text_print(&text, "The files as they were are kept in %s, with .%s in their names.\n",
                        path, recovering->stamp);
@@ -274,6 +352,7 @@ static enum exit_code rebuild(struct command_line *line, const struct recover_op
         return code;
     }
     code = aside_switch(directory, recovering->stamp);
+    name_archive(recovering);
     if (code == EXIT_OK)
         code = aside_clean(directory);
     return code == EXIT_OK ? tell_recovered(recovering, line->json) : code;
@@ -352,7 +431,11 @@ static enum exit_code resume(const struct command_line *line, const struct recov
         return EXIT_CONFIGURATION;
     }
     if (code == EXIT_OK)
+        code = directory_has(&recovering->directory, ASIDE_WAITING, &recovering->has_waiting);
+    if (code == EXIT_OK)
         code = aside_switch(&recovering->directory, recovering->stamp);
+    name_archive(recovering);
+    recovering->has_waiting = false;
     if (code == EXIT_OK)
         code = aside_clean(&recovering->directory);
     if (code == EXIT_OK)
@@ -489,6 +572,7 @@ static enum exit_code run(const struct command *command, int argc, char **argv)
     if (code == EXIT_OK && options.keep_key)
         code = keep_key(&line, &recovering);
     gossip_identity_destroy(recovering.identity);
+    free(recovering.archive);
     directory_close(&recovering.directory);
     return code;
 }
@@ -527,9 +611,12 @@ const struct command command_recover = {
         "Builds a new store of all events of the old one that can be verified, even where pages\n"
         "of it cannot be read. The old files are kept, under a dated name. At its next start the\n"
         "node asks its peers for the rest, and goes on in a new epoch, so that no event's name\n"
-        "is used twice. Where there is a key and no store, it begins with an empty one.\n",
+        "is used twice. Events that are verified and had seen others that are not wait in an\n"
+        "archive beside them, for `import`. Where there is a key and no store, it begins with an "
+        "empty one.\n",
     .json = "{\"recovered\":\"n1\",\"found\":12,\"events\":12,\"unreadable\":0, "
-            "\"kept\":\"20260102T030405Z\", \"cloned\":false}",
+            "\"kept\":\"20260102T030405Z\", \"cloned\":false, "
+            "\"waiting\":0,\"archive\":null}",
     .options = recover_options,
     .examples = "  gossip recover --dir n1\n"
                 "  gossip recover --dir n1-copy --new-key --name n7 --cluster n1/cluster.key\n",

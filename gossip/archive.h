@@ -63,6 +63,10 @@ struct archive_writer {
     size_t capacity;
 };
 
+/* In which of three passes a record is written and taken in, 0 to 2, so that each is preceded by
+ * what verifies it: certificates that the cluster has signed, those of members, all else. */
+unsigned archive_pass(const struct gossip_crypto *crypto, const uint8_t *record, size_t size);
+
 /* All of them NOMEM. */
 int archive_write_header(struct archive_writer *writer, const struct gossip_crypto *crypto,
                          const uint8_t cluster[GOSSIP_KEY_SIZE]);

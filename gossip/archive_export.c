@@ -124,19 +124,6 @@ void gossip_export_close(struct gossip_export *archive)
     free(archive);
 }
 
-/* Certificates that the cluster has signed come first, then those of members, then all else: each
- * record is preceded by what verifies it. */
-static unsigned pass_of(struct gossip_node *node, const struct gossip_signed *record)
-{
-    struct certificate certificate;
-
-    if (record->type != GOSSIP_SIGNED_CERTIFICATE)
-        return 2;
-    return certificate_read(node->crypto, &node->arena, record->bytes, record->size,
-                            &certificate) &&
-           certificate.has_issuer;
-}
-
 static int next_record(struct gossip_export *archive)
 {
     for (; archive->pass < 3; archive->pass++, archive->record = 0) {
@@ -145,7 +132,7 @@ static int next_record(struct gossip_export *archive)
         while (gossip_signed(archive->gossip, archive->record++, &record) == GOSSIP_OK) {
             int error;
 
-            if (pass_of(archive->gossip->node, &record) != archive->pass)
+            if (archive_pass(archive->writer.crypto, record.bytes, record.size) != archive->pass)
                 continue;
             error = archive_write_record(&archive->writer, record.bytes, record.size);
             return error < 0 ? error : 1;

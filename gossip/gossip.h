@@ -642,15 +642,22 @@ typedef int gossip_salvage_source(void *context, gossip_record_visit *visit, voi
 
 /* What became of a damaged store. */
 struct gossip_recovered {
-    uint64_t found;  /* Events that could be read. */
-    uint64_t events; /* Of those, taken in: verified from each author's first event on. */
+    uint64_t found;   /* Events that could be read. */
+    uint64_t events;  /* Of those, taken in: verified from each author's first event on. */
+    uint64_t waiting; /* Verified likewise, and not taken in: what they had seen is not here. */
 };
 
+/* Takes the next size bytes of an archive: OK, or an error that ends it. */
+typedef int gossip_archive_write(void *context, const uint8_t *bytes, size_t size);
+
 /* Fills the store of a gossip that was just made, without a transport, with all that can be
- * verified of what source shows. The store is then marked as a backup is, so that the next start
- * asks peers for the rest, and opens a new epoch; gossip is to be destroyed. FULL, IO, DAMAGED,
- * NOMEM, and what source returns. */
+ * verified of what source shows. Events that wait for others go to write (NULL: nowhere), as an
+ * archive of their authors' events that gossip_import() takes when those others have come. The
+ * store is then marked as a backup is, so that the next start asks peers for the rest, and opens a
+ * new epoch; gossip is to be destroyed. A node that had stopped because of a double starts no more
+ * than before. FULL, IO, DAMAGED, NOMEM, and what source and write return. */
 int gossip_recover(struct gossip *gossip, gossip_salvage_source *source, void *context,
+                   gossip_archive_write *write, void *write_context,
                    struct gossip_recovered *ret_recovered);
 
 #ifdef __cplusplus

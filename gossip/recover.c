@@ -1,6 +1,7 @@
 /*
  * Rebuilding a store of what is left of another: each author's chain is verified from its first
  * event and kept as far as it holds, and what is kept goes to a new node as if a peer had told it.
+ * What that node cannot deliver, for want of events that were seen before, goes to an archive.
  */
 #include "gossip/service.h"
 
@@ -20,7 +21,10 @@ enum {
 /* One author of the old store, and the run that is being put together. */
 struct left_author {
     bool known;
-    bool ended; /* What follows cannot be verified. */
+    bool ended;        /* What follows cannot be verified, ... */
+    bool refused;      /* ... or was not accepted. */
+    bool waits;        /* Not all of what was accepted is delivered. */
+    uint64_t accepted; /* The last of its events that was. */
     uint8_t key[GOSSIP_KEY_SIZE];
     uint8_t epoch[GOSSIP_EPOCH_SIZE];
     uint8_t id[GOSSIP_ID_SIZE];
@@ -56,6 +60,11 @@ struct recovery {
     bool cloned; /* It had stopped because another process wrote under its key. */
     uint64_t found;
     uint64_t refused;
+    uint64_t waiting;            /* Events that were accepted and not delivered. */
+    gossip_archive_write *write; /* Where they go; NULL: nowhere. */
+    void *write_context;
+    bool is_writing; /* All has been taken in that could be. */
+    struct archive_writer writer;
 };
 
 static int take_meta(struct recovery *recovery, const struct gossip_meta_record *meta)
@@ -119,19 +128,6 @@ static int take_signed(struct recovery *recovery, const struct gossip_signed_rec
     return records_add(&recovery->records, crypto, record->bytes, record->size, &kept);
 }
 
-/* Certificates that the cluster has signed come first, then other certificates, then all else. */
-static unsigned pass_of(struct recovery *recovery, const struct signed_record *record)
-{
-    struct certificate certificate;
-    struct wire_arena arena;
-
-    if (record->type != GOSSIP_SIGNED_CERTIFICATE)
-        return 2;
-    return certificate_read(recovery->gossip->options.crypto, &arena, record->bytes, record->size,
-                            &certificate) &&
-           certificate.has_issuer;
-}
-
 /* The records, before the first event. */
 static int import_records(struct recovery *recovery)
 {
@@ -145,13 +141,47 @@ static int import_records(struct recovery *recovery)
                                           .record = {record->bytes, record->size}};
             int error = GOSSIP_OK;
 
-            if (pass_of(recovery, record) == pass)
+            if (archive_pass(recovery->gossip->options.crypto, record->bytes, record->size) == pass)
                 error = import_block(recovery->gossip, &block, &recovery->refused);
             if (error < 0)
                 return error;
         }
     }
     return GOSSIP_OK;
+}
+
+/* ---- Runs: taken in, or written. ---- */
+
+/* What the writer has made. */
+static int write_out(struct recovery *recovery)
+{
+    return recovery->write(recovery->write_context, recovery->writer.bytes, recovery->writer.size);
+}
+
+static int write_run(struct recovery *recovery, const struct left_author *author,
+                     const struct archive_run *run)
+{
+    int error;
+
+    if (!author->waits || run->last > author->accepted)
+        return GOSSIP_OK;
+    error = archive_write_run(&recovery->writer, run);
+    return error < 0 ? error : write_out(recovery);
+}
+
+static int hand_over(struct recovery *recovery, struct left_author *author,
+                     const struct archive_block *block)
+{
+    uint64_t refused = recovery->refused;
+    int error;
+
+    if (recovery->is_writing)
+        return write_run(recovery, author, &block->run);
+    error = import_block(recovery->gossip, block, &recovery->refused);
+    author->refused = author->refused || recovery->refused > refused;
+    if (!author->refused)
+        author->accepted = block->run.last;
+    return error;
 }
 
 /* Hands over the run up to the last seal. */
@@ -169,7 +199,7 @@ static int import_run(struct recovery *recovery, struct left_author *author)
                                      .previous = author->previous,
                                      .seal = author->seal,
                                      .stream = {author->stream, author->sealed_size}};
-    error = import_block(recovery->gossip, &block, &recovery->refused);
+    error = hand_over(recovery, author, &block);
     author->first = author->sealed + 1;
     author->size = 0;
     memcpy(author->previous, author->chain.hash, GOSSIP_HASH_SIZE);
@@ -221,7 +251,7 @@ static int import_closing(struct recovery *recovery, struct left_author *author,
                                      .stream = {author->stream, author->size}};
     author->first = cut;
     author->size = 0;
-    return import_block(recovery->gossip, &block, &recovery->refused);
+    return hand_over(recovery, author, &block);
 }
 
 static int append(struct left_author *author, const struct gossip_event_record *event)
@@ -329,6 +359,10 @@ static void rewind_authors(struct recovery *recovery)
         struct left_author *author = &recovery->authors[i];
 
         author->ended = false;
+        if (!recovery->is_writing) {
+            author->refused = false;
+            author->accepted = 0;
+        }
         author->size = 0;
         author->first = 1;
         author->sealed = 0;
@@ -348,7 +382,8 @@ static int import_author(struct recovery *recovery, const struct left_author *au
     return import_block(recovery->gossip, &block, &recovery->refused);
 }
 
-static int import_all(struct recovery *recovery, gossip_salvage_source *source, void *context)
+/* Goes over all that is left, once. */
+static int go_over(struct recovery *recovery, gossip_salvage_source *source, void *context)
 {
     int error;
 
@@ -359,10 +394,78 @@ static int import_all(struct recovery *recovery, gossip_salvage_source *source, 
     for (size_t i = 0; i < recovery->author_count && error >= 0; i++)
         error = import_closing(recovery, &recovery->authors[i],
                                cut_of(recovery, &recovery->authors[i]), NULL);
+    return error;
+}
+
+static int import_all(struct recovery *recovery, gossip_salvage_source *source, void *context)
+{
+    int error = go_over(recovery, source, context);
+
     for (size_t i = 0; i < recovery->author_count && error >= 0; i++)
         error = import_author(recovery, &recovery->authors[i]);
     return error < 0 ? error : import_commit(recovery->gossip);
 }
+
+/* ---- What waits. ---- */
+
+/* Chain and seals of these events hold, and what they name is not here: it was damaged. */
+static void find_waiting(struct recovery *recovery)
+{
+    const struct gossip_node *node = recovery->gossip->node;
+
+    recovery->waiting = 0;
+    for (size_t i = 0; i < recovery->author_count; i++) {
+        struct left_author *author = &recovery->authors[i];
+        uint32_t number = author->known ? authors_find(&node->authors, author->id) : NO_AUTHOR;
+        uint64_t have = number == NO_AUTHOR ? 0 : node->authors.items[number]->stored.have;
+
+        author->waits = author->known && author->accepted > have;
+        if (author->waits)
+            recovery->waiting += author->accepted - have;
+    }
+}
+
+/* The records that the node has judged, for an archive is checked without any other. */
+static int write_records(struct recovery *recovery)
+{
+    struct gossip_signed record;
+    int error = GOSSIP_OK;
+
+    for (unsigned pass = 0; pass < 3; pass++) {
+        for (size_t i = 0; error >= 0 && gossip_signed(recovery->gossip, i, &record) == GOSSIP_OK;
+             i++) {
+            if (archive_pass(recovery->writer.crypto, record.bytes, record.size) != pass)
+                continue;
+            error = archive_write_record(&recovery->writer, record.bytes, record.size);
+            if (error >= 0)
+                error = write_out(recovery);
+        }
+    }
+    return error;
+}
+
+/* An archive of the authors whose events wait, from the first event of each. */
+static int write_waiting(struct recovery *recovery, gossip_salvage_source *source, void *context)
+{
+    int error = archive_write_header(&recovery->writer, recovery->gossip->options.crypto,
+                                     recovery->gossip->node->identity->cluster);
+
+    recovery->is_writing = true;
+    if (error >= 0)
+        error = write_out(recovery);
+    if (error >= 0)
+        error = write_records(recovery);
+    if (error >= 0)
+        error = go_over(recovery, source, context);
+    if (error >= 0)
+        error = archive_write_end(&recovery->writer);
+    if (error >= 0)
+        error = write_out(recovery);
+    archive_writer_clear(&recovery->writer);
+    return error;
+}
+
+/* ---- The new store. ---- */
 
 static int save_number(struct gossip_store *store, const char *name, uint64_t number)
 {
@@ -411,6 +514,7 @@ static int mark(struct recovery *recovery)
 }
 
 int gossip_recover(struct gossip *gossip, gossip_salvage_source *source, void *context,
+                   gossip_archive_write *write, void *write_context,
                    struct gossip_recovered *ret_recovered)
 {
     struct recovery *recovery = calloc(1, sizeof(*recovery));
@@ -422,16 +526,22 @@ int gossip_recover(struct gossip *gossip, gossip_salvage_source *source, void *c
     if (error < 0)
         return error;
     recovery->gossip = gossip;
+    recovery->write = write;
+    recovery->write_context = write_context;
     do {
         delivered = gossip->node->delivery;
         error = import_all(recovery, source, context);
     } while (error >= 0 && gossip->node->delivery > delivered &&
              gossip->node->delivery - before < recovery->found);
+    find_waiting(recovery);
+    if (error >= 0 && recovery->waiting > 0 && write != NULL)
+        error = write_waiting(recovery, source, context);
     if (error >= 0)
         error = mark(recovery);
     if (error >= 0)
         *ret_recovered = (struct gossip_recovered){.found = recovery->found,
-                                                   .events = gossip->node->delivery - before};
+                                                   .events = gossip->node->delivery - before,
+                                                   .waiting = recovery->waiting};
     for (size_t i = 0; i < recovery->author_count; i++)
         free(recovery->authors[i].stream);
     free(recovery->authors);

@@ -700,7 +700,7 @@ class CommandTest(CommandFixture):
         directory = self.written()
         self.assertEqual(self.recover(directory), {
             "recovered": directory, "found": 3, "events": 3, "unreadable": 0,
-            "kept": self.kept(directory), "cloned": False})
+            "kept": self.kept(directory), "cloned": False, "waiting": 0, "archive": None})
         self.assertEqual(self.payloads(directory), ["text 1", "text 2", "text 3"])
         # What it had written is another author's now: of the same name, in the epoch before.
         clock = json.loads(gossip("clock", "--dir", directory, "--json").out)

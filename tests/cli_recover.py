@@ -5,14 +5,17 @@ gone. What it does to damaged files as such: cli.py.
 usage: cli_recover.py GOSSIP [NAME]...    GOSSIP is the command; NAMEs choose tests
 """
 
+import contextlib
 import json
 import os
 import shutil
+import sqlite3
 import subprocess
 import sys
 import unittest
 
-from cli import CONFIGURATION, GOSSIP, OK, PATIENCE, CommandFixture, environment, gossip
+from cli import (CONFIGURATION, DAMAGED, GOSSIP, NO, OK, PATIENCE, CommandFixture, environment,
+                 gossip, wait_until)
 
 
 class RecoverTest(CommandFixture):
@@ -148,7 +151,7 @@ class RecoverTest(CommandFixture):
         self.check(result, OK)
         self.assertEqual(json.loads(result.out), {
             "recovered": directory, "found": 0, "events": 0, "unreadable": 0, "kept": None,
-            "cloned": False})
+            "cloned": False, "waiting": 0, "archive": None})
         self.check_node(directory, r"n1#[0-9a-f]{4,}:\d+")
 
     def test_cut_off_and_asked_for_a_new_key(self):
@@ -204,6 +207,109 @@ class RecoverTest(CommandFixture):
         os.rename(os.path.join(directory, "store.db"), self.path("gone"))
         self.check(gossip("recover", "--dir", directory, "--keep-key"), CONFIGURATION,
                    err=["no store.db", "backup", "`gossip recover --dir %s`" % directory])
+
+    # ---- Events whose causes are gone. ----
+
+    def effects(self, lines, others=()):
+        """x1, which has lost x2:1 and holds what it has written since and nobody else does; x2, which
+        has x2:1. Both are stopped."""
+        second = self.init("x2")
+        cluster = os.path.join(second, "cluster.key")
+        first = self.init("x1", cluster=cluster)
+        two = self.start(second)
+        self.check(gossip("publish", "--dir", second, "a cause"), OK, out=b"x2:1\n")
+        one = self.start(first, "--join", two.address)
+        clock = {"x2": 1}
+        for name in others:
+            directory = self.init(name, cluster=cluster)
+            node = self.start(directory)
+            self.check(gossip("publish", "--dir", directory, "of " + name), OK)
+            node.end() # What it has written has seen nothing of the others.
+            self.start(directory, "--join", one.address)
+            clock[name] = 1
+        wait_until(lambda: json.loads(gossip("clock", "--dir", first, "--json").out)["clock"] == clock,
+                   "x1 has them")
+        for node in self.nodes:
+            if node is not one:
+                node.end()
+        self.check(gossip("publish", "--dir", first, "--lines", stdin=lines.encode("ascii")), OK)
+        one.end()
+        with contextlib.closing(sqlite3.connect(os.path.join(first, "store.db"))) as store:
+            changed = store.execute("UPDATE events SET body = CAST(replace(body, 'a cause', 'A cause')"
+                                    " AS BLOB) WHERE instr(body, CAST('a cause' AS BLOB)) > 0")
+            self.assertEqual(changed.rowcount, 1)
+            store.commit()
+        self.check(gossip("verify", "--dir", first), DAMAGED)
+        return first, second
+
+    def meet(self, first, second):
+        """x1 meets x2, and gets x2:1 of it."""
+        two = self.start(second)
+        one = self.start(first, "--join", two.address)
+        wait_until(lambda: b"a cause" in gossip("log", "--dir", first).out, "x1 has x2:1")
+        return one, two
+
+    def bring_back(self, first, second, archive, count):
+        one, two = self.meet(first, second)
+        one.end()
+        result = gossip("import", "--dir", first, archive, "--json")
+        self.check(result, OK)
+        told = json.loads(result.out)
+        self.assertEqual((told["new"], told["waiting"], told["refused"]), (count, 0, 0))
+        self.check(gossip("verify", "--dir", first), OK)
+        self.start(first, "--join", two.address)
+        self.check(gossip("publish", "--dir", first, "in a new epoch"), OK)
+        wait_until(lambda: b"in a new epoch" in gossip("log", "--dir", second).out,
+                   "x2 has the new one")
+        for directory in first, second:
+            lines = [json.loads(line)
+                     for line in gossip("log", "--dir", directory, "--json").out.splitlines()]
+            self.assertEqual(len({line["dot"] for line in lines}), len(lines))
+            texts = [line["data"] for line in lines]
+            for i in range(1, count + 1):
+                self.assertEqual(texts.count("effect %d" % i), 1)
+            self.assertEqual(texts[-1], "in a new epoch")
+            self.check(gossip("proof", "list", "--dir", directory), OK, out=b"no forks are proven\n")
+
+    def test_effects_of_a_damaged_event(self):
+        """Nothing can be delivered, and yet not all is lost: what can be verified waits in a file."""
+        first, second = self.effects("effect 1\neffect 2\n")
+        result = gossip("recover", "--dir", first)
+        self.check(result, OK)
+        self.assertIn(b"0 of 3 events", result.out)
+        self.assertIn(b"\n2 more are verified", result.out)
+        (archive,) = [name for name in os.listdir(first) if name.endswith(".waiting")]
+        archive = os.path.join(first, archive)
+        self.assertIn(("`gossip import --dir %s %s`" % (first, archive)).encode(), result.out)
+        self.assertEqual(os.stat(archive).st_mode & 0o777, 0o600)
+        result = gossip("import", "--check", "--json", archive)
+        self.check(result, OK)
+        self.assertEqual(json.loads(result.out)["events"], 2)
+        # Before the cause is there, they go on waiting.
+        self.check(gossip("import", "--dir", first, archive), NO, err=["2 events", "wait"])
+        self.bring_back(first, second, archive, 2)
+
+    def test_effects_and_others(self):
+        """What is kept, what waits and what cannot be verified are told apart; of long chains too."""
+        lines = "".join("effect %d\n" % i for i in range(1, 301))
+        first, second = self.effects(lines, others=["x3"])
+        result = gossip("recover", "--dir", first, "--json")
+        self.check(result, OK)
+        told = json.loads(result.out)
+        self.assertEqual((told["found"], told["events"], told["waiting"]), (302, 1, 300))
+        self.assertTrue(os.path.exists(told["archive"]))
+        self.assertEqual(self.payloads(first), ["of x3"])
+        self.bring_back(first, second, told["archive"], 300)
+
+    def test_effects_cut_off(self):
+        """The archive has its part in a recovery that is cut off and ended later."""
+        self.sound, second = self.effects("effect 1\neffect 2\n")
+        directory, done = self.cut_off()
+        (archive,) = [name for name in os.listdir(done) if name.endswith(".waiting")]
+        shutil.copy(os.path.join(done, archive), os.path.join(directory, "store.db.recovered.waiting"))
+        result = gossip("recover", "--dir", directory, "--json")
+        self.check(result, OK)
+        self.bring_back(directory, second, json.loads(result.out)["archive"], 2)
 
 
 if __name__ == "__main__":

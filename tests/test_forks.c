@@ -223,9 +223,9 @@ static void check_recovery(struct stage *stage, unsigned number)
                                                .identity = world_identity(stage->world, number)},
                       &gossip),
         GOSSIP_OK);
-    assert_int_equal(
-        gossip_recover(gossip, show_store, world_store(stage->world, number), &recovered),
-        GOSSIP_OK);
+    assert_int_equal(gossip_recover(gossip, show_store, world_store(stage->world, number), NULL,
+                                    NULL, &recovered),
+                     GOSSIP_OK);
     for (uint32_t i = 0; gossip_author(from, i, &author) == GOSSIP_OK; i++) {
         uint32_t there = authors_find(&gossip->node->authors, author.id);
 

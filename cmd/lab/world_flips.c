@@ -196,7 +196,7 @@ static void rebuild(struct world_node *node)
                                                    .crypto = world->crypto},
                           &gossip);
     if (error >= 0) {
-        error = gossip_recover(gossip, show_salvage, old, &recovered);
+        error = gossip_recover(gossip, show_salvage, old, NULL, NULL, &recovered);
         gossip_destroy(gossip);
     }
     store->ops->close(store);
