@@ -23,6 +23,18 @@ void contexts_clear(struct contexts *contexts)
     }
 }
 
+struct sound {
+    gossip_record_visit *visit;
+    void *context;
+};
+
+static int visit_sound(void *context, const struct gossip_record *record)
+{
+    const struct sound *sound = context;
+
+    return record->as.event.is_damaged ? GOSSIP_ERR_DAMAGED : sound->visit(sound->context, record);
+}
+
 int events_read(const struct contexts *contexts, uint32_t author_number, uint64_t first,
                 uint64_t last, gossip_record_visit *visit, void *context)
 {
@@ -36,9 +48,10 @@ int events_read(const struct contexts *contexts, uint32_t author_number, uint64_
     if (first > last)
         return GOSSIP_OK;
     if (first <= author->saved) {
-        int result =
-            contexts->store->ops->read(contexts->store, author_number, first,
-                                       last < author->saved ? last : author->saved, visit, context);
+        struct sound sound = {visit, context};
+        int result = contexts->store->ops->read(contexts->store, author_number, first,
+                                                last < author->saved ? last : author->saved,
+                                                visit_sound, &sound);
 
         if (result != 0)
             return result;

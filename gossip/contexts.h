@@ -30,7 +30,8 @@ void contexts_start(struct contexts *contexts, struct gossip_store *store,
 void contexts_clear(struct contexts *contexts);
 
 /* Shows the events of author from first to last as far as they are stored, those of the batch
- * included. What the store returns, or what visit does. */
+ * included. What the store returns, or what visit does; DAMAGED where the store can tell that one
+ * is not what was saved. */
 int events_read(const struct contexts *contexts, uint32_t author, uint64_t first, uint64_t last,
                 gossip_record_visit *visit, void *context);
 

@@ -66,7 +66,7 @@ static int save_mentions(struct gossip_node *node, struct author *author, const 
         int error;
 
         /* Our own may also come back from peers, after our store has lost them. */
-        if (author->stored.number == node->self) {
+        if (author->stored.number == node->self && node->has_told) {
             error = gossip_vclock_raise(&node->told, named, entry.seq);
             if (error < 0)
                 return error;

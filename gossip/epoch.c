@@ -47,6 +47,7 @@ int epoch_open(struct gossip_node *node)
     node->authors.items[author.number]->dirty = true;
     node->self = author.number;
     gossip_vclock_clear(&node->told);
+    node->has_told = true;
     error = publish_opening(node, before);
     if (error < 0)
         return error;

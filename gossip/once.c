@@ -39,7 +39,8 @@ static int judge(void *context, const struct gossip_record *record)
     struct frame frame;
     size_t size;
 
-    if (event->author >= authors->count || !frame_read(event->body, event->body_size, &frame))
+    if (event->is_damaged || event->author >= authors->count ||
+        !frame_read(event->body, event->body_size, &frame))
         return GOSSIP_ERR_DAMAGED;
     if (!is_own(search->node, authors->items[event->author]) ||
         author_is_contested(authors->items[event->author], event->seq) ||

@@ -31,12 +31,34 @@ static int by_mention(const void *a, const void *b)
     return memcmp(x->id, y->id, GOSSIP_ID_SIZE);
 }
 
+/* What our events have told stands in the context of the newest. It is not read at a start, so that
+ * whoever looks at a store with damaged events is shown the others. */
+static int find_told(struct gossip_node *node)
+{
+    const struct author *self = node->authors.items[node->self];
+    const struct gossip_vclock *told;
+    int error = GOSSIP_OK;
+
+    if (node->has_told)
+        return GOSSIP_OK;
+    if (self->stored.have > 0) {
+        error = context_of(&node->contexts, node->self, self->stored.have, &told);
+        if (error >= 0)
+            error = gossip_vclock_copy(&node->told, told);
+    }
+    node->has_told = error >= 0;
+    return error;
+}
+
 /* Collects into room in the batch what we have delivered and not yet told. */
 static int find_growth(struct gossip_node *node, struct growth *ret_growth)
 {
     const struct author *self = node->authors.items[node->self];
     struct growth growth = {0};
+    int error = find_told(node);
 
+    if (error < 0)
+        return error;
     growth.entries =
         arena_alloc(&node->batch.arena, (node->have.count + 1) * sizeof(*growth.entries));
     if (growth.entries == NULL)

@@ -87,7 +87,8 @@ int event_show(struct gossip *gossip, const struct event_copy *copy, struct goss
 
 static int take_one(void *context, const struct gossip_record *record)
 {
-    int error = event_copy_take(context, &record->as.event);
+    int error = record->as.event.is_damaged ? GOSSIP_ERR_DAMAGED
+                                            : event_copy_take(context, &record->as.event);
 
     return error < 0 ? error : 1;
 }

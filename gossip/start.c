@@ -349,21 +349,10 @@ static int add_own_certificates(struct gossip_node *node)
 static int find_self(struct gossip_node *node, const struct loading *loading)
 {
     uint8_t id[GOSSIP_ID_SIZE];
-    const struct gossip_vclock *told;
-    struct author *self;
-    int error;
 
     author_id(node->crypto, node->identity->key, loading->epoch, id);
     node->self = authors_find(&node->authors, id);
-    if (node->self == NO_AUTHOR)
-        return GOSSIP_ERR_DAMAGED;
-    self = node->authors.items[node->self];
-    if (self->stored.have == 0 || !node_keeps_events(node))
-        return GOSSIP_OK;
-    error = context_of(&node->contexts, node->self, self->stored.have, &told);
-    if (error < 0)
-        return error;
-    return gossip_vclock_copy(&node->told, told);
+    return node->self == NO_AUTHOR ? GOSSIP_ERR_DAMAGED : GOSSIP_OK;
 }
 
 static int reseal(void *context, const struct gossip_record *record)
@@ -372,6 +361,8 @@ static int reseal(void *context, const struct gossip_record *record)
     struct gossip_record sealed = *record;
     uint8_t seal[GOSSIP_SIGNATURE_SIZE];
 
+    if (record->as.event.is_damaged)
+        return GOSSIP_ERR_DAMAGED;
     seal_sign(node->crypto, record->as.event.hash, node->identity->secret, seal);
     sealed.as.event.body =
         arena_copy(&node->batch.arena, record->as.event.body, record->as.event.body_size);

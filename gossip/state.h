@@ -54,6 +54,7 @@ struct gossip_node {
     uint32_t self;
     struct gossip_vclock have; /* What is stored and delivered, this batch included. */
     struct gossip_vclock told; /* What our events have told so far. */
+    bool has_told;             /* That is known: it is gathered before the first of a boot. */
     uint64_t delivery;         /* Number of the last delivery. */
     uint64_t hlc;
     uint64_t saved_hlc;

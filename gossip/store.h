@@ -81,6 +81,9 @@ struct gossip_event_record {
     size_t context_size;
     const uint8_t *once; /* In its first save, GOSSIP_ONCE_HASH_SIZE bytes that find_once() finds
                             it by, or NULL; need not be shown. Local. */
+    bool is_damaged; /* The store can tell that this is not what was saved. Only where it is shown:
+                        the node shows it to nobody and sends it nowhere, and gossip_verify() names
+                        it. A store that cannot tell says false. */
 };
 
 /* A record that proves itself. */

@@ -212,6 +212,9 @@ static int check_event(void *context, const struct gossip_record *record)
     int error;
 
     verification->events++;
+    if (event->is_damaged)
+        fault(verification, "delivery %llu: is not as it was written",
+              (unsigned long long)event->delivery);
     if (event->delivery <= verification->delivery)
         fault(verification, "delivery %llu: out of order", (unsigned long long)event->delivery);
     verification->delivery = event->delivery;

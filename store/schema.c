@@ -41,7 +41,8 @@ const struct schema_object schema_objects[] = {
      "    author INTEGER NOT NULL,       -- Its number.\n"
      "    seq INTEGER NOT NULL,          -- 1, 2, 3 ... of this author.\n"
      "    hash_seal BLOB NOT NULL,       -- Hash, 32 bytes; and seal, 64 more, if it is known.\n"
-     "    body BLOB NOT NULL             -- What was signed, byte for byte.\n"
+     "    body BLOB NOT NULL,            -- What was signed, byte for byte.\n"
+     "    checksum INTEGER NOT NULL      -- Of this row: tells when a bit of it has flipped.\n"
      ") STRICT"},
 
     {"index", "events_by_author", "CREATE UNIQUE INDEX events_by_author ON events (author, seq)"},
@@ -50,7 +51,8 @@ const struct schema_object schema_objects[] = {
      "CREATE TABLE contexts (\n"
      "    -- Of some events the full context, so that it need not be gathered. Local, unsigned.\n"
      "    delivery INTEGER PRIMARY KEY,\n"
-     "    context BLOB NOT NULL\n"
+     "    context BLOB NOT NULL,\n"
+     "    checksum INTEGER NOT NULL\n"
      ") STRICT"},
 
     {"table", "onces",

@@ -8,7 +8,7 @@
 
 enum {
     SCHEMA_APPLICATION_ID = 0x67737031, /* "gsp1", in the header of each of our files. */
-    SCHEMA_VERSION = 2,                 /* user_version: of the tables below. */
+    SCHEMA_VERSION = 3,                 /* user_version: of the tables below. */
 
     /* A commit writes whole pages, most often three. At 8192 the disk per event is the same. */
     SCHEMA_PAGE_SIZE = 4096,

@@ -10,6 +10,7 @@
 
 #include "gossip/bytes.h"
 #include "gossip/gossip.h"
+#include "store/checksum.h"
 #include "store/migration.h"
 #include "store/schema.h"
 
@@ -454,12 +455,51 @@ static int check_schema(struct sqlite_database *database)
 
 /* Brings older tables up to date, and checks them, in one transaction: that of a file which is
  * refused ends with its connection, unfinished. */
+/* NULL for what is none of the rows that our tables hold; then the row has no place. */
+static void event_checksum(sqlite3_context *call, int count, sqlite3_value **values)
+{
+    (void)count;
+    if (sqlite3_value_type(values[0]) == SQLITE_INTEGER &&
+        sqlite3_value_type(values[1]) == SQLITE_INTEGER &&
+        sqlite3_value_type(values[2]) == SQLITE_INTEGER)
+        sqlite3_result_int64(call, checksum_event((uint64_t)sqlite3_value_int64(values[0]),
+                                                  (uint32_t)sqlite3_value_int64(values[1]),
+                                                  (uint64_t)sqlite3_value_int64(values[2]),
+                                                  sqlite3_value_blob(values[3]),
+                                                  (size_t)sqlite3_value_bytes(values[3]),
+                                                  sqlite3_value_blob(values[4]),
+                                                  (size_t)sqlite3_value_bytes(values[4])));
+}
+
+static void context_checksum(sqlite3_context *call, int count, sqlite3_value **values)
+{
+    (void)count;
+    if (sqlite3_value_type(values[0]) == SQLITE_INTEGER)
+        sqlite3_result_int64(call, checksum_context((uint64_t)sqlite3_value_int64(values[0]),
+                                                    sqlite3_value_blob(values[1]),
+                                                    (size_t)sqlite3_value_bytes(values[1])));
+}
+
+/* What steps may call, besides what SQLite has. */
+static int add_functions(sqlite3 *db)
+{
+    enum { FLAGS = SQLITE_UTF8 | SQLITE_DETERMINISTIC | SQLITE_DIRECTONLY };
+    int code =
+        sqlite3_create_function(db, "event_checksum", 5, FLAGS, NULL, event_checksum, NULL, NULL);
+
+    return code != SQLITE_OK ? code
+                             : sqlite3_create_function(db, "context_checksum", 2, FLAGS, NULL,
+                                                       context_checksum, NULL, NULL);
+}
+
 static int migrate(struct sqlite_database *database, uint64_t version)
 {
     char text[64];
-    int code = sqlite3_exec(database->db, "BEGIN IMMEDIATE", NULL, NULL, NULL);
+    int code = add_functions(database->db);
     int error;
 
+    if (code == SQLITE_OK)
+        code = sqlite3_exec(database->db, "BEGIN IMMEDIATE", NULL, NULL, NULL);
     while (code == SQLITE_OK && version < SCHEMA_VERSION) {
         const struct migration *step = migration_from((int)version);
 

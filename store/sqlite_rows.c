@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "gossip/gossip.h"
+#include "store/checksum.h"
 #include "store/record.h"
 
 enum statement {
@@ -40,8 +41,8 @@ enum statement {
 };
 
 #define SELECT_EVENTS                                                                              \
-    "SELECT delivery, author, seq, hash_seal, body, context "                                      \
-    "FROM events LEFT JOIN contexts USING (delivery) "
+    "SELECT delivery, author, seq, hash_seal, body, events.checksum, context, "                    \
+    "contexts.checksum FROM events LEFT JOIN contexts USING (delivery) "
 
 static const char *const statement_texts[STATEMENTS] = {
     [BEGIN] = "BEGIN IMMEDIATE",
@@ -63,11 +64,11 @@ static const char *const statement_texts[STATEMENTS] = {
     [FORGET_RECORD] = "DELETE FROM records WHERE id = ?1",
     [PUT_PEER] = "INSERT INTO peers (key, address) VALUES (?1, ?2) "
                  "ON CONFLICT (key) DO UPDATE SET address = excluded.address",
-    [ADD_EVENT] = "INSERT INTO events (delivery, author, seq, hash_seal, body) "
-                  "VALUES (?1, ?2, ?3, ?4, ?5)",
-    [ADD_CONTEXT] = "INSERT INTO contexts (delivery, context) VALUES (?1, ?2)",
+    [ADD_EVENT] = "INSERT INTO events (delivery, author, seq, hash_seal, body, checksum) "
+                  "VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+    [ADD_CONTEXT] = "INSERT INTO contexts (delivery, context, checksum) VALUES (?1, ?2, ?3)",
     [ADD_ONCE] = "INSERT INTO onces (hash, delivery) VALUES (?1, ?2)",
-    [ADD_SEAL] = "UPDATE events SET hash_seal = ?2 WHERE delivery = ?1",
+    [ADD_SEAL] = "UPDATE events SET hash_seal = ?2, checksum = ?3 WHERE delivery = ?1",
     [EVENT_BY_DELIVERY] = SELECT_EVENTS "WHERE delivery = ?1",
     [EVENT_BY_DOT] = SELECT_EVENTS "WHERE author = ?1 AND seq = ?2",
     [HAS_EVENT] = "SELECT 1 FROM events WHERE author = ?1 AND seq = ?2",
@@ -81,8 +82,9 @@ static const char *const statement_texts[STATEMENTS] = {
     [LOAD_PEERS] = "SELECT key, address FROM peers ORDER BY key",
     [READ_EVENTS] = SELECT_EVENTS "WHERE author = ?1 AND seq BETWEEN ?2 AND ?3 ORDER BY seq",
     [FOLLOW_EVENTS] = SELECT_EVENTS "WHERE delivery > ?1 ORDER BY delivery",
-    [FIND_ONCE] = "SELECT delivery, author, seq, hash_seal, body, context FROM onces "
-                  "JOIN events USING (delivery) LEFT JOIN contexts USING (delivery) "
+    [FIND_ONCE] = "SELECT delivery, author, seq, hash_seal, body, events.checksum, context, "
+                  "contexts.checksum FROM onces JOIN events USING (delivery) LEFT JOIN contexts "
+                  "USING (delivery) "
                   "WHERE onces.hash = ?1 ORDER BY delivery",
 };
 
@@ -222,8 +224,17 @@ static bool read_event(sqlite3_stmt *row, struct gossip_record *record)
     else if (size != GOSSIP_HASH_SIZE)
         return false;
     memcpy(event->hash, hash_seal, GOSSIP_HASH_SIZE);
-    return sqlite3_column_type(row, 5) == SQLITE_NULL ||
-           column_blob(row, 5, &event->context, &event->context_size);
+    event->is_damaged = sqlite3_column_int64(row, 5) !=
+                        checksum_event(event->delivery, event->author, event->seq, hash_seal, size,
+                                       event->body, event->body_size);
+    if (sqlite3_column_type(row, 6) == SQLITE_NULL)
+        return true;
+    if (!column_blob(row, 6, &event->context, &event->context_size))
+        return false;
+    event->is_damaged = event->is_damaged ||
+                        sqlite3_column_int64(row, 7) !=
+                            checksum_context(event->delivery, event->context, event->context_size);
+    return true;
 }
 
 typedef bool read_row(sqlite3_stmt *row, struct gossip_record *record);
@@ -254,6 +265,17 @@ static int damaged_row(struct sqlite_rows *rows, const char *table)
     return damaged(rows, table, "is not of the form it must have");
 }
 
+/* Bits of an event have flipped: it is shown for what it is, so that all of them can be found, and
+ * nothing more is saved. */
+static void note_damage(struct sqlite_rows *rows, const struct gossip_event_record *event)
+{
+    explanation_set(&rows->database->explanation,
+                    "%s: event %" PRIu64 " (author %" PRIu32 ", seq %" PRIu64
+                    ") is not as it was written",
+                    rows->database->path, event->delivery, event->author, event->seq);
+    rows->database->failure = GOSSIP_ERR_DAMAGED;
+}
+
 /* Reads the record of the row at which statement stands. */
 static int read_record(struct sqlite_rows *rows, sqlite3_stmt *statement,
                        enum gossip_record_kind kind, struct gossip_record *ret_record)
@@ -266,6 +288,8 @@ static int read_record(struct sqlite_rows *rows, sqlite3_stmt *statement,
         return sqlite_database_failed(rows->database, PHASE_READING, SQLITE_NOMEM);
     if (!valid)
         return damaged_row(rows, kinds[kind].table);
+    if (kind == GOSSIP_RECORD_EVENT && record.as.event.is_damaged)
+        note_damage(rows, &record.as.event);
     *ret_record = record;
     return GOSSIP_OK;
 }
@@ -319,6 +343,12 @@ static void bind_number(struct binder *binder, uint64_t number)
     assert(number <= INT64_MAX);
     if (binder->code == SQLITE_OK)
         binder->code = sqlite3_bind_int64(binder->statement, binder->next++, (int64_t)number);
+}
+
+static void bind_checksum(struct binder *binder, int64_t checksum)
+{
+    if (binder->code == SQLITE_OK)
+        binder->code = sqlite3_bind_int64(binder->statement, binder->next++, checksum);
 }
 
 static void bind_blob(struct binder *binder, const void *bytes, size_t size)
@@ -451,6 +481,8 @@ static int compare_with_stored(struct sqlite_rows *rows, struct binder *binder,
     if (code == SQLITE_ROW) {
         *ret_found = true;
         error = read_record(rows, binder->statement, GOSSIP_RECORD_EVENT, &stored);
+        if (error == GOSSIP_OK && stored.as.event.is_damaged)
+            error = GOSSIP_ERR_DAMAGED;
         if (error == GOSSIP_OK)
             error =
                 record_resave(&stored.as.event, event, ret_adds_seal, &rows->database->explanation);
@@ -490,6 +522,8 @@ static int put_old_event(struct sqlite_rows *rows, const struct gossip_event_rec
     binder = bind(rows, ADD_SEAL);
     bind_number(&binder, event->delivery);
     bind_blob(&binder, hash_seal, size);
+    bind_checksum(&binder, checksum_event(event->delivery, event->author, event->seq, hash_seal,
+                                          size, event->body, event->body_size));
     return put(rows, &binder);
 }
 
@@ -517,6 +551,8 @@ static int put_new_event(struct sqlite_rows *rows, const struct gossip_event_rec
     bind_number(&binder, event->seq);
     bind_blob(&binder, hash_seal, size);
     bind_blob(&binder, event->body, event->body_size);
+    bind_checksum(&binder, checksum_event(event->delivery, event->author, event->seq, hash_seal,
+                                          size, event->body, event->body_size));
     code = run(&binder);
     if (code == SQLITE_CONSTRAINT_UNIQUE) {
         explanation_set(&rows->database->explanation,
@@ -532,6 +568,7 @@ static int put_new_event(struct sqlite_rows *rows, const struct gossip_event_rec
     binder = bind(rows, ADD_CONTEXT);
     bind_number(&binder, event->delivery);
     bind_blob(&binder, event->context, event->context_size);
+    bind_checksum(&binder, checksum_context(event->delivery, event->context, event->context_size));
     code = put(rows, &binder);
     return code < 0 ? code : put_once(rows, event);
 }

@@ -504,6 +504,36 @@ class CommandTest(CommandFixture):
         self.assertTrue(all("fault" in json.loads(line) for line in lines[:-1]))
         self.assertEqual(json.loads(lines[-1])["faults"], len(lines) - 1)
 
+    def test_flipped_event(self):
+        """One bit of an event at rest is another: it is shown to nobody and sent nowhere, by no verb."""
+        first = self.init("n1")
+        node = self.start(first)
+        for text in "one", "two", "three":
+            self.check(gossip("publish", "--dir", first, text), OK)
+        node.end()
+        path = os.path.join(first, "store.db")
+        with open(path, "rb") as file:
+            data = file.read()
+        self.assertEqual(data.count(b"two"), 1)
+        with open(path, "wb") as file:
+            file.write(data.replace(b"two", b"twn"))
+        result = gossip("log", "--dir", first)
+        self.check(result, DAMAGED, err="gossip verify")
+        self.assertEqual([line.split()[-1] for line in result.out.splitlines()], [b"one"])
+        result = gossip("verify", "--dir", first)
+        self.check(result, DAMAGED, err=["gossip recover --dir " + first])
+        self.assertIn(b"fault: n1:2: its bytes do not give its hash\n", result.out)
+        archive = self.path("archive")
+        self.check(gossip("export", "--dir", first, archive), DAMAGED)
+        self.assertFalse(os.path.exists(archive))
+        # A running node finds it when somebody asks for it, and ends with all that is to be said.
+        second = self.init("n2", cluster=os.path.join(first, "cluster.key"))
+        node = self.start(first)
+        self.start(second, "--join", node.address)
+        self.assertEqual(node.process.wait(PATIENCE), DAMAGED)
+        node.wait_line("event 2 (author 0, seq 2) is not as it was written")
+        self.assertNotIn(b"twn", gossip("log", "--dir", second).out)
+
     def test_verify_database(self):
         """What SQLite finds in its own pages is told too: here one that belongs to nothing."""
         directory = self.init()

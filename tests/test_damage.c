@@ -2,7 +2,8 @@
  * A node's files with one bit of them wrong, or cut off, missing, or from another time: a node that
  * opens them never crashes and never takes what is wrong for what was right. It refuses, or
  * gossip_verify() finds it, or all that it shows is what it showed before; of a log, perhaps what
- * it showed at an earlier commit, which is for the node to find out from others.
+ * it showed at an earlier commit, which is for the node to find out from others. And whatever it
+ * shows, before anybody verifies, is what was written: it stops where that ends.
  *
  * A node that was set back so goes on under no dot that it has used: its side file tells it, unless
  * all that is lost was written in one boot, when only its peers can (stories_disks).
@@ -46,6 +47,7 @@ static const char *const outcome_names[OUTCOMES] = {
 struct shown {
     uint8_t bytes[SHOWN_MAX];
     size_t size;
+    size_t events_size; /* Of that, the events: first. */
 };
 
 /* What is looked at: a store that was closed, or one whose process was killed. */
@@ -103,7 +105,12 @@ static int show(struct gossip *gossip, struct shown *shown)
         put(shown, &event.dot.seq, sizeof(event.dot.seq));
         put(shown, &event.hlc, sizeof(event.hlc));
         put(shown, event.data, event.size);
+        for (size_t i = 0; i < event.clock->count; i++) {
+            put(shown, &event.clock->authors[i], sizeof(event.clock->authors[i]));
+            put(shown, &event.clock->counters[i], sizeof(event.clock->counters[i]));
+        }
     }
+    shown->events_size = shown->size;
     for (uint32_t i = 0; i < gossip_author_count(gossip); i++) {
         struct gossip_author author;
 
@@ -117,6 +124,13 @@ static int show(struct gossip *gossip, struct shown *shown)
 static bool is_same(const struct shown *a, const struct shown *b)
 {
     return a->size == b->size && memcmp(a->bytes, b->bytes, a->size) == 0;
+}
+
+/* Whether the events are the first of those of whole. */
+static bool begins_with(const struct shown *whole, const struct shown *events)
+{
+    return events->events_size <= whole->events_size &&
+           memcmp(events->bytes, whole->bytes, events->events_size) == 0;
 }
 
 static void count_fault(void *context, const char *line)
@@ -301,6 +315,8 @@ static enum outcome examine(struct specimen *specimen, struct virtual_disk *disk
     verified = gossip_verify(gossip, count_fault, &faults, NULL);
     gossip_destroy(gossip);
     store->ops->close(store);
+    if (!begins_with(&specimen->states[last], &shown))
+        fail_msg("%s: shows an event that never was", story);
     if (verified != GOSSIP_OK) {
         if (verified != GOSSIP_ERR_DAMAGED || faults == 0)
             fail_msg("%s: verify returns %d and shows %u faults", story, verified, faults);

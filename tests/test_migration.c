@@ -18,12 +18,26 @@
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
-enum { METAS = 40 };
+enum { METAS = 40, EVENTS = 12 };
 
-/* Version 0 had no peers, and its meta table another name. */
-static const char to_version_0[] = "DROP TABLE peers; ALTER TABLE meta RENAME TO facts; "
-                                   "DROP TABLE onces; "
-                                   "PRAGMA user_version = 0";
+/* Rows of version 2 had no checksums. */
+#define TO_VERSION_2                                                                               \
+    "DROP VIEW log; "                                                                              \
+    "ALTER TABLE events RENAME TO events_3; "                                                      \
+    "CREATE TABLE events (delivery INTEGER PRIMARY KEY, author INTEGER NOT NULL, "                 \
+    "seq INTEGER NOT NULL, hash_seal BLOB NOT NULL, body BLOB NOT NULL) STRICT; "                  \
+    "INSERT INTO events SELECT delivery, author, seq, hash_seal, body FROM events_3; "             \
+    "DROP TABLE events_3; "                                                                        \
+    "CREATE UNIQUE INDEX events_by_author ON events (author, seq); "                               \
+    "ALTER TABLE contexts RENAME TO contexts_3; "                                                  \
+    "CREATE TABLE contexts (delivery INTEGER PRIMARY KEY, context BLOB NOT NULL) STRICT; "         \
+    "INSERT INTO contexts SELECT delivery, context FROM contexts_3; "                              \
+    "DROP TABLE contexts_3; "                                                                      \
+    "CREATE VIEW log AS SELECT delivery, length(hash_seal) > 32 AS sealed FROM events; "
+
+/* Version 0, which never was, had no peers, and its meta table another name. */
+static const char to_version_0[] = TO_VERSION_2
+    "DROP TABLE peers; ALTER TABLE meta RENAME TO facts; DROP TABLE onces; PRAGMA user_version = 0";
 static char to_version_1[8192];
 
 static const char *sql_of(const char *name)
@@ -36,11 +50,14 @@ static const char *sql_of(const char *name)
 }
 
 static char to_version_2[1024];
-static const char back_to_version_1[] = "DROP TABLE onces; PRAGMA user_version = 1";
+static char to_version_3[8192];
+static const char back_to_version_2[] = TO_VERSION_2 "PRAGMA user_version = 2";
+static const char back_to_version_1[] = TO_VERSION_2 "DROP TABLE onces; PRAGMA user_version = 1";
 
-static const struct migration steps[] = {{0, to_version_1}, {1, to_version_2}};
+static const struct migration steps[] = {{0, to_version_1}, {1, to_version_2}, {2, to_version_3}};
 static const struct migration no_way[] = {{0, "DROP TABLE facts; DROP TABLE nothing"},
-                                          {1, "DROP TABLE meta; DROP TABLE nothing"}};
+                                          {1, "DROP TABLE meta; DROP TABLE nothing"},
+                                          {2, "DROP TABLE meta; DROP TABLE nothing"}};
 
 static void run_sql(struct virtual_disk *disk, const char *sql)
 {
@@ -72,6 +89,20 @@ static int count_meta(void *context, const struct gossip_record *record)
     return 0;
 }
 
+static int check_event(void *context, const struct gossip_record *record)
+{
+    const struct gossip_event_record *event = &record->as.event;
+    uint64_t *count = context;
+
+    assert_true(event->delivery == ++*count && event->seq == *count && event->author == 3);
+    assert_false(event->is_damaged);
+    assert_int_equal(event->hash[0], *count);
+    assert_int_equal(event->body_size, *count % 5);
+    assert_int_equal(event->seal != NULL, *count % 2 == 0);
+    assert_int_equal(event->context_size, *count % 3 == 0 ? 7 : 0);
+    return 0;
+}
+
 /* A store of an earlier version with something in it. */
 static struct virtual_disk_image *make_old(const char *to_old, const char *more)
 {
@@ -88,6 +119,23 @@ static struct virtual_disk_image *make_old(const char *to_old, const char *more)
                                        .as.meta = {.name = name, .number = i}};
 
         snprintf(name, sizeof(name), "name %" PRIu64, i);
+        assert_int_equal(store->ops->save(store, &record, 1), GOSSIP_OK);
+    }
+    for (uint64_t i = 1; i <= EVENTS; i++) {
+        static const uint8_t seal[GOSSIP_SIGNATURE_SIZE] = {7};
+        struct gossip_record record = {.kind = GOSSIP_RECORD_EVENT,
+                                       .as.event = {.delivery = i,
+                                                    .author = 3,
+                                                    .seq = i,
+                                                    .hash = {(uint8_t)i},
+                                                    .body = (const uint8_t *)"body",
+                                                    .body_size = i % 5,
+                                                    .seal = i % 2 == 0 ? seal : NULL}};
+
+        if (i % 3 == 0) {
+            record.as.event.context = (const uint8_t *)"context";
+            record.as.event.context_size = 7;
+        }
         assert_int_equal(store->ops->save(store, &record, 1), GOSSIP_OK);
     }
     store->ops->close(store);
@@ -114,10 +162,13 @@ static void require_whole(struct virtual_disk *disk, const char *story)
     struct gossip_store *store;
     char explanation[512] = "";
     uint64_t sum = 0;
+    uint64_t events = 0;
 
     if (open_store(disk, explanation, &store) != GOSSIP_OK)
         fail_msg("%s: %s", story, explanation);
     assert_int_equal(store->ops->load(store, count_meta, &sum), 0);
+    assert_int_equal(store->ops->follow(store, 0, check_event, &events), 0);
+    assert_int_equal(events, EVENTS);
     store->ops->close(store);
     if (sum != METAS * (METAS - 1) / 2)
         fail_msg("%s: something is missing", story);
@@ -177,11 +228,18 @@ static void test_crash_at_every_operation(void **state)
     crash_at_every_operation(to_version_0, steps, COUNT(steps));
 }
 
-/* The step that was really taken: a file of version 1 had no table of onces. */
+/* The steps that were really taken: a file of version 1 had no table of onces, */
 static void test_version_1(void **state)
 {
     (void)state;
     crash_at_every_operation(back_to_version_1, NULL, 0);
+}
+
+/* and one of version 2 no checksums. */
+static void test_version_2(void **state)
+{
+    (void)state;
+    crash_at_every_operation(back_to_version_2, NULL, 0);
 }
 
 /* What does not come to our tables is refused, and is as it was. */
@@ -207,8 +265,8 @@ static void refuse(const char *more, const struct migration *way, size_t count, 
 
 static void test_refusals(void **state)
 {
-    const struct migration too_little[] = {{0, "ALTER TABLE facts RENAME TO meta"},
-                                           {1, to_version_2}};
+    const struct migration too_little[] = {
+        {0, "ALTER TABLE facts RENAME TO meta"}, {1, to_version_2}, {2, to_version_3}};
     static const struct migration nowhere[] = {{0, ""}};
 
     (void)state;
@@ -217,7 +275,7 @@ static void test_refusals(void **state)
     refuse(NULL, too_little, COUNT(too_little), GOSSIP_ERR_DAMAGED, "is not as it must be");
     refuse(NULL, no_way, COUNT(no_way), GOSSIP_ERR_DAMAGED, "opening failed");
     refuse("CREATE TABLE extra (x)", steps, COUNT(steps), GOSSIP_ERR_FOREIGN, "table extra");
-    refuse("PRAGMA user_version = 3", steps, COUNT(steps), GOSSIP_ERR_FOREIGN, "newer version");
+    refuse("PRAGMA user_version = 4", steps, COUNT(steps), GOSSIP_ERR_FOREIGN, "newer version");
 }
 
 int main(void)
@@ -225,6 +283,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_crash_at_every_operation),
         cmocka_unit_test(test_version_1),
+        cmocka_unit_test(test_version_2),
         cmocka_unit_test(test_refusals),
     };
 
@@ -232,6 +291,7 @@ int main(void)
              "%s; INSERT INTO meta SELECT * FROM facts; DROP TABLE facts; %s", sql_of("meta"),
              sql_of("peers"));
     snprintf(to_version_2, sizeof(to_version_2), "%s", migration_from(1)->sql);
+    snprintf(to_version_3, sizeof(to_version_3), "%s", migration_from(2)->sql);
     virtual_disk_install(1);
     return cmocka_run_group_tests_name("migration", tests, NULL, NULL);
 }
