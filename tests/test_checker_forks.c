@@ -480,6 +480,33 @@ static void test_forks_and_epochs(void **state)
     REQUIRE_FOUND(crimes);
 }
 
+/* What a copy has told nobody goes with it; what it has told somebody must come to all. */
+static void test_put_away(void **state)
+{
+    static const unsigned others[] = {1, 2};
+
+    (void)state;
+    for (unsigned told = 0; told < 2; told++) {
+        struct town *town = town_create();
+
+        town_deliver(town, 1, 0, 2);
+        town_deliver(town, 2, 0, 1);
+        town_deliver(town, 2, 0, 2);
+        town_deliver(town, 2, 1, 1);
+        set_n1_back(town, CHECKER_SET_BACK_SEEN);
+        open_second_epoch(town);
+        town_require_sound(town);
+        if (told)
+            town_deliver(town, 1, TOWN_SECOND_EPOCH, 1);
+        assert_false(checker_agree(town->checker, others, 2));
+        checker_ended(town->checker, 0);
+        checker_put_away(town->checker, 0);
+        assert_int_equal(checker_agree(town->checker, others, 2), !told);
+        town_require_sound(town);
+        town_destroy(town);
+    }
+}
+
 /* An eviction that was issued is a reason to cut, at the seq that it names. */
 static void test_eviction(void **state)
 {
@@ -539,6 +566,7 @@ int main(void)
         cmocka_unit_test(test_set_back_seen),
         cmocka_unit_test(test_evidence_told_late),
         cmocka_unit_test(test_forks_and_epochs),
+        cmocka_unit_test(test_put_away),
         cmocka_unit_test(test_eviction),
         cmocka_unit_test(test_digest_of_no_event),
     };

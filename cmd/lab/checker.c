@@ -1204,6 +1204,21 @@ void checker_cloned(struct checker *checker, unsigned number, unsigned other)
         node->wall_most_ms = original->wall_most_ms;
 }
 
+void checker_put_away(struct checker *checker, unsigned number)
+{
+    assert(!checker->nodes[number].is_up);
+    checker->nodes[number].is_away = true;
+    for (uint32_t i = 0; i < checker->history.author_count; i++) {
+        struct history_author *author = &checker->history.authors[i];
+        bool is_held = false;
+
+        for (unsigned j = 0; j < checker->node_max; j++)
+            is_held = is_held || (!checker->nodes[j].is_away &&
+                                  counts_get(&checker->nodes[j].have, i) == author->count);
+        author->is_lossy = author->is_lossy || !is_held;
+    }
+}
+
 void checker_allow_epoch(struct checker *checker, unsigned number)
 {
     checker->nodes[number].reasons++;

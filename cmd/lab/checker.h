@@ -82,6 +82,9 @@ void checker_add_node(struct checker *checker, unsigned node,
 /* The disk of node has become a copy of that of other, which is down. */
 void checker_cloned(struct checker *checker, unsigned node, unsigned other);
 
+/* node, which is down, never starts again: what it alone has is with nobody. */
+void checker_put_away(struct checker *checker, unsigned node);
+
 /* Another reason for node to open an epoch: somebody has told it that it is, or has, a copy. */
 void checker_allow_epoch(struct checker *checker, unsigned node);
 

@@ -73,6 +73,7 @@ struct node_record {
     uint32_t own_before;
     size_t next_pop; /* Place in deliveries of the next event for the application. */
     bool is_up;
+    bool is_away;    /* For good. */
     bool is_unknown; /* A save has failed: nothing may be seen of this process any more. */
     size_t relations_asked;
 };

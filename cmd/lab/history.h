@@ -65,7 +65,8 @@ struct history_author {
     uint64_t fork;    /* The least seq that has two contents; 0: there is none. */
     uint64_t evicted; /* From which seq on an eviction ends it; 0: none does. */
     bool is_opened;   /* Its node wrote as another author before: its first event opens it. */
-    bool is_lossy;    /* A disk of its node was set back: of its events some may be with nobody. */
+    bool is_lossy;    /* A disk of its node was set back, or is away: of its events some may be with
+                       * nobody. */
 };
 
 struct history_event {

@@ -67,6 +67,8 @@ static void put_away(struct world_node *node)
 {
     node->is_retired = true;
     node->world->stats.put_away++;
+    if (world_checker_of(node) != NULL)
+        checker_put_away(node->world->checker, node->number);
     world_narrate(node->world, "n%u was a copy, and is put away", node->number + 1);
 }
 
