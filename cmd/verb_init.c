@@ -182,6 +182,18 @@ static void unmake(const struct directory *directory, bool made_directory)
         complain_of_system("cannot take away the unfinished", directory->path, "remove it");
 }
 
+/* Of a store that could not be made, no more is there than the lock that was held for it, and is
+ * not any more. */
+static void unmake_lock(const struct directory *directory, bool made_directory)
+{
+    static const char name[] = DIRECTORY_STORE ".lock";
+
+    if (unlinkat(directory->descriptor, name, 0) < 0 && errno != ENOENT)
+        complain_of_system("cannot take away the unfinished", name, "remove it");
+    if (made_directory && rmdir(directory->path) < 0 && errno != ENOTEMPTY)
+        complain_of_system("cannot take away the unfinished", directory->path, "remove it");
+}
+
 /* The key comes last: a directory with a key in it is a whole node. */
 static enum exit_code fill_directory(const struct directory *directory, const struct made *made,
                                      bool made_directory)
@@ -193,9 +205,11 @@ static enum exit_code fill_directory(const struct directory *directory, const st
         code = write_cluster(directory, made);
     if (code == EXIT_OK)
         code = write_identity(directory, made);
-    /* Where the store could not be created, there may be another's. */
+    /* Where the store could not be created, there may be another's, or another makes one now. */
     if (code != EXIT_OK && created)
         unmake(directory, made_directory);
+    else if (code != EXIT_OK && code != EXIT_LOCKED && code != EXIT_NO)
+        unmake_lock(directory, made_directory);
     return code;
 }
 

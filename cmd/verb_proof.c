@@ -52,6 +52,11 @@ static enum exit_code find_cluster(struct command_line *line, const char *text,
 
     if (text)
         return command_line_read_key(line, "--cluster", text, ret_cluster) ? EXIT_OK : line->code;
+    if (!line->directory) {
+        command_line_refuse(line, "check needs the cluster's public key: give it with --cluster "
+                                  "KEY, or name a node of the cluster with --dir D");
+        return line->code;
+    }
     if (!command_line_check_directory(line))
         return line->code;
     code = directory_open(line->directory, EXIT_CONFIGURATION, &directory);
@@ -177,6 +182,10 @@ static enum exit_code run(const struct command *command, int argc, char **argv)
     has_argument = argc - optind == 2;
     if (strcmp(what, "list") == 0 && !has_argument)
         return command_line_check_directory(&line) ? run_list(&line) : line.code;
+    if (strcmp(what, "show") == 0 && has_argument && !*argv[optind + 1]) {
+        command_line_refuse(&line, "the id of a proof is empty; `gossip proof list` shows them");
+        return line.code;
+    }
     if (strcmp(what, "show") == 0 && has_argument)
         return command_line_check_directory(&line) ? run_show(&line, argv[optind + 1], &options)
                                                    : line.code;

@@ -30,6 +30,20 @@ static int failed(struct explanation *explanation, const char *path, const char 
     return file_error(number);
 }
 
+/* Whoever may not write here needs to know what to change, and not that there is a lock file. */
+static int failed_to_open(struct explanation *explanation, const char *path)
+{
+    int number = errno;
+    const char *next = number == EROFS ? "; mount its file system for writing, and try again"
+                       : number == EACCES || number == EPERM
+                           ? "; its directory must be one that this user may write to"
+                           : "";
+
+    explanation_set(explanation, "%s: cannot open the lock file: %s%s", path, strerror(number),
+                    next);
+    return file_error(number);
+}
+
 static int held_by_another(int descriptor, const char *what, struct explanation *explanation)
 {
     char text[PID_TEXT_SIZE + 1] = "";
@@ -76,7 +90,7 @@ int lock_acquire(const char *path, const char *what, int *ret_descriptor,
         int descriptor = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0600);
 
         if (descriptor < 0)
-            return failed(explanation, path, "open the lock file");
+            return failed_to_open(explanation, path);
         if (flock(descriptor, LOCK_EX | LOCK_NB) < 0) {
             if (errno == EWOULDBLOCK)
                 error = held_by_another(descriptor, what, explanation);

@@ -1080,11 +1080,14 @@ class CommandTest(CommandFixture):
             self.check(gossip("proof", "show", "ab", "--dir", directory, "--out", out), NO,
                        err="no such proof")
             self.assertFalse(os.path.exists(out))
+            self.check(gossip("proof", "show", "", "--dir", directory), USAGE,
+                       err=["the id of a proof is empty", "`gossip proof list`"])
         # The cluster's key is that of the node whose directory is named.
         path = self.path("file")
         with open(path, "wb") as file:
             file.write(read_vectors("proof.txt")["fork.record"])
         self.check(gossip("proof", "check", path, "--dir", directory), DAMAGED, err="proves nothing")
+        self.check(gossip("proof", "check", path), USAGE, err=["--cluster KEY", "--dir D"])
 
     # ---- Forks. ----
 

@@ -264,6 +264,7 @@ def read_only(root):
     before = tree(directory)
     code, text = run_node(directory)
     expect(code == PERMISSION and "gossip: " in text, "starts where it may not write:", code, text)
+    expect("mount its file system for writing" in text, "does not say what to do:", text)
     expect(tree(directory) == before, "changes what it may not write")
     mount("-o", "remount,rw", place)
     require_sound(directory)
@@ -310,6 +311,24 @@ def full(root):
     require_sound(directory)
 
 
+def full_at_init(root):
+    """Where there is no room for a store, init leaves nothing behind, and can be done again."""
+    place = os.path.join(root, "full-at-init")
+    os.mkdir(place)
+    mount("-t", "tmpfs", "-o", "size=256k", "tmpfs", place)
+    there = os.path.join(place, "there")
+    os.mkdir(there)
+    ballast = os.path.join(place, "ballast")
+    fill(ballast)
+    for directory in there, os.path.join(place, "new"):
+        made = gossip("init", "--dir", directory, "--name", "n1")
+        expect(made.returncode != 0 and b"make room" in made.stderr, "init:", made.stderr)
+        expect(sorted(os.listdir(place)) == ["ballast", "there"] and not os.listdir(there),
+               "init leaves", os.listdir(place), os.listdir(there))
+    os.unlink(ballast)
+    make(there)
+
+
 def fill(path):
     with open(path, "wb", buffering=0) as file:
         try:
@@ -335,7 +354,7 @@ def main():
     root = tempfile.mkdtemp(prefix="gossip-system-")
     try:
         if MOUNTED in sys.argv:
-            return 1 if run_all([read_only, full], root) else 0
+            return 1 if run_all([read_only, full, full_at_init], root) else 0
         failed = run_all([file_size_limit, descriptors, stopped_and_continued, second_process,
                           threads, nobody_reads_the_log, signals], root)
         reasons = []
