@@ -448,11 +448,20 @@ static int stop_as_clone(struct gossip *gossip, const struct gossip_effects *eff
     return GOSSIP_ERR_CLONED;
 }
 
+static uint64_t later(uint64_t retry_after_ms)
+{
+    return retry_after_ms * 2 < RETRY_MAX_MS ? retry_after_ms * 2 : RETRY_MAX_MS;
+}
+
+/* Where the last try has just found room, there is enough for what is tried and not for what is
+ * written: then the next one takes longer to come. */
 static int fall_read_only(struct gossip *gossip)
 {
     if (!gossip->read_only) {
+        bool soon = gossip->retry_after_ms > 0 && now_ms(gossip) - gossip->freed_ms < RETRY_MAX_MS;
+
         gossip->read_only = true;
-        gossip->retry_after_ms = RETRY_MS;
+        gossip->retry_after_ms = soon ? later(gossip->retry_after_ms) : RETRY_MS;
         push_own_notice(gossip, GOSSIP_NOTICE_DISK_FULL);
     }
     gossip->retry_ms = now_ms(gossip) + gossip->retry_after_ms;
@@ -475,14 +484,14 @@ static int try_writing(struct gossip *gossip)
         return GOSSIP_OK;
     error = store->ops->save(store, &record, 1);
     if (error == GOSSIP_ERR_FULL) {
-        gossip->retry_after_ms =
-            gossip->retry_after_ms * 2 < RETRY_MAX_MS ? gossip->retry_after_ms * 2 : RETRY_MAX_MS;
+        gossip->retry_after_ms = later(gossip->retry_after_ms);
         gossip->retry_ms = now_ms(gossip) + gossip->retry_after_ms;
         return GOSSIP_OK;
     }
     if (error < 0)
         return error;
     gossip->read_only = false;
+    gossip->freed_ms = now_ms(gossip);
     gossip_node_set_read_only(gossip->node, false);
     push_own_notice(gossip, GOSSIP_NOTICE_DISK_FREED);
     return GOSSIP_OK;

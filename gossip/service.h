@@ -56,7 +56,8 @@ struct gossip {
 
     bool read_only;
     uint64_t retry_ms;
-    uint64_t retry_after_ms;
+    uint64_t retry_after_ms; /* 0 before the disk was full for the first time. */
+    uint64_t freed_ms;       /* When there was room again. */
 
     struct gossip_marker suspect; /* Over which event the process has ended, as of the start. */
     bool is_handing_out;          /* The marker names an event. */

@@ -167,6 +167,41 @@ static void full_for_a_minute(struct story *story)
     story_end(story);
 }
 
+static void count_full(void *context, uint64_t time_ms, const char *line)
+{
+    static const char notice[] = "n1 notices: disk-full";
+
+    (void)time_ms;
+    if (strncmp(line, notice, sizeof(notice) - 1) == 0)
+        ++*(unsigned *)context;
+}
+
+/* D7: there is room for what is tried, and none for what is to be written: the node does not take
+ * the disk for freed again and again, but more and more rarely, and once a minute in the end. */
+static void full_for_what_is_large(struct story *story)
+{
+    static char large[60000];
+    struct world *world = story_begin(story, 2);
+    unsigned full = 0;
+
+    story_tells(world, 0, "before");
+    story_meet(world);
+    world_set_narrator(world, count_full, &full);
+    world_fill_disk(world, 0, 40000);
+    for (unsigned i = 0; i < 300; i++) {
+        world_publish(world, 0, large, sizeof(large));
+        world_run(world, STORY_SECOND_MS);
+    }
+    assert_in_range(full, 2, 12);
+    assert_string_equal(story_clock(world, 0), "{n1:1}");
+    world_fill_disk(world, 0, UINT64_MAX);
+    world_run(world, STORY_MINUTE_MS);
+    assert_false(story_stats(world, 0).read_only);
+    assert_int_equal(story_tells(world, 0, "after"), 2);
+    story_meet(world);
+    story_end(story);
+}
+
 /* D7: as there is no room for a boot to be counted, it does not start; when there is, it does. */
 static void full_at_start(struct story *story)
 {
@@ -1135,6 +1170,7 @@ STORY_OF_DISKS(sync_fails)
 STORY_OF_DISKS(write_fails)
 STORY_OF_DISKS(read_fails)
 STORY_OF_DISKS(full_for_a_minute)
+STORY_OF_DISKS(full_for_what_is_large)
 STORY_OF_DISKS(full_at_start)
 STORY_OF_DISKS(slow_disk)
 STORY_OF_DISKS(stalled_disk)
@@ -1172,6 +1208,7 @@ int main(int argc, char **argv)
         STORY_TEST(sync_fails),
         STORY_TEST(write_fails),
         STORY_TEST(read_fails),
+        STORY_TEST(full_for_what_is_large),
         STORY_TEST(full_for_a_minute),
         STORY_TEST(full_at_start),
         STORY_TEST(slow_disk),
