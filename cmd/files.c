@@ -9,9 +9,10 @@ enum exit_code files_complain_of_start(const struct directory *directory,
 
     switch (error) {
     case GOSSIP_ERR_FOREIGN:
-        complain("%s/%s belongs to another node than %s/%s; put back the files that belong "
-                 "together",
-                 directory->path, DIRECTORY_STORE, directory->path, DIRECTORY_KEY);
+        complain("%s/%s belongs to another node than %s/%s, or is damaged; put back the files that "
+                 "belong together, or where these do, run `gossip recover --dir %s`: it keeps "
+                 "them, and saves all that can be verified",
+                 directory->path, DIRECTORY_STORE, directory->path, DIRECTORY_KEY, directory->path);
         break;
     case GOSSIP_ERR_FORGED:
         complain("%s/%s is not whole: its key and its certificate do not fit each other; restore "

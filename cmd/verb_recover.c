@@ -38,6 +38,8 @@ struct recovering {
     struct directory directory;
     struct gossip_identity *identity;
     bool had_store;
+    bool has_key; /* The old store could tell whose it was. */
+    uint8_t key[GOSSIP_KEY_SIZE];
     bool has_resumed; /* One that was cut off, and there is more to do. */
     bool has_new_key;
     bool has_double; /* The node still is to be told which of two it is. */
@@ -52,9 +54,30 @@ struct recovering {
 
 /* ---- The new store. ---- */
 
+/* Shows what was found to another, and notes whose store it was. */
+struct showing {
+    struct recovering *recovering;
+    gossip_record_visit *visit;
+    void *context;
+};
+
+static int show_record(void *context, const struct gossip_record *record)
+{
+    const struct gossip_meta_record *meta = &record->as.meta;
+    struct showing *showing = context;
+
+    if (record->kind == GOSSIP_RECORD_META && strcmp(meta->name, "key") == 0 &&
+        meta->bytes != NULL && meta->size == GOSSIP_KEY_SIZE) {
+        memcpy(showing->recovering->key, meta->bytes, GOSSIP_KEY_SIZE);
+        showing->recovering->has_key = true;
+    }
+    return showing->visit(showing->context, record);
+}
+
 static int show_salvage(void *context, gossip_record_visit *visit, void *visit_context)
 {
     struct recovering *recovering = context;
+    struct showing showing = {recovering, visit, visit_context};
     char *path;
     int error;
 
@@ -62,7 +85,7 @@ static int show_salvage(void *context, gossip_record_visit *visit, void *visit_c
     if (!recovering->had_store)
         return GOSSIP_OK;
     path = directory_file(&recovering->directory, ASIDE_SALVAGE);
-    error = gossip_sqlite_salvage(path, visit, visit_context, &recovering->salvaged);
+    error = gossip_sqlite_salvage(path, show_record, &showing, &recovering->salvaged);
     free(path);
     return error;
 }
@@ -103,6 +126,29 @@ static int close_waiting(struct recovering *recovering, int error)
     return error;
 }
 
+/* A store that names another member of the cluster as its node is that one's: damage makes nobody's
+ * key of a key. */
+static enum exit_code check_owner(const struct recovering *recovering, const struct gossip *gossip)
+{
+    const char *path = recovering->directory.path;
+    struct gossip_peer peer;
+
+    if (recovering->has_new_key || !recovering->has_key ||
+        memcmp(recovering->key, gossip_identity_key(recovering->identity), GOSSIP_KEY_SIZE) == 0)
+        return EXIT_OK;
+    for (size_t i = 0; gossip_peer(gossip, i, &peer) == GOSSIP_OK; i++) {
+        if (memcmp(peer.key, recovering->key, GOSSIP_KEY_SIZE) != 0)
+            continue;
+        complain("recover: %s/%s is the store of %s, and %s/%s the key of %s, so nothing was "
+                 "changed; put the right one there, or move the store away: without one, recover "
+                 "begins with an empty store, and the rest comes from peers",
+                 path, DIRECTORY_STORE, peer.name, path, DIRECTORY_KEY,
+                 gossip_identity_name(recovering->identity));
+        return EXIT_CONFIGURATION;
+    }
+    return EXIT_OK;
+}
+
 static enum exit_code fill_store(struct recovering *recovering, struct gossip_store *store)
 {
     /* A key made just now has written nothing that could be lost, and has no double. */
@@ -111,6 +157,7 @@ static enum exit_code fill_store(struct recovering *recovering, struct gossip_st
         {.kind = GOSSIP_RECORD_META, .as.meta = {.name = "cloned", .number = 0}},
     };
     struct gossip *gossip;
+    enum exit_code code;
     int error = gossip_create(&(struct gossip_options){.size = sizeof(struct gossip_options),
                                                        .store = store,
                                                        .time = gossip_system_time(),
@@ -122,7 +169,10 @@ static enum exit_code fill_store(struct recovering *recovering, struct gossip_st
     error = gossip_recover(gossip, show_salvage, recovering, write_waiting, recovering,
                            &recovering->recovered);
     error = close_waiting(recovering, error);
+    code = error == GOSSIP_OK ? check_owner(recovering, gossip) : EXIT_OK;
     gossip_destroy(gossip);
+    if (code != EXIT_OK)
+        return code;
     if (error == GOSSIP_OK && recovering->has_new_key)
         error = store->ops->save(store, fresh, sizeof(fresh) / sizeof(fresh[0]));
     if (error == GOSSIP_OK)

@@ -311,6 +311,50 @@ class RecoverTest(CommandFixture):
         self.check(result, OK)
         self.bring_back(directory, second, json.loads(result.out)["archive"], 2)
 
+    # ---- Whose store it is. ----
+
+    def test_store_of_another_node(self):
+        """It is not taken for one's own, by whatever is said of it; damage is told apart from it."""
+        first = self.init("n1")
+        second = self.init("n2", cluster=os.path.join(first, "cluster.key"))
+        one = self.start(first)
+        two = self.start(second, "--join", one.address)
+        for i in range(1, 4):
+            self.check(gossip("publish", "--dir", first, "text %d" % i), OK)
+        wait_until(lambda: gossip("clock", "--dir", second).out == b"{n1:3}\n", "n2 has them")
+        one.end()
+        two.end()
+        mixed = self.path("mixed")
+        os.mkdir(mixed, 0o700)
+        shutil.copy(os.path.join(first, "node.key"), mixed)
+        shutil.copy(os.path.join(second, "store.db"), mixed)
+        parts = ["another node", "or is damaged", "`gossip recover --dir %s`" % mixed]
+        for verb in "verify", "log":
+            self.check(gossip(verb, "--dir", mixed), CONFIGURATION, err=parts)
+        self.assertIn("or is damaged", self.run_node(mixed).stderr.decode("ascii"))
+        before = self.tree(mixed)
+        for arguments in [], ["--empty"]:
+            self.check(gossip("recover", "--dir", mixed, *arguments), CONFIGURATION, out=b"",
+                       err=["the store of n2", "the key of n1", "nothing was changed", "right one"])
+            self.assertEqual(self.tree(mixed), before)
+
+    def test_store_that_names_nobody(self):
+        """A bit of the key that the store names has flipped: nobody has that key, so it is damage."""
+        directory = self.written()
+        with contextlib.closing(sqlite3.connect(os.path.join(directory, "store.db"))) as store:
+            (key,) = store.execute("SELECT value FROM meta WHERE name = 'key'").fetchone()
+            store.execute("UPDATE meta SET value = ? WHERE name = 'key'",
+                          (bytes([key[0] ^ 1]) + key[1:],))
+            store.commit()
+        result = gossip("verify", "--dir", directory)
+        self.assertIn(result.code, (DAMAGED, CONFIGURATION))
+        self.assertIn("damaged", result.err)
+        self.assertIn("`gossip recover --dir %s`" % directory, result.err)
+        result = gossip("recover", "--dir", directory)
+        self.check(result, OK)
+        self.assertIn(b"3 of 3 events", result.out)
+        self.check(gossip("verify", "--dir", directory), OK)
+
 
 if __name__ == "__main__":
     unittest.main(argv=[sys.argv[0], "-v", *("RecoverTest." + name for name in sys.argv[2:])])
