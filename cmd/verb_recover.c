@@ -544,6 +544,7 @@ static enum exit_code keep_key(const struct command_line *line, struct recoverin
         {.kind = GOSSIP_RECORD_META, .as.meta = {.name = "cloned", .number = 0}},
         {.kind = GOSSIP_RECORD_META, .as.meta = {.name = "backup", .number = 1}},
     };
+    bool has_double = false;
     struct gossip_store *store;
     enum exit_code code = directory_identity(&recovering->directory, &recovering->identity);
     int error;
@@ -552,7 +553,16 @@ static enum exit_code keep_key(const struct command_line *line, struct recoverin
         code = directory_store(&recovering->directory, &store);
     if (code != EXIT_OK)
         return code;
-    error = store->ops->save(store, records, 2);
+    error = files_has_double(store, &has_double);
+    if (error == GOSSIP_OK && !has_double && !recovering->has_resumed) {
+        complain("recover: the node of %s has not stopped because of a double, so nothing was "
+                 "changed: it starts, and keeps its key",
+                 recovering->directory.path);
+        store->ops->close(store);
+        return EXIT_NO;
+    }
+    if (error == GOSSIP_OK)
+        error = store->ops->save(store, records, 2);
     if (error < 0) {
         complain("recover: %s", store->ops->explain(store));
         code = exit_for(error);

@@ -93,6 +93,17 @@ class RecoverTest(CommandFixture):
         self.assertNotIn(notes[0], gossip("verify", "--dir", copy).out)
         self.assertNotIn(b"note: ", gossip("verify", "--dir", original).out)
 
+    def test_keep_key_of_a_sound_node(self):
+        """Who has no double is not put into a new epoch."""
+        directory = self.written()
+        before = self.tree(directory)
+        for _ in range(2):
+            self.check(gossip("recover", "--dir", directory, "--keep-key"), NO, out=b"",
+                       err=["has not stopped because of a double", "nothing was changed"])
+        self.assertEqual(self.tree(directory), before)
+        self.start(directory)
+        self.check(gossip("publish", "--dir", directory, "x"), OK, out=b"n1:4\n")
+
     # ---- Cut off. ----
 
     def cut_off(self, *arguments, with_key=False):
