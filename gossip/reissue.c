@@ -16,6 +16,8 @@ enum {
     SEEK_AGAIN_MS = 60000,
     /* Longer than this no peer keeps us from writing by what it says that it holds. */
     LEARN_MS = 30000,
+    /* Nor by being silent, after the first of them was met. */
+    SILENT_PERIODS = 5,
 };
 
 void reissue_clear(struct reissue *reissue)
@@ -571,25 +573,44 @@ static int go_on_fetching(struct gossip_node *node)
 
 /* ---- What we did and have forgotten. ---- */
 
+/* Until when those are waited for that have not been met yet. */
+static uint64_t silent_ms(const struct gossip_node *node)
+{
+    uint64_t patience = (uint64_t)SILENT_PERIODS * node->period_ms;
+
+    return node->reissue.learn_ms - LEARN_MS + (patience < LEARN_MS ? patience : LEARN_MS);
+}
+
 /*
  * A node that was set back may have written these events again before, and its peers know it: in a
- * list of what it holds each has shown that all of ours is here, or the wait is over. Where nobody
- * is there nobody can be asked, nor read what would be written. What remains is what none of those
- * knows that are met: then there are two, and both tell of which event they are.
+ * list of what it holds each has shown that all of ours is here, or the wait is over. The first
+ * that is met may be the one that was down at the time: the others have some periods to turn up.
+ * Where nobody is there nobody can be asked, nor read what would be written. What remains is what
+ * none of those knows that are met: then there are two, and both tell of which event they are.
  */
 static bool has_learnt(const struct gossip_node *node, bool *ret_is_alone)
 {
+    const struct reissue *reissue = &node->reissue;
+    uint64_t until_ms = 0;
+    bool waits = false;
+
     *ret_is_alone = true;
     for (size_t i = 0; i < node->peers.count; i++) {
         const struct peer *peer = node->peers.items[i];
+        bool is_alive = peer->state == GOSSIP_PEER_ALIVE;
+        uint64_t peer_until_ms = is_alive ? reissue->learn_ms : silent_ms(node);
 
-        if (peer->state != GOSSIP_PEER_ALIVE)
+        if (is_alive)
+            *ret_is_alone = false;
+        if (is_alive && peer->has_shown)
             continue;
-        *ret_is_alone = false;
-        if (!peer->has_shown)
-            return node->reissue.learn_ms != 0 && node->reissue.learn_ms <= node->now_ms;
+        waits = true;
+        if (until_ms < peer_until_ms)
+            until_ms = peer_until_ms;
     }
-    return !*ret_is_alone;
+    if (*ret_is_alone)
+        return false;
+    return !waits || (reissue->learn_ms != 0 && until_ms <= node->now_ms);
 }
 
 /* When a peer may be asked what it holds, which is at most once a period. */
@@ -746,8 +767,14 @@ uint64_t reissue_deadline(const struct gossip_node *node)
         return deadline;
     if (has_learnt(node, &is_alone))
         return node->now_ms;
-    if (reissue->learn_ms != 0 && reissue->learn_ms < deadline && !is_alone)
-        deadline = reissue->learn_ms;
+    if (!is_alone) {
+        uint64_t due = reissue->learn_ms == 0           ? node->now_ms
+                       : silent_ms(node) > node->now_ms ? silent_ms(node)
+                                                        : reissue->learn_ms;
+
+        if (due < deadline)
+            deadline = due;
+    }
     for (size_t i = 0; i < node->peers.count; i++) {
         uint64_t due = ask_list_ms(node, node->peers.items[i]);
 

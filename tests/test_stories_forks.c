@@ -219,6 +219,42 @@ static void owner_forgets_much(struct story *story)
     forgets(story, 400);
 }
 
+static bool owner_has_cut(struct world *world)
+{
+    return story_stats(world, 0).forks_proven > 0;
+}
+
+/* It forgets that it has written again, and the first that it meets was down when it did. The
+ * others come a moment later, and tell it. */
+static void owner_meets_the_unknowing_first(struct story *story)
+{
+    static const char *const all[] = {"trunk", "theirs", "mine", NULL};
+    struct world *world = story_begin(story, 4);
+
+    begin_at_trunk(world);
+    story_tells(world, 0, "theirs");
+    story_meet(world);
+    go_back_and_fork(world, "mine");
+    world_stop(world, 0);
+    world_backup(world, 0);
+    world_start(world, 0);
+    world_stop(world, 3);
+    world_heal(world);
+    come_once(world, 3, all);
+    world_kill(world, 0, VIRTUAL_DAMAGE_NONE);
+    assert_true(story->seed % 2 == 0 ? world_restore(world, 0) : world_copy_back(world, 0));
+    story_part_all(world);
+    story_link(world, 0, 3);
+    world_start(world, 3);
+    world_start(world, 0);
+    assert_true(world_run_until(world, owner_has_cut, STORY_MINUTE_MS));
+    world_run(world, 2 * STORY_SECOND_MS);
+    world_heal(world);
+    come_once(world, 4, all);
+    assert_int_equal(story_stats(world, 0).reissued, 0);
+    story_end(story);
+}
+
 static uint64_t count_runs(struct world *world)
 {
     struct world_stats stats;
@@ -509,6 +545,7 @@ STORY_OF_DISKS(more_than_waits_at_a_time)
 STORY_OF_DISKS(owner_forgets_it_alone)
 STORY_OF_DISKS(branch_over_a_slow_link)
 STORY_OF_DISKS(owner_writes_it_again)
+STORY_OF_DISKS(owner_meets_the_unknowing_first)
 
 int main(int argc, char **argv)
 {
@@ -526,6 +563,7 @@ int main(int argc, char **argv)
         STORY_TEST(owner_forgets_it_alone),
         STORY_TEST(branch_over_a_slow_link),
         STORY_TEST(owner_writes_it_again),
+        STORY_TEST(owner_meets_the_unknowing_first),
     };
 
     if (argc > 1)
