@@ -3,9 +3,11 @@
  * what was acknowledged is there, byte for byte, and what was not is there wholly or not at all.
  *
  * GOSSIP_CRASH_DRAWS=n makes n times as many draws of what damage does, and takes as many more of
- * the pairs of crashes; 53 are all. GOSSIP_CRASH_PART=i/n does the i-th of n parts of it, from 0.
+ * the pairs of crashes; 53 are all. GOSSIP_CRASH_ALL=1 has every read fail, and each failure with
+ * and without a loss of power after it. GOSSIP_CRASH_PART=i/n does the i-th of n parts, from 0.
  */
 #include "tests/crash.h"
+#include "tests/crash_share.h"
 
 #include <inttypes.h>
 #include <setjmp.h>
@@ -35,32 +37,9 @@ static const struct {
 static const char *const kinds[VIRTUAL_OPERATIONS] = {"read",   "write",  "sync",  "truncate",
                                                       "create", "delete", "rename"};
 
-static unsigned times(void)
-{
-    const char *text = getenv("GOSSIP_CRASH_DRAWS");
-    unsigned long number = text == NULL ? 1 : strtoul(text, NULL, 10);
-
-    assert_in_range(number, 1, 1000000);
-    return (unsigned)number;
-}
-
-/* Whether a crash at this operation is in our part. */
-static bool is_ours(uint64_t at)
-{
-    const char *text = getenv("GOSSIP_CRASH_PART");
-    unsigned part;
-    unsigned parts;
-
-    if (text == NULL)
-        return true;
-    assert_int_equal(sscanf(text, "%u/%u", &part, &parts), 2);
-    assert_true(part < parts);
-    return at % parts == part;
-}
-
 static unsigned draws_of(size_t damage)
 {
-    return damages[damage].draws == 1 ? 1 : damages[damage].draws * times();
+    return damages[damage].draws == 1 ? 1 : damages[damage].draws * crash_draws();
 }
 
 static char story[256];
@@ -121,7 +100,7 @@ static void test_crash_at_every_operation(void **state)
     (void)state;
     play(&stats, &operations);
     for (uint64_t at = 1; at <= operations; at++) {
-        for (size_t damage = 0; damage < COUNT(damages) && is_ours(at); damage++) {
+        for (size_t damage = 0; damage < COUNT(damages) && crash_is_ours(at); damage++) {
             for (unsigned draw = 1; draw <= draws_of(damage); draw++) {
                 struct crash_run run;
 
@@ -146,8 +125,8 @@ static void test_crash_at_every_operation(void **state)
 /* The second crash comes while the store recovers from the first, or in its next save or close. */
 static void test_crash_in_recovery(void **state)
 {
-    uint64_t stride = times() < 53 ? 53 / times() : 1;
-    uint64_t inner_stride = times() < 5 ? 5 / times() : 1;
+    uint64_t stride = crash_draws() < 53 ? 53 / crash_draws() : 1;
+    uint64_t inner_stride = crash_draws() < 5 ? 5 / crash_draws() : 1;
     struct virtual_disk_stats stats;
     uint64_t operations;
     uint64_t pairs = 0;
@@ -155,7 +134,7 @@ static void test_crash_in_recovery(void **state)
     (void)state;
     play(&stats, &operations);
     for (uint64_t at = 1; at <= operations; at += stride) {
-        for (size_t pair = 0; pair < COUNT(damages) * COUNT(damages) && is_ours(at); pair++) {
+        for (size_t pair = 0; pair < COUNT(damages) * COUNT(damages) && crash_is_ours(at); pair++) {
             size_t first = pair / COUNT(damages);
             size_t second = pair % COUNT(damages);
 
@@ -196,19 +175,22 @@ static void test_failure_of_every_operation(void **state)
     uint64_t faults = 0;
 
     (void)state;
-    if (!is_ours(0))
+    if (!crash_all() && !crash_is_ours(0))
         skip(); /* It is no matter of parts: the first does it. */
     play(&stats, &operations);
     for (unsigned kind = 0; kind < VIRTUAL_OPERATIONS; kind++) {
-        uint64_t step = kind == VIRTUAL_READ ? 3 : 1;
+        uint64_t step = kind == VIRTUAL_READ && !crash_all() ? 3 : 1;
 
         for (uint64_t at = 1; at <= stats.operations[kind]; at += step) {
-            for (unsigned i = 0; i < 2; i++) {
-                bool sticky = i == 1;
-                enum virtual_damage damage =
-                    (at + i) % 2 == 0 ? VIRTUAL_DAMAGE_NONE : VIRTUAL_DAMAGE_LOST;
+            /* Once and for ever, and of each the machine stays up or loses power. */
+            for (unsigned i = 0; i < 4; i++) {
+                bool sticky = i % 2 == 1;
+                bool stays = i / 2 == 1;
+                enum virtual_damage damage = stays ? VIRTUAL_DAMAGE_NONE : VIRTUAL_DAMAGE_LOST;
                 struct crash_run run;
 
+                if (crash_all() ? !crash_is_ours(at) : stays != ((at + sticky) % 2 == 0))
+                    continue;
                 say("%s %" PRIu64 " fails %s, damage %s", kinds[kind], at,
                     sticky ? "for ever" : "once", damages[damage].name);
                 crash_begin(&run, story, at);
@@ -247,7 +229,7 @@ static void test_full_from_the_start(void **state)
     uint64_t refused_now;
 
     (void)state;
-    if (!is_ours(0))
+    if (!crash_is_ours(0))
         skip(); /* It is no matter of parts: the first does it. */
     do {
         struct crash_run run;
@@ -273,7 +255,7 @@ static void test_full_at_every_save(void **state)
     unsigned tight_saves = 0;
 
     (void)state;
-    if (!is_ours(0))
+    if (!crash_is_ours(0))
         skip(); /* It is no matter of parts: the first does it. */
     for (unsigned save = 0; save < CRASH_SAVES; save++) {
         uint64_t room = 0;

@@ -2,6 +2,9 @@
  * A whole node on a virtual disk that dies at each of its operations in turn, from the making of
  * its store over its first boot and its events to its last restart: what was acknowledged or sent
  * is there, no number is used twice, and everything verifies.
+ *
+ * GOSSIP_CRASH_DRAWS=n makes 2n draws of what tears and shuffles, where it is more than 1.
+ * GOSSIP_CRASH_PART=i/n does the i-th of n parts of it, from 0.
  */
 #include <inttypes.h>
 #include <setjmp.h>
@@ -14,6 +17,7 @@
 #include "gossip/gossip.h"
 #include "gossip/splitmix.h"
 #include "store/virtual_disk.h"
+#include "tests/crash_share.h"
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
@@ -269,10 +273,12 @@ static void test_crash_at_every_operation(void **state)
     static const struct {
         enum virtual_damage damage;
         const char *name;
-    } damages[] = {{VIRTUAL_DAMAGE_NONE, "none"},
-                   {VIRTUAL_DAMAGE_LOST, "lost"},
-                   {VIRTUAL_DAMAGE_TORN, "torn"},
-                   {VIRTUAL_DAMAGE_SHUFFLED, "shuffled"}};
+        unsigned draws;
+    } damages[] = {{VIRTUAL_DAMAGE_NONE, "none", 1},
+                   {VIRTUAL_DAMAGE_LOST, "lost", 1},
+                   {VIRTUAL_DAMAGE_TORN, "torn", 2},
+                   {VIRTUAL_DAMAGE_SHUFFLED, "shuffled", 2}};
+    unsigned times = crash_draws();
     struct world world;
     uint64_t operations;
     uint64_t crashes = 0;
@@ -287,23 +293,28 @@ static void test_crash_at_every_operation(void **state)
     end(&world);
 
     for (uint64_t at = 1; at <= operations; at++) {
-        for (size_t i = 0; i < COUNT(damages); i++) {
-            char story[128];
+        for (size_t i = 0; i < COUNT(damages) && crash_is_ours(at); i++) {
+            unsigned draws = times == 1 || damages[i].draws == 1 ? 1 : times * damages[i].draws;
 
-            snprintf(story, sizeof(story), "crash at operation %" PRIu64 ", damage %s", at,
-                     damages[i].name);
-            begin(&world, story, at);
-            virtual_disk_crash_at(world.disk, at);
-            for (unsigned life = 0; life < LIVES && !virtual_disk_is_crashed(world.disk); life++)
-                live(&world);
-            require(&world, virtual_disk_is_crashed(world.disk), "does not crash");
-            virtual_disk_restart(world.disk, damages[i].damage);
-            require(&world, live(&world) == GOSSIP_OK, "does not live again");
-            virtual_disk_crash(world.disk);
-            virtual_disk_restart(world.disk, VIRTUAL_DAMAGE_LOST);
-            require(&world, live(&world) == GOSSIP_OK, "does not live on after power loss");
-            end(&world);
-            crashes++;
+            for (unsigned draw = 0; draw < draws; draw++) {
+                char story[128];
+
+                snprintf(story, sizeof(story), "crash at operation %" PRIu64 ", damage %s, draw %u",
+                         at, damages[i].name, draw);
+                begin(&world, story, at + draw * operations);
+                virtual_disk_crash_at(world.disk, at);
+                for (unsigned life = 0; life < LIVES && !virtual_disk_is_crashed(world.disk);
+                     life++)
+                    live(&world);
+                require(&world, virtual_disk_is_crashed(world.disk), "does not crash");
+                virtual_disk_restart(world.disk, damages[i].damage);
+                require(&world, live(&world) == GOSSIP_OK, "does not live again");
+                virtual_disk_crash(world.disk);
+                virtual_disk_restart(world.disk, VIRTUAL_DAMAGE_LOST);
+                require(&world, live(&world) == GOSSIP_OK, "does not live on after power loss");
+                end(&world);
+                crashes++;
+            }
         }
     }
     print_message("node: %" PRIu64 " operations, %" PRIu64 " crashes\n", operations, crashes);

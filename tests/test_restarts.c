@@ -2,10 +2,12 @@
  * Restarts of one node (fault D22), a million over the memory store and a share of that over SQLite
  * on a virtual disk, which alone has what three of the four kinds of evidence are: a side file, an
  * identity, a mark of backups. Each restart counts one boot, and nothing else changes: no evidence
- * is found, no epoch opened, the clock does not grow, and the next event has the next seq.
+ * is found, no epoch opened, the clock does not grow, and the next event has the next seq. And a
+ * start reads as much of a large store as of a small one (D23).
  */
 #include "cmd/lab/world.h"
 #include "gossip/limits.h"
+#include "store/virtual_disk.h"
 
 #include <inttypes.h>
 #include <setjmp.h>
@@ -19,6 +21,7 @@ enum {
     RESTARTS = 1000000, /* Or as many as GOSSIP_TEST_RESTARTS tells. */
     SQLITE_SHARE = 40,  /* One in so many over SQLite, and each of them is looked at. */
     LOOKS = 10,
+    AUTHORS = 6,
     SECOND_MS = 1000,
 };
 
@@ -120,6 +123,63 @@ static void restart_often(enum world_store store, uint64_t restarts, uint64_t lo
     world_destroy(world);
 }
 
+/* All of them write so many events, and node 0 comes to have them. */
+static void tell_all(struct world *world, unsigned events)
+{
+    for (unsigned i = 0; i < events; i++) {
+        for (unsigned j = 0; j < AUTHORS; j++)
+            assert_true(world_publish(world, j, "one of many", 11));
+        world_run(world, SECOND_MS / 10);
+    }
+    world_run(world, 20 * SECOND_MS);
+}
+
+/* What a start reads of the disk, in operations. *ret_events: how many events there were. */
+static uint64_t reads_of_a_start(struct world *world, uint64_t *ret_events)
+{
+    struct virtual_disk_stats before;
+    struct virtual_disk_stats after;
+
+    world_stop(world, 0);
+    virtual_disk_stats(world_disk(world, 0), &before);
+    world_start(world, 0);
+    virtual_disk_stats(world_disk(world, 0), &after);
+    *ret_events = gossip_last_delivery(world_gossip(world, 0));
+    return after.operations[VIRTUAL_READ] - before.operations[VIRTUAL_READ];
+}
+
+/* D23: a start looks at each author's newest event, however many there are. What more it reads are
+ * the pages by which the tables have become deeper: one for each author and table at most. */
+static void test_start_depends_on_authors(void **state)
+{
+    struct world_options options = {.seed = 1,
+                                    .nodes = AUTHORS,
+                                    .store = WORLD_SQLITE,
+                                    .crypto = WORLD_STANDIN,
+                                    .period_ms = SECOND_MS,
+                                    .payload_max = GOSSIP_PAYLOAD_DEFAULT,
+                                    .fanout = 2,
+                                    .unchecked = true};
+    struct world *world = world_create(&options);
+    uint64_t few;
+    uint64_t many;
+    uint64_t few_reads;
+    uint64_t many_reads;
+
+    (void)state;
+    tell_all(world, 50);
+    few_reads = reads_of_a_start(world, &few);
+    tell_all(world, 950);
+    many_reads = reads_of_a_start(world, &many);
+    print_message("a start reads %" PRIu64 " times with %" PRIu64 " events, %" PRIu64
+                  " times with %" PRIu64 "\n",
+                  few_reads, few, many_reads, many);
+    assert_int_equal(few, 50 * AUTHORS);
+    assert_int_equal(many, 1000 * AUTHORS);
+    assert_true(many_reads <= few_reads + 2 * AUTHORS);
+    world_destroy(world);
+}
+
 static uint64_t how_many(void)
 {
     const char *fewer = getenv("GOSSIP_TEST_RESTARTS");
@@ -148,6 +208,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_a_million_restarts),
         cmocka_unit_test(test_restarts_over_sqlite),
+        cmocka_unit_test(test_start_depends_on_authors),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
