@@ -81,8 +81,9 @@ class Connection(http.client.HTTPConnection):
 
     def connect(self):
         self.sock = socket.socket(socket.AF_UNIX)
-        self.sock.settimeout(PATIENCE)
+        # With a timeout it would fail at once where many are ahead in the queue.
         self.sock.connect(self.path)
+        self.sock.settimeout(PATIENCE)
 
 
 class Node:
@@ -250,7 +251,7 @@ class CommandTest(CommandFixture):
             (["proof", *where, "show"], "say list, show ID or check FILE"),
             (["proof", *where, "list", "more"], "say list, show ID or check FILE"),
             (["proof", "list"], "--dir D or in GOSSIP_DIR"),
-            (["proof", "check", "/dev/null"], "--dir D or in GOSSIP_DIR"),
+            (["proof", "check", "/dev/null"], "--cluster KEY"),
             (["proof", "check", "/dev/null", "--cluster", "12"], "64 digits"),
             (["proof", "check", "/dev/null", "--cluster", "G" * 64], "64 digits"),
             (["import", *where], "an argument is missing"),
