@@ -672,8 +672,8 @@ const struct command command_recover = {
         "of it cannot be read. The old files are kept, under a dated name. At its next start the\n"
         "node asks its peers for the rest, and goes on in a new epoch, so that no event's name\n"
         "is used twice. Events that are verified and had seen others that are not wait in an\n"
-        "archive beside them, for `import`. Where there is a key and no store, it begins with an "
-        "empty one.\n",
+        "archive beside them, for `import`. Where there is a key and no store, it begins with an\n"
+        "empty one. --keep-key changes nothing where there never was a double, and exits with 1.\n",
     .json = "{\"recovered\":\"n1\",\"found\":12,\"events\":12,\"unreadable\":0, "
             "\"kept\":\"20260102T030405Z\", \"cloned\":false, "
             "\"waiting\":0,\"archive\":null}",

@@ -336,11 +336,12 @@ const struct command command_verify = {
     .summary = "check all that a stopped node has stored",
     .usage = "[--dir D] [--json]",
     .text =
-        "Checks the database as SQLite does; each stored event's hash, chain, seals and context,\n"
-        "the order of delivery, the clock and the cuts against the events and the records, and\n"
-        "the signature of each certificate, eviction and proof; that the key is the store's; and\n"
-        "that nobody else may use the files. Prints the faults, one a line, with what mends\n"
-        "them, and a summary. Exits with 65 where there are any. That others have forked is a\n"
+        "Checks the database as SQLite does; each stored event's checksum, hash, chain, seals and\n"
+        "context, the order of delivery, the clock and the cuts against the events and the\n"
+        "records, and the signature of each certificate, eviction and proof; that the key is the\n"
+        "store's; and that nobody else may use the files. Prints the faults, one a line, with\n"
+        "what mends them, and a summary. Exits with 65 where there are any. That others have "
+        "forked is a\n"
         "note and no fault, and so is what the next start will do about a store that was set\n"
         "back. Works on a stopped node only.\n",
     .json = "one object a line: {\"fault\":\"...\"} and {\"note\":\"...\"} for "

@@ -453,8 +453,6 @@ static int check_schema(struct sqlite_database *database)
     return error;
 }
 
-/* Brings older tables up to date, and checks them, in one transaction: that of a file which is
- * refused ends with its connection, unfinished. */
 /* NULL for what is none of the rows that our tables hold; then the row has no place. */
 static void event_checksum(sqlite3_context *call, int count, sqlite3_value **values)
 {
@@ -492,6 +490,8 @@ static int add_functions(sqlite3 *db)
                                                        context_checksum, NULL, NULL);
 }
 
+/* Brings older tables up to date, and checks them, in one transaction: that of a file which is
+ * refused ends with its connection, unfinished. */
 static int migrate(struct sqlite_database *database, uint64_t version)
 {
     char text[64];

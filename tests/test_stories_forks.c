@@ -60,14 +60,26 @@ static void come_once(struct world *world, unsigned nodes, const char *const *wo
     }
 }
 
+static void back_up(struct world *world)
+{
+    world_stop(world, 0);
+    world_backup(world, 0);
+    world_start(world, 0);
+}
+
+/* To the backup, where nothing can tell it or where its files do. */
+static void set_back(const struct story *story, struct world *world)
+{
+    world_kill(world, 0, VIRTUAL_DAMAGE_NONE);
+    assert_true(story->seed % 2 == 0 ? world_restore(world, 0) : world_copy_back(world, 0));
+}
+
 /* Node 0 has written "trunk", of which there is a backup, and is set back to that. */
 static void begin_at_trunk(struct world *world)
 {
     story_tells(world, 0, "trunk");
     story_meet(world);
-    world_stop(world, 0);
-    world_backup(world, 0);
-    world_start(world, 0);
+    back_up(world);
     story_meet(world);
 }
 
@@ -193,14 +205,11 @@ static void forgets(struct story *story, unsigned events)
         story_tells(world, 0, "other");
     story_meet(world);
     go_back_and_fork(world, "mine");
-    world_stop(world, 0);
-    world_backup(world, 0);
-    world_start(world, 0);
+    back_up(world);
     world_heal(world);
     come_once(world, 3, all);
     assert_int_equal(story_stats(world, 0).reissued, events + 1);
-    world_kill(world, 0, VIRTUAL_DAMAGE_NONE);
-    assert_true(story->seed % 2 == 0 ? world_restore(world, 0) : world_copy_back(world, 0));
+    set_back(story, world);
     world_start(world, 0);
     come_once(world, 3, all);
     assert_int_equal(story_stats(world, 0).reissued, 0);
@@ -235,14 +244,11 @@ static void owner_meets_the_unknowing_first(struct story *story)
     story_tells(world, 0, "theirs");
     story_meet(world);
     go_back_and_fork(world, "mine");
-    world_stop(world, 0);
-    world_backup(world, 0);
-    world_start(world, 0);
+    back_up(world);
     world_stop(world, 3);
     world_heal(world);
     come_once(world, 3, all);
-    world_kill(world, 0, VIRTUAL_DAMAGE_NONE);
-    assert_true(story->seed % 2 == 0 ? world_restore(world, 0) : world_copy_back(world, 0));
+    set_back(story, world);
     story_part_all(world);
     story_link(world, 0, 3);
     world_start(world, 3);
