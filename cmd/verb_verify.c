@@ -340,10 +340,9 @@ const struct command command_verify = {
         "context, the order of delivery, the clock and the cuts against the events and the\n"
         "records, and the signature of each certificate, eviction and proof; that the key is the\n"
         "store's; and that nobody else may use the files. Prints the faults, one a line, with\n"
-        "what mends them, and a summary. Exits with 65 where there are any. That others have "
-        "forked is a\n"
-        "note and no fault, and so is what the next start will do about a store that was set\n"
-        "back. Works on a stopped node only.\n",
+        "what mends them, and a summary. Exits with 65 where there are any. That others have\n"
+        "forked is a note and no fault, and so is what the next start will do about a store that\n"
+        "was set back. Works on a stopped node only.\n",
     .json = "one object a line: {\"fault\":\"...\"} and {\"note\":\"...\"} for "
             "each, at the end {\"events\":3,\"faults\":0,\"forks\":0}",
     .examples = "  gossip stop --dir n1 && gossip verify --dir n1\n"
