@@ -209,7 +209,8 @@ struct gossip_store_ops {
 
     /* Copies some more: 1 when the copy is whole and durable (and closed), 0 while there is more.
      * An error ends the backup and removes what there is of it; the store itself is as it was.
-     * FULL, EXISTS, DAMAGED (a page of the store, as it seems). */
+     * FULL, EXISTS, DAMAGED (the store is, as it seems: what it can tell to be damaged is not
+     * copied as if it were sound). */
     int (*backup_step)(struct gossip_store *store);
 
     /* Gives it up and removes what there is of it. Without a backup it does nothing. */

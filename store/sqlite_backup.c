@@ -1,16 +1,18 @@
 #include "store/sqlite_backup.h"
 
+#include <inttypes.h>
 #include <sqlite3.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "gossip/gossip.h"
+#include "store/checksum.h"
 #include "store/sqlite_database.h"
 #include "store/sqlite_file.h"
 
 /* So many that a node of a thousand commits a second hardly notices. */
-enum { PAGES_PER_STEP = 64 };
+enum { PAGES_PER_STEP = 64, CHECKED_PER_STEP = 64 * 4096 };
 
 struct sqlite_backup {
     struct file_system *files;
@@ -18,8 +20,9 @@ struct sqlite_backup {
     char *copying; /* Its name until it is whole. */
     sqlite3 *db;   /* What is copied. */
     sqlite3 *copy;
-    sqlite3_backup *backup;
-    bool is_made; /* There is a file called copying. */
+    sqlite3_backup *backup; /* Until all is copied, ... */
+    sqlite3_stmt *events;   /* ... then the copy's events, until all are checked. */
+    bool is_made;           /* There is a file called copying. */
 };
 
 /* What went wrong with the copy is no matter of the store. */
@@ -110,6 +113,73 @@ int sqlite_backup_begin(sqlite3 *db, struct file_system *files, const char *path
     return GOSSIP_OK;
 }
 
+/* Whether an event, at whose row the check stands, is as it was written. Some column that is of no
+ * form that it may have gives another checksum too. */
+static bool is_sound(sqlite3_stmt *row, size_t *ret_size)
+{
+    const void *hash_seal = sqlite3_column_blob(row, 3);
+    size_t hash_seal_size = (size_t)sqlite3_column_bytes(row, 3);
+    const void *body = sqlite3_column_blob(row, 4);
+    size_t body_size = (size_t)sqlite3_column_bytes(row, 4);
+    const void *context = sqlite3_column_blob(row, 6);
+    size_t context_size = (size_t)sqlite3_column_bytes(row, 6);
+    uint64_t delivery = (uint64_t)sqlite3_column_int64(row, 0);
+    int64_t checksum = checksum_event(delivery, (uint32_t)sqlite3_column_int64(row, 1),
+                                      (uint64_t)sqlite3_column_int64(row, 2), hash_seal,
+                                      hash_seal_size, body, body_size);
+
+    *ret_size = body_size + context_size;
+    return sqlite3_column_int64(row, 5) == checksum &&
+           ((sqlite3_column_type(row, 6) == SQLITE_NULL &&
+             sqlite3_column_type(row, 7) == SQLITE_NULL) ||
+            sqlite3_column_int64(row, 7) == checksum_context(delivery, context, context_size));
+}
+
+static int begin_check(struct sqlite_backup *backup, struct explanation *explanation)
+{
+    int code = sqlite3_prepare_v2(
+        backup->copy,
+        "SELECT delivery, author, seq, hash_seal, body, events.checksum, context, "
+        "contexts.checksum FROM events LEFT JOIN contexts USING (delivery) ORDER BY delivery",
+        -1, &backup->events, NULL);
+
+    return code == SQLITE_OK ? GOSSIP_OK : failed_at_pages(backup, true, code, explanation);
+}
+
+/* A copy that holds damage would be found out when it is needed. 1 when all is checked. */
+static int check_events(struct sqlite_backup *backup, struct explanation *explanation)
+{
+    int code = SQLITE_ROW;
+
+    for (size_t checked = 0, size; checked < CHECKED_PER_STEP; checked += size) {
+        bool sound;
+
+        code = sqlite3_step(backup->events);
+        if (code != SQLITE_ROW)
+            break;
+        sound = is_sound(backup->events, &size);
+        /* A column that could not be shown for want of memory looks like a damaged one. */
+        if ((sqlite3_errcode(backup->copy) & 0xff) == SQLITE_NOMEM)
+            return failed(backup, SQLITE_NOMEM, explanation);
+        if (!sound) {
+            explanation_set(explanation,
+                            "%s: cannot be copied: event %" PRId64 " (author %" PRId64
+                            ", seq %" PRId64 ") is not as it was written; stop its node and run "
+                            "`gossip verify`, which tells what is damaged",
+                            sqlite3_db_filename(backup->db, "main"),
+                            (int64_t)sqlite3_column_int64(backup->events, 0),
+                            (int64_t)sqlite3_column_int64(backup->events, 1),
+                            (int64_t)sqlite3_column_int64(backup->events, 2));
+            return GOSSIP_ERR_DAMAGED;
+        }
+    }
+    if (code == SQLITE_ROW)
+        return 0;
+    sqlite3_finalize(backup->events); /* What it returns is what the last step has returned. */
+    backup->events = NULL;
+    return code == SQLITE_DONE ? 1 : failed_at_pages(backup, true, code, explanation);
+}
+
 /* Whoever opens the copy is to know what it is: it knows less than the node has said. */
 static int mark(struct sqlite_backup *backup, struct explanation *explanation)
 {
@@ -148,10 +218,10 @@ static int name_copy(struct sqlite_backup *backup, struct explanation *explanati
     return error;
 }
 
-int sqlite_backup_step(struct sqlite_backup *backup, struct explanation *explanation)
+/* Copies some more: 1 when all is copied. */
+static int copy_pages(struct sqlite_backup *backup, struct explanation *explanation)
 {
     int code = sqlite3_backup_step(backup->backup, PAGES_PER_STEP);
-    int error;
 
     if (code == SQLITE_OK)
         return 0;
@@ -159,9 +229,14 @@ int sqlite_backup_step(struct sqlite_backup *backup, struct explanation *explana
         return failed_at_pages(backup, false, code, explanation);
     code = sqlite3_backup_finish(backup->backup);
     backup->backup = NULL;
-    if (code != SQLITE_OK)
-        return failed(backup, code, explanation);
-    error = mark(backup, explanation);
+    return code == SQLITE_OK ? 1 : failed(backup, code, explanation);
+}
+
+static int finish(struct sqlite_backup *backup, struct explanation *explanation)
+{
+    int error = mark(backup, explanation);
+    int code;
+
     if (error < 0)
         return error;
     code = sqlite3_close(backup->copy);
@@ -172,6 +247,18 @@ int sqlite_backup_step(struct sqlite_backup *backup, struct explanation *explana
     return error < 0 ? error : 1;
 }
 
+int sqlite_backup_step(struct sqlite_backup *backup, struct explanation *explanation)
+{
+    int result;
+
+    if (backup->backup != NULL) {
+        result = copy_pages(backup, explanation);
+        return result == 1 ? begin_check(backup, explanation) : result;
+    }
+    result = check_events(backup, explanation);
+    return result == 1 ? finish(backup, explanation) : result;
+}
+
 void sqlite_backup_end(struct sqlite_backup *backup)
 {
     struct explanation ignored;
@@ -179,6 +266,7 @@ void sqlite_backup_end(struct sqlite_backup *backup)
     if (backup == NULL)
         return;
     sqlite3_backup_finish(backup->backup);
+    sqlite3_finalize(backup->events);
     sqlite3_close(backup->copy);
     if (backup->is_made)
         sqlite_file_discard(backup->files, backup->copying, &ignored); /* Else the next does. */

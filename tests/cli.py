@@ -527,6 +527,10 @@ class CommandTest(CommandFixture):
         archive = self.path("archive")
         self.check(gossip("export", "--dir", first, archive), DAMAGED)
         self.assertFalse(os.path.exists(archive))
+        copy = self.path("copy.db")
+        self.check(gossip("backup", "--dir", first, copy), DAMAGED,
+                   err=["event 2", "is not as it was written", "gossip verify"])
+        self.assertFalse(os.path.exists(copy))
         # A running node finds it when somebody asks for it, and ends with all that is to be said.
         second = self.init("n2", cluster=os.path.join(first, "cluster.key"))
         node = self.start(first)

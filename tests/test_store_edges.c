@@ -501,6 +501,65 @@ static void test_backup_of_damage(void **state)
     virtual_disk_destroy(disk);
 }
 
+/* Changes the byte that follows a whole hundred bytes from: to is what it becomes. */
+static void change_byte(const char *path, uint8_t from, uint8_t to)
+{
+    enum { BEFORE = 100 };
+    FILE *file = fopen(path, "r+b");
+    unsigned same = 0;
+    int next = 0;
+
+    assert_non_null(file);
+    while (same < BEFORE && (next = getc(file)) != EOF)
+        same = next == from ? same + 1 : 0;
+    assert_true(same == BEFORE);
+    assert_int_equal(fseek(file, 0, SEEK_CUR), 0); /* Between reading and writing. */
+    assert_int_equal(putc(to, file), to);
+    assert_int_equal(fclose(file), 0);
+}
+
+/* Bits that have flipped in an event are not copied as if nothing were wrong with them. */
+static void test_backup_of_flipped_bits(void **state)
+{
+    enum { BODY = 0xb5, CONTEXT = 0xc5, SIZE = 700 };
+    struct place *place = *state;
+    struct gossip_store *store = open_store(place->path, GOSSIP_SQLITE_CREATE);
+    uint8_t body[SIZE];
+    uint8_t context[SIZE];
+    struct gossip_record record = {.kind = GOSSIP_RECORD_EVENT,
+                                   .as.event = {.delivery = 201,
+                                                .author = 1,
+                                                .seq = 201,
+                                                .body = body,
+                                                .body_size = sizeof(body),
+                                                .context = context,
+                                                .context_size = sizeof(context)}};
+    static const uint8_t bytes[] = {BODY, CONTEXT};
+
+    memset(body, BODY, sizeof(body));
+    memset(context, CONTEXT, sizeof(context));
+    for (uint64_t i = 1; i <= 200; i++)
+        add_event(store, i);
+    assert_int_equal(store->ops->save(store, &record, 1), GOSSIP_OK);
+    store->ops->close(store);
+    for (size_t i = 0; i < sizeof(bytes) / sizeof(bytes[0]); i++) {
+        change_byte(place->path, bytes[i], bytes[i] ^ 4);
+        store = open_store(place->path, GOSSIP_SQLITE_OPEN);
+        assert_int_equal(store->ops->backup_begin(store, place->copy), GOSSIP_OK);
+        assert_int_equal(step_to_end(store), GOSSIP_ERR_DAMAGED);
+        assert_non_null(strstr(store->ops->explain(store), "event 201 (author 1, seq 201)"));
+        assert_non_null(strstr(store->ops->explain(store), "gossip verify"));
+        assert_false(is_there(place->copy, ""));
+        assert_false(is_there(place->copy, ".copying"));
+        store->ops->close(store);
+        change_byte(place->path, bytes[i], bytes[i]);
+    }
+    store = open_store(place->path, GOSSIP_SQLITE_OPEN);
+    assert_int_equal(store->ops->backup_begin(store, place->copy), GOSSIP_OK);
+    assert_int_equal(step_to_end(store), 1);
+    store->ops->close(store);
+}
+
 /* A process killed after any number of steps leaves a whole copy or none, and its store whole. */
 static void test_backup_killed(void **state)
 {
@@ -646,6 +705,7 @@ int main(void)
         TEST(test_backup),
         TEST(test_backup_given_up),
         TEST(test_backup_killed),
+        TEST(test_backup_of_flipped_bits),
         cmocka_unit_test(test_backup_of_damage),
         TEST(test_remove),
         cmocka_unit_test(test_creation_over_failing_syncs),
