@@ -11,7 +11,8 @@ enum { COPY_BLOCK = 65536, STAMPS_MAX = 100 };
 
 /* What stands beside a store, each under its name and this ending. The database itself comes first:
  * without it nobody opens the rest. */
-static const char *const endings[] = {"", "-wal", "-shm", "-journal", ".side", ".marker"};
+static const char *const endings[] = {"",      "-wal",    "-shm",      "-journal",
+                                      ".side", ".marker", ".side.new", ".marker.new"};
 
 enum { ENDING_COUNT = sizeof(endings) / sizeof(endings[0]), NAME_SIZE = 128 };
 

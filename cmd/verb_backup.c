@@ -158,8 +158,9 @@ const struct command command_backup = {
     .usage = "[--dir D] [--json] FILE",
     .text =
         "Copies the store of a running or stopped node to FILE, which must not exist. A running\n"
-        "node goes on meanwhile, and what it stores before the copy is whole is in it. The copy\n"
-        "is durable when this returns. Nothing secret is in it: keep node.key elsewhere.\n"
+        "node goes on meanwhile, and what it stores before all is copied is in it. The copy is\n"
+        "checked for events that are not as they were written (exit code 65, and no copy), and\n"
+        "durable when this returns. Nothing secret is in it: keep node.key elsewhere.\n"
         "\n"
         "To restore: stop the node, put FILE in the place of store.db, with no store.db-wal and\n"
         "store.db-shm beside it, and start the node. The copy is marked as one, so that the node\n"

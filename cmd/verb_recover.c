@@ -30,6 +30,7 @@ struct recover_options {
     bool new_key;
     bool keep_key;
     bool empty;
+    bool force;
     const char *name;
     const char *cluster;
 };
@@ -220,12 +221,104 @@ static enum exit_code refuse_to_lose(const struct recovering *recovering)
 {
     const char *path = recovering->directory.path;
 
-    complain(
-        "recover: no event of %s/%s can be verified, so nothing was changed; put a backup in its "
-        "place, or where there is none, `gossip recover --dir %s --empty` begins with an empty "
-        "store: then what only this node has held is lost, and the rest comes from its peers",
-        path, DIRECTORY_STORE, path);
+    if (recovering->has_key && !recovering->has_new_key &&
+        memcmp(recovering->key, gossip_identity_key(recovering->identity), GOSSIP_KEY_SIZE) != 0) {
+        complain("recover: %s/%s says that it is the store of another key than %s/%s, and no event "
+                 "of it can be verified, as if it were of another cluster, so nothing was changed; "
+                 "put the files that belong together there; or, where only the store is wrong, "
+                 "move it away: without one, recover begins with an empty store, and the rest "
+                 "comes from peers",
+                 path, DIRECTORY_STORE, path, DIRECTORY_KEY);
+        return EXIT_CONFIGURATION;
+    }
+    if (recovering->has_new_key && recovering->recovered.found > 0)
+        complain("recover: none of the %" PRIu64 " events of %s/%s can be verified in the cluster "
+                 "that --cluster names, so nothing was changed; name the key of the cluster that "
+                 "the store is of, or begin a new node with `gossip init`",
+                 recovering->recovered.found, path, DIRECTORY_STORE);
+    else
+        complain(
+            "recover: no event of %s/%s can be verified, so nothing was changed; put a backup in "
+            "its "
+            "place, or where there is none, `gossip recover --dir %s --empty` begins with an empty "
+            "store: then what only this node has held is lost, and the rest comes from its peers",
+            path, DIRECTORY_STORE, path);
     return EXIT_DAMAGED;
+}
+
+/* ---- Where nothing is wrong. ---- */
+
+static void count_fault(void *context, const char *fault)
+{
+    uint64_t *faults = context;
+
+    (void)fault;
+    (*faults)++;
+}
+
+/* As `gossip verify` does. */
+static int find_faults(struct recovering *recovering, struct gossip_store *store,
+                       uint64_t *ret_faults)
+{
+    struct gossip *gossip;
+    int error = gossip_create(&(struct gossip_options){.size = sizeof(struct gossip_options),
+                                                       .store = store,
+                                                       .time = gossip_system_time(),
+                                                       .identity = recovering->identity},
+                              &gossip);
+
+    if (error < 0)
+        return error;
+    error = gossip_sqlite_check(store, count_fault, ret_faults);
+    if (error == GOSSIP_OK)
+        error = gossip_verify(gossip, count_fault, ret_faults, NULL);
+    gossip_destroy(gossip);
+    return error;
+}
+
+/* Looks into the copy of the old store: to look into a store counts as a start of its node. */
+static enum exit_code check_old(struct recovering *recovering, bool *ret_is_sound)
+{
+    char explanation[EXPLANATION_SIZE];
+    char *path = directory_file(&recovering->directory, ASIDE_SALVAGE);
+    struct gossip_store *store;
+    uint64_t faults = 0;
+    int error =
+        gossip_sqlite_open(path, GOSSIP_SQLITE_OPEN, explanation, sizeof(explanation), &store);
+
+    free(path);
+    if (error == GOSSIP_OK) {
+        error = find_faults(recovering, store, &faults);
+        if (error < 0)
+            snprintf(explanation, sizeof(explanation), "%s", store->ops->explain(store));
+        store->ops->close(store);
+    }
+    *ret_is_sound = error == GOSSIP_OK && faults == 0;
+    if (error == GOSSIP_OK || error == GOSSIP_ERR_DAMAGED || error == GOSSIP_ERR_FOREIGN)
+        return EXIT_OK;
+    complain("recover: cannot check %s/%s, so nothing was changed: %s: %s",
+             recovering->directory.path, DIRECTORY_STORE, gossip_strerror(error), explanation);
+    return exit_for(error);
+}
+
+/* A new epoch stays in the clock of every event to come, so none is opened for nothing. */
+static enum exit_code refuse_sound(const struct recovering *recovering)
+{
+    const char *path = recovering->directory.path;
+
+    if (recovering->has_double)
+        complain("recover: %s/%s has no fault that `gossip verify` could find, so nothing was "
+                 "changed; but the node has stopped because another process wrote under its key: "
+                 "where this is the copy, `gossip recover --dir %s --new-key --name N --cluster "
+                 "KEYFILE` makes it a node of its own; where it is the original, end the copy "
+                 "first, then `gossip recover --dir %s --keep-key`",
+                 path, DIRECTORY_STORE, path, path);
+    else
+        complain("recover: %s/%s has no fault that `gossip verify` could find, so nothing was "
+                 "changed; start the node; `gossip recover --dir %s --force` builds a new store "
+                 "all the same, and the node goes on in a new epoch",
+                 path, DIRECTORY_STORE, path);
+    return EXIT_NO;
 }
 
 /* ---- Keys. ---- */
@@ -374,6 +467,7 @@ static enum exit_code build(struct command_line *line, const struct recover_opti
 {
     const struct directory *directory = &recovering->directory;
     enum exit_code code = aside_clean(directory);
+    bool is_sound = false;
 
     if (code == EXIT_OK)
         code = options->new_key ? make_key(line, options, recovering)
@@ -386,6 +480,10 @@ static enum exit_code build(struct command_line *line, const struct recover_opti
         code = build_store(recovering);
     if (code == EXIT_OK && is_all_lost(recovering) && !options->empty)
         code = refuse_to_lose(recovering);
+    if (code == EXIT_OK && recovering->had_store && !options->new_key && !options->force)
+        code = check_old(recovering, &is_sound);
+    if (code == EXIT_OK && is_sound)
+        code = refuse_sound(recovering);
     if (code == EXIT_OK && options->new_key)
         code = write_key(recovering);
     return code == EXIT_OK ? aside_finish_building(directory) : code;
@@ -591,6 +689,9 @@ static bool read_options(struct command_line *line, struct recover_options *ret_
         case 'E':
             options.empty = true;
             break;
+        case 'F':
+            options.force = true;
+            break;
         case 'A':
             options.name = optarg;
             break;
@@ -603,8 +704,9 @@ static bool read_options(struct command_line *line, struct recover_options *ret_
         return false;
     if (options.new_key && options.keep_key)
         command_line_refuse(line, "either --new-key or --keep-key: a copy, or the original");
-    else if (options.keep_key && options.empty)
-        command_line_refuse(line, "--keep-key changes no event; --empty does not go with it");
+    else if (options.keep_key && (options.empty || options.force))
+        command_line_refuse(line, "--keep-key changes no event; --empty and --force do not go with "
+                                  "it");
     else if (options.new_key != (options.name != NULL) ||
              options.new_key != (options.cluster != NULL))
         command_line_refuse(line,
@@ -642,6 +744,10 @@ static const struct command_option recover_options[] = {
      .id = 'E',
      .text = "begin with an empty store where no event can be verified: what only "
              "this node has held is lost"},
+    {.name = "force",
+     .id = 'F',
+     .text = "build a new store also where nothing is wrong with the old one, for "
+             "a new epoch"},
     {.name = "new-key",
      .id = 'N',
      .text = "for a copy of another node: becomes a node of its own, called N; the "
@@ -665,7 +771,7 @@ const struct command command_recover = {
     .name = "recover",
     .group = GROUP_FILES,
     .summary = "mend a stopped node whose store is damaged, gone or a copy",
-    .usage = "[--dir D] [--empty] [--json]\n"
+    .usage = "[--dir D] [--empty | --force] [--json]\n"
              "                      | --new-key --name N --cluster KEYFILE | --keep-key",
     .text =
         "Builds a new store of all events of the old one that can be verified, even where pages\n"
@@ -673,7 +779,8 @@ const struct command command_recover = {
         "node asks its peers for the rest, and goes on in a new epoch, so that no event's name\n"
         "is used twice. Events that are verified and had seen others that are not wait in an\n"
         "archive beside them, for `import`. Where there is a key and no store, it begins with an\n"
-        "empty one. --keep-key changes nothing where there never was a double, and exits with 1.\n",
+        "empty one. Where `verify` finds no fault, and with --keep-key where there never was a\n"
+        "double, it changes nothing and exits with 1.\n",
     .json = "{\"recovered\":\"n1\",\"found\":12,\"events\":12,\"unreadable\":0, "
             "\"kept\":\"20260102T030405Z\", \"cloned\":false, "
             "\"waiting\":0,\"archive\":null}",

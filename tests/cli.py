@@ -733,7 +733,7 @@ class CommandTest(CommandFixture):
 
     def test_recover(self):
         directory = self.written()
-        self.assertEqual(self.recover(directory), {
+        self.assertEqual(self.recover(directory, "--force"), {
             "recovered": directory, "found": 3, "events": 3, "unreadable": 0,
             "kept": self.kept(directory), "cloned": False, "waiting": 0, "archive": None})
         self.assertEqual(self.payloads(directory), ["text 1", "text 2", "text 3"])
@@ -856,7 +856,7 @@ class CommandTest(CommandFixture):
         directory = self.written()
         done = self.path("done")
         shutil.copytree(directory, done)
-        self.recover(done)
+        self.recover(done, "--force")
         os.rename(os.path.join(directory, "store.db"), os.path.join(directory, "store.db.old"))
         shutil.copy(os.path.join(done, "store.db"), os.path.join(directory, "store.db.recovered"))
         self.refuse_node(directory, CONFIGURATION, ["no store.db", "gossip recover"])
@@ -881,13 +881,13 @@ class CommandTest(CommandFixture):
                 done = subprocess.run(
                     ["strace", "-f", "-o", "/dev/null", "-e", "trace=" + call, "-e",
                      "inject=%s:signal=SIGKILL:when=%d" % (call, number), GOSSIP, "recover", "--dir",
-                     where], capture_output=True, timeout=PATIENCE,
+                     where, "--force"], capture_output=True, timeout=PATIENCE,
                     env=environment(ASAN_OPTIONS="detect_leaks=0"))
                 if done.returncode == OK:
                     break
                 self.assertEqual(done.returncode, -signal.SIGKILL, done)
                 kills += 1
-                self.check(gossip("recover", "--dir", where), OK)
+                self.check(gossip("recover", "--dir", where, "--force"), OK)
                 self.assertEqual(self.payloads(where), ["text 1", "text 2", "text 3"])
                 tree = self.tree(where)
                 self.assertIn(old, tree.values())
@@ -902,12 +902,13 @@ class CommandTest(CommandFixture):
     def test_recover_refusals(self):
         directory = self.init()
         self.start(directory)
-        for arguments in [], ["--keep-key"], ["--empty"]:
+        for arguments in [], ["--keep-key"], ["--empty"], ["--force"]:
             self.check(gossip("recover", "--dir", directory, *arguments), LOCKED, err="in use")
         where = ["recover", "--dir", directory]
         for arguments, part in [(["--new-key"], "go together"), (["--name", "n9"], "go together"),
                                 (["--new-key", "--keep-key"], "a copy, or the original"),
-                                (["--keep-key", "--empty"], "does not go with it")]:
+                                (["--keep-key", "--empty"], "do not go with it"),
+                                (["--keep-key", "--force"], "do not go with it")]:
             self.check(gossip(*where, *arguments), USAGE, out=b"", err=part)
         os.mkdir(self.path("none"))
         self.check(gossip("recover", "--dir", self.path("none")), CONFIGURATION, err="node.key")

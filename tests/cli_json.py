@@ -45,7 +45,7 @@ STOPPED = [
     ("verify", "", ["events faults forks"]),
     ("import", "ARCHIVE", ["cluster authors events records new waiting refused"]),
     ("import", "--check ARCHIVE", ["cluster authors events records"]),
-    ("recover", "", ["recovered found events unreadable kept cloned waiting archive"]),
+    ("recover", "--force", ["recovered found events unreadable kept cloned waiting archive"]),
 ]
 # Within a line, what has fields of its own.
 INSIDE = {

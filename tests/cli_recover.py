@@ -9,6 +9,7 @@ import contextlib
 import json
 import os
 import shutil
+import signal
 import sqlite3
 import subprocess
 import sys
@@ -46,14 +47,14 @@ class RecoverTest(CommandFixture):
     def test_mark_of_a_double(self):
         """A store that is built anew does not forget that its node has a double."""
         original, copy, node = self.doubles()
-        result = gossip("recover", "--dir", copy)
+        result = gossip("recover", "--dir", copy, "--force")
         self.check(result, OK)
         self.assertIn(b"does not start before", result.out)
         self.assertIn(b"--new-key", result.out)
         self.assertIn(b"--keep-key", result.out)
         self.assertNotIn(b"At its next start", result.out)
         self.refuse_start(copy)
-        self.assertIs(json.loads(gossip("recover", "--dir", copy, "--json").out)["cloned"], True)
+        self.assertIs(json.loads(gossip("recover", "--dir", copy, "--force", "--json").out)["cloned"], True)
         self.refuse_start(copy)
         self.assertIsNone(node.process.poll())
         # Told which of the two it is, it starts.
@@ -69,7 +70,7 @@ class RecoverTest(CommandFixture):
         """Likewise the original: it keeps its key."""
         _, copy, node = self.doubles()
         node.end()
-        self.check(gossip("recover", "--dir", copy), OK)
+        self.check(gossip("recover", "--dir", copy, "--force"), OK)
         self.refuse_start(copy)
         self.check(gossip("recover", "--dir", copy, "--keep-key"), OK)
         self.start(copy)
@@ -84,7 +85,7 @@ class RecoverTest(CommandFixture):
         self.assertEqual(len(notes), 1, result)
         for part in b"--new-key", b"--keep-key":
             self.assertIn(part, notes[0])
-        self.check(gossip("recover", "--dir", copy), OK)
+        self.check(gossip("recover", "--dir", copy, "--force"), OK)
         self.assertIn(notes[0], gossip("verify", "--dir", copy).out)
         self.assertIn("--keep-key",
                       json.loads(gossip("verify", "--dir", copy, "--json").out.splitlines()[0])["note"])
@@ -104,6 +105,51 @@ class RecoverTest(CommandFixture):
         self.start(directory)
         self.check(gossip("publish", "--dir", directory, "x"), OK, out=b"n1:4\n")
 
+    def test_sound_node(self):
+        """Nothing is wrong, so no epoch is opened for nothing, unless that is what is asked for."""
+        directory = self.written()
+        before = self.tree(directory)
+        for arguments in [], ["--json"], ["--empty"]:
+            self.check(gossip("recover", "--dir", directory, *arguments), NO, out=b"",
+                       err=["has no fault", "nothing was changed", "start the node",
+                            "`gossip recover --dir %s --force`" % directory])
+            self.assertEqual(self.tree(directory), before)
+        result = gossip("recover", "--dir", directory, "--force")
+        self.check(result, OK)
+        self.assertIn(b"3 of 3 events", result.out)
+        # Also with what a killed node leaves: a log that is to be replayed.
+        node = self.start(directory)
+        self.check(gossip("publish", "--dir", directory, "x"), OK)
+        node.end(signal.SIGKILL)
+        before = self.tree(directory)
+        self.assertIn("store.db-wal", before)
+        self.check(gossip("recover", "--dir", directory), NO, out=b"", err="has no fault")
+        self.assertEqual(self.tree(directory), before)
+
+    def test_sound_double(self):
+        """Which of the two it is, is what such a node is to be told, and nothing else."""
+        _, copy, _ = self.doubles()
+        before = self.tree(copy)
+        self.check(gossip("recover", "--dir", copy), NO, out=b"",
+                   err=["has no fault", "nothing was changed", "--new-key", "--keep-key"])
+        self.assertEqual(self.tree(copy), before)
+
+    def test_store_of_another_cluster(self):
+        """None of its events can be verified, but nothing says that it is damaged."""
+        directory, other = self.written(), self.init("n9")
+        shutil.copy(os.path.join(directory, "node.key"), self.path("old.key"))
+        shutil.copy(os.path.join(other, "node.key"), os.path.join(directory, "node.key"))
+        before = self.tree(directory)
+        self.check(gossip("recover", "--dir", directory), CONFIGURATION, out=b"",
+                   err=["the store of another key", "another cluster", "nothing was changed"])
+        self.assertEqual(self.tree(directory), before)
+        shutil.copy(self.path("old.key"), os.path.join(directory, "node.key"))
+        before = self.tree(directory)
+        self.check(gossip("recover", "--dir", directory, "--new-key", "--name", "n7", "--cluster",
+                          os.path.join(other, "cluster.key")), DAMAGED, out=b"",
+                   err=["none of the 3 events", "--cluster", "nothing was changed"])
+        self.assertEqual(self.tree(directory), before)
+
     # ---- Cut off. ----
 
     def cut_off(self, *arguments, with_key=False):
@@ -114,7 +160,7 @@ class RecoverTest(CommandFixture):
         done = self.path("done%d" % self.count)
         shutil.copytree(self.sound, directory)
         shutil.copytree(self.sound, done)
-        self.check(gossip("recover", "--dir", done, *arguments), OK)
+        self.check(gossip("recover", "--dir", done, *(arguments or ["--force"])), OK)
 
         def put(source, name):
             shutil.copy(os.path.join(source, name.split(".recovered")[0]),
