@@ -443,6 +443,60 @@ static void test_backup_given_up(void **state)
     assert_false(is_there(place->copy, ""));
 }
 
+/* The number that was saved last, by what a process finds that dies of it. */
+static uint64_t last_number(struct virtual_disk *disk)
+{
+    struct gossip_store *store;
+    uint64_t number;
+
+    assert_int_equal(virtual_disk_open_store(disk, "node.db", GOSSIP_SQLITE_OPEN, NULL, 0, &store),
+                     0);
+    number = get_number(store, "m");
+    virtual_disk_crash(disk);
+    store->ops->close(store);
+    virtual_disk_restart(disk, VIRTUAL_DAMAGE_LOST);
+    return number;
+}
+
+/* A commit that a flipped bit of the log hides, with all behind it, is made again to the last bit:
+ * then what follows it in the log is there again, as if the bit had never flipped. Another commit
+ * in its place ends the log for good. */
+static void test_log_that_is_whole_again(void **state)
+{
+    enum { SAVES = 6, FRAME = 24 + 4096 };
+
+    (void)state;
+    for (uint64_t again = 3; again <= 4; again++) {
+        struct virtual_disk *disk = virtual_disk_create(1);
+        struct gossip_store *store;
+        uint64_t first;
+
+        assert_int_equal(
+            virtual_disk_open_store(disk, "node.db", GOSSIP_SQLITE_CREATE, NULL, 0, &store), 0);
+        put_number(store, "m", 1);
+        put_number(store, "m", 2);
+        first = virtual_disk_size(disk, "node.db-wal");
+        for (uint64_t i = 3; i <= SAVES; i++)
+            put_number(store, "m", i);
+        assert_true(virtual_disk_size(disk, "node.db-wal") == first + (SAVES - 2) * FRAME);
+        virtual_disk_crash(disk);
+        store->ops->close(store);
+        virtual_disk_restart(disk, VIRTUAL_DAMAGE_LOST);
+        assert_true(last_number(disk) == SAVES);
+
+        assert_true(virtual_disk_flip(disk, "node.db-wal", first + FRAME / 2, 3));
+        assert_true(last_number(disk) == 2);
+        assert_int_equal(
+            virtual_disk_open_store(disk, "node.db", GOSSIP_SQLITE_OPEN, NULL, 0, &store), 0);
+        put_number(store, "m", again);
+        virtual_disk_crash(disk);
+        store->ops->close(store);
+        virtual_disk_restart(disk, VIRTUAL_DAMAGE_LOST);
+        assert_true(last_number(disk) == (again == 3 ? SAVES : again));
+        virtual_disk_destroy(disk);
+    }
+}
+
 static int step_to_end(struct gossip_store *store)
 {
     int result;
@@ -706,6 +760,7 @@ int main(void)
         TEST(test_backup_given_up),
         TEST(test_backup_killed),
         TEST(test_backup_of_flipped_bits),
+        cmocka_unit_test(test_log_that_is_whole_again),
         cmocka_unit_test(test_backup_of_damage),
         TEST(test_remove),
         cmocka_unit_test(test_creation_over_failing_syncs),

@@ -220,14 +220,38 @@ static void rebuild(struct world_node *node)
                   recovered.events, recovered.found);
 }
 
+/*
+ * A log ends at the first frame that does not fit, and what it holds behind that is still there. A
+ * process that makes, to the last bit, the commit again which a flipped bit has hidden closes the
+ * gap, and once it has ended without another commit all that follows is there again. No frame fits
+ * but behind all that it was written behind, so that this is what it was before the bit had
+ * flipped, and it has seen nothing else since.
+ */
+static void find_hidden(struct world_node *node)
+{
+    if (node->hidden == 0)
+        return;
+    if (node->disk_is != CHECKER_AS_IT_WAS) {
+        node->hidden = 0;
+    } else if (digest_of(node->disk) == node->hidden) {
+        node->hidden = 0;
+        node->disk_is = CHECKER_SET_BACK_UNSEEN;
+        world_narrate(node->world, "what the log of n%u had hidden is there again",
+                      node->number + 1);
+    }
+}
+
 void world_look_after(struct world_node *node)
 {
     int error;
 
-    if (!node->is_flipped)
+    if (!node->is_flipped) {
+        find_hidden(node);
         return;
+    }
     node->is_flipped = false;
     node->was_damaged = true;
+    node->hidden = 0;
     /* A bit of the log can take its last commits with it, and with them whom it has met. */
     memset(node->joined, 0, sizeof(node->joined));
     error = verify(node);
@@ -241,6 +265,7 @@ void world_look_after(struct world_node *node)
     /* A log ends where a checksum does not fit: its last commits are gone, and nothing tells. */
     if (node->disk_is == CHECKER_AS_IT_WAS && digest_of(node->disk) != node->digest) {
         node->disk_is = CHECKER_SET_BACK_UNSEEN;
+        node->hidden = node->digest;
         node->world->stats.flips_set_back++;
     } else {
         node->world->stats.flips_harmless++;

@@ -69,6 +69,7 @@ struct world_node {
     bool is_flipped;           /* Bits of it are wrong, and nobody has looked yet, */
     uint64_t digest;           /* and what it held before. */
     bool was_damaged;          /* Somebody has looked, and found no fault with it. */
+    uint64_t hidden;           /* What a log held that ends too early since; 0: none does. */
     bool is_copy;              /* A clone of another node. */
     bool has_double;           /* It is one, or has been cloned: one of the two has to stop. */
     bool was_stopped;          /* For that; whoever starts it again says which of the two it is. */
