@@ -241,15 +241,17 @@ static void find_hidden(struct world_node *node)
     }
 }
 
+/* Until the node gets through with opening its store: a process that dies of it may leave less than
+ * there was to see, where a sync had failed before the bits flipped. */
 void world_look_after(struct world_node *node)
 {
+    bool is_first = !node->was_damaged;
     int error;
 
     if (!node->is_flipped) {
         find_hidden(node);
         return;
     }
-    node->is_flipped = false;
     node->was_damaged = true;
     node->hidden = 0;
     /* A bit of the log can take its last commits with it, and with them whom it has met. */
@@ -267,7 +269,7 @@ void world_look_after(struct world_node *node)
         node->disk_is = CHECKER_SET_BACK_UNSEEN;
         node->hidden = node->digest;
         node->world->stats.flips_set_back++;
-    } else {
+    } else if (is_first) {
         node->world->stats.flips_harmless++;
     }
 }

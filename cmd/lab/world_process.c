@@ -155,11 +155,14 @@ static int open_store(struct world_node *node, char *ret_explanation, size_t siz
     if (error == GOSSIP_ERR_NOT_FOUND)
         error = virtual_disk_open_store(node->disk, WORLD_STORE_NAME, GOSSIP_SQLITE_CREATE,
                                         ret_explanation, size, &node->store);
-    if (error < 0)
+    if (error < 0) {
         node->store = NULL;
-    else if (node->world->options.checkpoint_pages > 0)
+        return error;
+    }
+    node->is_flipped = false;
+    if (node->world->options.checkpoint_pages > 0)
         sqlite_store_checkpoint_every(node->store, node->world->options.checkpoint_pages);
-    return error;
+    return GOSSIP_OK;
 }
 
 void world_set_deadline(struct world_node *node)

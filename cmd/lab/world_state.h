@@ -66,9 +66,9 @@ struct world_node {
     int save_error_last;        /* and were: it may end with that. */
     bool is_filled;
     enum checker_disk disk_is; /* What was done to its disk since its last process. */
-    bool is_flipped;           /* Bits of it are wrong, and nobody has looked yet, */
+    bool is_flipped;           /* Bits of it are wrong, and it has not been opened since, */
     uint64_t digest;           /* and what it held before. */
-    bool was_damaged;          /* Somebody has looked, and found no fault with it. */
+    bool was_damaged;          /* Somebody has looked, and may have found no fault with it. */
     uint64_t hidden;           /* What a log held that ends too early since; 0: none does. */
     bool is_copy;              /* A clone of another node. */
     bool has_double;           /* It is one, or has been cloned: one of the two has to stop. */
