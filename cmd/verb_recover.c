@@ -150,6 +150,17 @@ static enum exit_code check_owner(const struct recovering *recovering, const str
     return EXIT_OK;
 }
 
+/* The node over a store, without a network. */
+static int open_node(const struct recovering *recovering, struct gossip_store *store,
+                     struct gossip **ret_gossip)
+{
+    return gossip_create(&(struct gossip_options){.size = sizeof(struct gossip_options),
+                                                  .store = store,
+                                                  .time = gossip_system_time(),
+                                                  .identity = recovering->identity},
+                         ret_gossip);
+}
+
 static enum exit_code fill_store(struct recovering *recovering, struct gossip_store *store)
 {
     /* A key made just now has written nothing that could be lost, and has no double. */
@@ -159,11 +170,7 @@ static enum exit_code fill_store(struct recovering *recovering, struct gossip_st
     };
     struct gossip *gossip;
     enum exit_code code;
-    int error = gossip_create(&(struct gossip_options){.size = sizeof(struct gossip_options),
-                                                       .store = store,
-                                                       .time = gossip_system_time(),
-                                                       .identity = recovering->identity},
-                              &gossip);
+    int error = open_node(recovering, store, &gossip);
 
     if (error < 0)
         return files_complain_of_start(&recovering->directory, store, error);
@@ -237,12 +244,11 @@ static enum exit_code refuse_to_lose(const struct recovering *recovering)
                  "the store is of, or begin a new node with `gossip init`",
                  recovering->recovered.found, path, DIRECTORY_STORE);
     else
-        complain(
-            "recover: no event of %s/%s can be verified, so nothing was changed; put a backup in "
-            "its "
-            "place, or where there is none, `gossip recover --dir %s --empty` begins with an empty "
-            "store: then what only this node has held is lost, and the rest comes from its peers",
-            path, DIRECTORY_STORE, path);
+        complain("recover: no event of %s/%s can be verified, so nothing was changed; put a backup "
+                 "in its place, or where there is none, `gossip recover --dir %s --empty` begins "
+                 "with an empty store: then what only this node has held is lost, and the rest "
+                 "comes from its peers",
+                 path, DIRECTORY_STORE, path);
     return EXIT_DAMAGED;
 }
 
@@ -257,15 +263,11 @@ static void count_fault(void *context, const char *fault)
 }
 
 /* As `gossip verify` does. */
-static int find_faults(struct recovering *recovering, struct gossip_store *store,
+static int find_faults(const struct recovering *recovering, struct gossip_store *store,
                        uint64_t *ret_faults)
 {
     struct gossip *gossip;
-    int error = gossip_create(&(struct gossip_options){.size = sizeof(struct gossip_options),
-                                                       .store = store,
-                                                       .time = gossip_system_time(),
-                                                       .identity = recovering->identity},
-                              &gossip);
+    int error = open_node(recovering, store, &gossip);
 
     if (error < 0)
         return error;
@@ -277,7 +279,7 @@ static int find_faults(struct recovering *recovering, struct gossip_store *store
 }
 
 /* Looks into the copy of the old store: to look into a store counts as a start of its node. */
-static enum exit_code check_old(struct recovering *recovering, bool *ret_is_sound)
+static enum exit_code check_old(const struct recovering *recovering, bool *ret_is_sound)
 {
     char explanation[EXPLANATION_SIZE];
     char *path = directory_file(&recovering->directory, ASIDE_SALVAGE);

@@ -12,7 +12,11 @@
 #include "store/sqlite_file.h"
 
 /* So many that a node of a thousand commits a second hardly notices. */
-enum { PAGES_PER_STEP = 64, CHECKED_PER_STEP = 64 * 4096 };
+enum {
+    PAGES_PER_STEP = 64,
+    CHECKED_PER_STEP = 64 * 4096, /* Bytes, */
+    CHECKED_PER_ROW = 256,        /* of which a row takes as long as so many more. */
+};
 
 struct sqlite_backup {
     struct file_system *files;
@@ -151,7 +155,7 @@ static int check_events(struct sqlite_backup *backup, struct explanation *explan
 {
     int code = SQLITE_ROW;
 
-    for (size_t checked = 0, size; checked < CHECKED_PER_STEP; checked += size) {
+    for (size_t checked = 0, size; checked < CHECKED_PER_STEP; checked += size + CHECKED_PER_ROW) {
         bool sound;
 
         code = sqlite3_step(backup->events);
